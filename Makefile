@@ -1,0 +1,59 @@
+# Every target makes the environment it needs, once; a second call is quick.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help reproduce lab notebooks docs test lint format clean-cache clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+reproduce: $(VENV)/ready  ## the nine runs of 2016 beside this machine's, with verdicts and figures
+	$(BIN)/dirtylab reproduce
+
+lab: $(VENV)/ready  ## JupyterLab with the notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+notebooks: $(VENV)/ready-dev  ## execute the notebooks again, in place
+	$(BIN)/python tests/tools/execute_notebooks.py
+
+docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its tables
+	$(BIN)/dirtylab reproduce --out data/measured/mailing_list
+	$(BIN)/python tests/tools/write_readme.py
+
+test: $(VENV)/ready-dev  ## all tests: compiled, interpreted, and with bounds checked
+	$(PYTEST)
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not large" tests/test_contract.py tests/test_posted.py tests/test_datasets.py
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) tests/test_contract.py tests/test_posted.py tests/test_datasets.py
+
+lint: $(VENV)/ready-dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/ready-dev  ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean-cache:  ## forget compiled kernels; needed after editing a helper that a kernel of another file calls
+	find dirtylab -name '*.nbi' -delete -o -name '*.nbc' -delete
+
+clean: clean-cache  ## remove the environment
+	rm -rf $(VENV)
+
+$(VENV)/python-found:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "dirtylab needs Python 3.11 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "$(PYTHON) can't make a virtual environment; on Debian and Ubuntu install python3-venv"; rm -rf $(VENV); exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/ready: $(VENV)/python-found pyproject.toml
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@

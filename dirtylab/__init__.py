@@ -1,0 +1,50 @@
+"""dirtylab, the laboratory for dirty-page tracking.
+
+A machine dirties some of its memory pages; which structure should remember them?
+
+``dirtylab.STRUCTURES``
+    Name to structure: how dirty pages are tracked.
+``dirtylab.DATASETS``
+    Name to generator: which pages get dirty.
+``dirtylab.mailing_list``
+    The 2016 study from the KVM mailing list, reproduced.
+
+Importing this package loads and compiles nothing; each name above loads what it needs when it
+is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dirtylab import datasets, figures, mailing_list, measure, structures, theory
+    from dirtylab.datasets import DATASETS
+    from dirtylab.structures import STRUCTURES
+
+__all__ = [
+    "DATASETS",
+    "STRUCTURES",
+    "__version__",
+    "datasets",
+    "figures",
+    "mailing_list",
+    "measure",
+    "structures",
+    "theory",
+]
+
+_HOME = {"DATASETS": "dirtylab.datasets", "STRUCTURES": "dirtylab.structures"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in __all__:
+        return importlib.import_module(f"dirtylab.{name}")
+    raise AttributeError(f"module 'dirtylab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
