@@ -1,0 +1,189 @@
+"""The one gate for user input: each function returns the clean value or raises one clear error.
+
+A message names the argument, the value it had and what is allowed.  Kernels never validate;
+what has passed here is safe to index with.
+"""
+
+import operator
+import os
+from collections.abc import Collection, Iterable
+from typing import Any, Never
+
+import numpy as np
+import numpy.typing as npt
+
+from dirtylab._jit import kernel
+
+MAX_PAGES = 2**52
+"""A 64-bit physical address counts bytes; 2^52 pages of 4 KiB are all there can be."""
+
+Frames = npt.NDArray[np.uint64]
+
+
+def integer(name: str, value: object, low: int, high: int | None = None) -> int:
+    """Return `value` as an int within ``low … high``.
+
+    Raises
+    ------
+    TypeError
+        `value` is not an integer (a float such as 3.0 and a bool are not).
+    ValueError
+        `value` is out of range.
+    """
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r}: must be an integer, not a truth value")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(f"{name}={value!r}: must be an integer, not {kind}") from None
+    if number < low or (high is not None and number > high):
+        allowed = f"{low} or more" if high is None else f"{low} … {high}"
+        raise ValueError(f"{name}={number}: must be {allowed}")
+    return number
+
+
+def pages(value: object, low: int = 0) -> int:
+    """Return the size of a slot in 4 KiB pages, ``low … 2^52``."""
+    return integer("pages", value, low, MAX_PAGES)
+
+
+def choice(name: str, value: object, allowed: Collection[str]) -> str:
+    """Return `value` when it is one of the `allowed` words."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}={value!r}: must be one of {', '.join(allowed)}")
+    return value
+
+
+def options(owner: str, given: Iterable[str], allowed: Collection[str]) -> None:
+    """Refuse a keyword that `owner` does not know."""
+    for name in given:
+        if name not in allowed:
+            known = ", ".join(allowed) or "none"
+            raise TypeError(f"{name}: unknown option of {owner}; allowed: {known}")
+
+
+def memory(name: str, value: int, nbytes: int) -> None:
+    """Refuse an allocation of `nbytes`, asked for by ``name=value``, that can't fit here.
+
+    Raises
+    ------
+    MemoryError
+        This machine has less memory; nothing was allocated.
+    """
+    installed = physical_memory()
+    if nbytes > installed:
+        raise MemoryError(
+            f"{name}={value}: needs {_gib(nbytes)} of memory; this machine has {_gib(installed)}"
+        )
+
+
+def physical_memory() -> int:
+    """Return the machine's memory in bytes, or 2^63 where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 2**63
+
+
+def _gib(nbytes: int) -> str:
+    return f"{nbytes / 2**30:,.1f} GiB"
+
+
+def frames(name: str, values: object, pages: int) -> Frames:
+    """Return `values` as a contiguous uint64 array of frames below `pages`.
+
+    Parameters
+    ----------
+    name : str
+        What to call the argument in a message.
+    values : array_like of int
+        One frame or a one-dimensional sequence, in any order, repeats allowed.
+    pages : int
+        Size of the slot.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n,)``, uint64; `values` itself where it already is such an array.
+
+    Raises
+    ------
+    TypeError
+        Not integers.
+    ValueError
+        More than one dimension.
+    IndexError
+        A frame is negative or not below `pages`; the first such is named.
+    """
+    array = np.atleast_1d(np.asarray(values))
+    if array.ndim != 1:
+        raise ValueError(f"{name}: must be one-dimensional, not of shape {array.shape}")
+    if array.size == 0:
+        return np.empty(0, np.uint64)
+    if array.dtype == object:
+        array = _from_objects(name, array, pages)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: must be integers, not {array.dtype}")
+    wide = _as_uint64(array)
+    worst = first_at_or_above(wide, np.uint64(pages))
+    if worst < wide.size:
+        _refuse_frame(name, worst, array[worst], pages)
+    return wide
+
+
+def output(out: object, needed: int) -> Frames:
+    """Return `out` when it can take `needed` frames.
+
+    Raises
+    ------
+    TypeError
+        Not a writeable, contiguous, one-dimensional uint64 array.
+    ValueError
+        Too small.
+    """
+    if not isinstance(out, np.ndarray) or out.dtype != np.uint64 or out.ndim != 1:
+        found = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else repr(out)
+        raise TypeError(f"out: must be a one-dimensional uint64 array, not {found}")
+    if not (out.flags.writeable and out.flags.c_contiguous):
+        raise TypeError("out: must be writeable and contiguous")
+    if out.size < needed:
+        raise ValueError(f"out: has room for {out.size} frames, {needed} needed; nothing written")
+    return out
+
+
+@kernel
+def first_at_or_above(frames: Frames, limit: np.uint64) -> int:
+    """Return the index of the first frame not below `limit`, or the size when there is none."""
+    # The maximum first: it vectorises, 3 times faster than a loop that may leave early.
+    highest = np.uint64(0)
+    for frame in frames:
+        highest = max(highest, frame)
+    if frames.size == 0 or highest < limit:
+        return frames.size
+    index = 0
+    while frames[index] < limit:
+        index += 1
+    return index
+
+
+def _from_objects(name: str, array: npt.NDArray[Any], pages: int) -> npt.NDArray[Any]:
+    """Turn Python integers, some too large for 64 bits, into uint64."""
+    for index, value in enumerate(array):
+        if not isinstance(value, int | np.integer) or isinstance(value, bool):
+            raise TypeError(f"{name}[{index}]={value!r}: must be an integer")
+        if not 0 <= value < pages:
+            _refuse_frame(name, index, value, pages)
+    return array.astype(np.uint64)
+
+
+def _as_uint64(array: npt.NDArray[Any]) -> Frames:
+    """Widen to 64 bits; a negative frame becomes one that is far out of range."""
+    if array.dtype.kind == "i":
+        return np.ascontiguousarray(array, dtype=np.int64).view(np.uint64)
+    return np.ascontiguousarray(array, dtype=np.uint64)
+
+
+def _refuse_frame(name: str, index: int, value: object, pages: int) -> Never:
+    allowed = f"must be 0 … {pages - 1}" if pages else "a slot of 0 pages has no frames"
+    raise IndexError(f"{name}[{index}]={value}: {allowed}")
