@@ -1,0 +1,29 @@
+"""How dirty pages are tracked: one structure a file, all through one contract.
+
+Adding a structure is one file here and one line in :data:`STRUCTURES`; tests, sweeps, figures
+and commands iterate over it.
+"""
+
+from collections.abc import Callable
+
+from dirtylab.structures.base import Operations, Structure
+from dirtylab.structures.posted_bitmap import PostedBitmap
+from dirtylab.structures.posted_list import PostedList
+from dirtylab.structures.posted_tree import PostedCrashError, PostedTree
+
+STRUCTURES: dict[str, Callable[..., Structure]] = {
+    "posted-list": PostedList,
+    "posted-tree": PostedTree,
+    "posted-bitmap": PostedBitmap,
+}
+"""Name to factory, called as ``factory(pages, **options)``."""
+
+__all__ = [
+    "STRUCTURES",
+    "Operations",
+    "PostedBitmap",
+    "PostedCrashError",
+    "PostedList",
+    "PostedTree",
+    "Structure",
+]
