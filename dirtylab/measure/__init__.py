@@ -1,0 +1,1 @@
+"""Honest measurement: timing, what the machine was, results on disk."""

@@ -1,0 +1,101 @@
+"""What was measured on: the facts that every result carries."""
+
+import datetime
+import functools
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+from typing import Any
+
+from dirtylab import __version__, _check
+
+PACKAGES = ("numpy", "numba", "llvmlite", "pandas", "matplotlib")
+
+
+@functools.cache
+def describe_machine() -> dict[str, Any]:
+    """Return CPU, memory, system, versions, git revision and date, ready for JSON."""
+    return {
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(_check.physical_memory() / 2**30, 1),
+        "virtual_machine": "hypervisor" in _cpuinfo("flags").split(),
+        "caches": cache_sizes(),
+        "transparent_hugepages": _chosen_hugepages(),
+        "architecture": platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "dirtylab": __version__,
+        "git_revision": git_revision(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def caption(machine: dict[str, Any]) -> str:
+    """Return a machine in one line of small print."""
+    virtual = ", virtual machine" if machine["virtual_machine"] else ""
+    packages = machine["packages"]
+    revision = f" ({machine['git_revision']})" if machine["git_revision"] else ""
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']:.0f} GiB{virtual}; "
+        f"{machine['system']}; Python {machine['python']}, NumPy {packages['numpy']}, "
+        f"Numba {packages['numba']}; dirtylab {machine['dirtylab']}{revision}, "
+        f"{machine['date'][:10]}"
+    )
+
+
+def cpu_model() -> str:
+    """Return the CPU's name as the system gives it."""
+    if platform.system() == "Darwin":
+        return _run(["sysctl", "-n", "machdep.cpu.brand_string"]) or platform.processor()
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def cache_sizes() -> dict[str, str]:
+    """Return the first core's caches, such as ``{"L2": "2048K"}``; empty where not told."""
+    found = {}
+    for index in sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        kind = {"Data": "d", "Instruction": "i"}.get(_read(index / "type"), "")
+        found[f"L{_read(index / 'level')}{kind}"] = _read(index / "size")
+    return found
+
+
+def git_revision() -> str | None:
+    """Return the short revision of the checkout this runs from, ``+`` when it has changes."""
+    here = pathlib.Path(__file__).parent
+    revision = _run(["git", "-C", str(here), "rev-parse", "--short", "HEAD"])
+    if not revision:
+        return None
+    changed = _run(["git", "-C", str(here), "status", "--porcelain", "--", str(here)])
+    return revision + ("+" if changed else "")
+
+
+def _chosen_hugepages() -> str | None:
+    text = _read(pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled"))
+    return text.partition("[")[2].partition("]")[0] or None
+
+
+def _cpuinfo(key: str) -> str:
+    for line in _read(pathlib.Path("/proc/cpuinfo")).splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return ""
+
+
+def _read(path: pathlib.Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

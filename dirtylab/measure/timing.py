@@ -1,0 +1,105 @@
+"""One honest measurement: contestants interleaved, above the clock's floor, raw samples kept.
+
+A contestant is a *sampler*: a function that does its work ``loops`` times and returns the
+nanoseconds that took, by a clock as close to the work as it can be (:mod:`.clock`).  Nothing
+here knows what is measured.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Sampler = Callable[[int], int]
+"""Called with the number of loops; returns nanoseconds for all of them."""
+
+FLOOR_NS = 1_000
+"""Shortest sample that counts: a clock step of 20 ns is then 2 % of it.
+
+No longer than needed, for looping has a price: the branch predictor learns work that is repeated.
+The posted tree's walk of 100 random frames takes 11 µs the first time, 1.9 µs when looped.
+"""
+
+MAX_LOOPS = 10**7
+
+
+class Samples(NamedTuple):
+    """The raw result of one contestant."""
+
+    ns: npt.NDArray[np.float64]
+    """Nanoseconds for one loop, a value a repeat."""
+    loops: int
+    """Loops in each sample."""
+
+
+class Estimate(NamedTuple):
+    """What is reported of samples."""
+
+    median: float
+    low: float
+    """10th percentile."""
+    high: float
+    """90th percentile."""
+    minimum: float
+
+
+def estimate(ns: npt.ArrayLike) -> Estimate:
+    """Summarise samples by median, 10th and 90th percentile and minimum."""
+    values = np.asarray(ns, dtype=float)
+    low, median, high = np.percentile(values, [10, 50, 90])
+    return Estimate(float(median), float(low), float(high), float(values.min()))
+
+
+def loops_for(sampler: Sampler, floor_ns: int = FLOOR_NS) -> int:
+    """Return how many loops make a sample of at least `floor_ns`; this warms up, too."""
+    loops = 1
+    while loops < MAX_LOOPS:
+        elapsed = sampler(loops)
+        if elapsed >= floor_ns:
+            return loops
+        needed = int(1.5 * loops * floor_ns / max(elapsed, 1)) + 1
+        loops = min(needed, 10 * loops, MAX_LOOPS)
+    return loops
+
+
+def interleave(
+    samplers: Mapping[str, Sampler],
+    repeats: int,
+    rng: np.random.Generator,
+    *,
+    prepare: Callable[[int], object] | None = None,
+    floor_ns: int = FLOOR_NS,
+) -> dict[str, Samples]:
+    """Measure contestants in turn, in a new random order each round.
+
+    Slow phases of the machine and what one contestant leaves in the caches then hit all alike.
+
+    Parameters
+    ----------
+    samplers : mapping of str to callable
+        The contestants.
+    repeats : int
+        Rounds, hence samples of each contestant.
+    rng : numpy.random.Generator
+        Draws the orders.
+    prepare : callable, optional
+        Called with the number of each round before it: makes a fresh state, off the clock.
+    floor_ns : int, optional
+        Shortest sample, in ns; short work is looped up to it.
+
+    Returns
+    -------
+    dict of str to Samples
+        In the order of `samplers`.
+    """
+    loops = {name: loops_for(sampler, floor_ns) for name, sampler in samplers.items()}
+    ns: dict[str, list[float]] = {name: [] for name in samplers}
+    names = list(samplers)
+    for repeat in range(repeats):
+        if prepare is not None:
+            prepare(repeat)
+        for index in rng.permutation(len(names)):
+            name = names[index]
+            ns[name].append(samplers[name](loops[name]) / loops[name])
+    return {name: Samples(np.array(ns[name]), loops[name]) for name in names}
