@@ -1,0 +1,1 @@
+"""Prediction: closed forms in NumPy and SciPy alone, apart from structures and measurement."""
