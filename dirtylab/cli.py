@@ -1,0 +1,123 @@
+"""The ``dirtylab`` command: arguments in, one call into the package, one clear line on trouble.
+
+Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from dirtylab import __version__
+from dirtylab._console import announced_compilation
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (the process's own when omitted); return its exit status."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader, `head` say, has gone: that is no error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (ValueError, TypeError) as error:
+        return _complain(arguments.command, error, WRONG_USAGE)
+    except (OSError, MemoryError) as error:
+        return _complain(arguments.command, error, FAILED)
+    except KeyboardInterrupt:
+        return _complain(arguments.command, "interrupted", INTERRUPTED)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="dirtylab", description="The laboratory for dirty-page tracking."
+    )
+    parser.add_argument("--version", action="version", version=f"dirtylab {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_radix_tree(commands)
+    _add_reproduce(commands)
+    return parser
+
+
+def _add_radix_tree(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "radix-tree",
+        help="the posted program: four lines for one size and count",
+        description="Run the program posted in 2016 as it ran: each structure timed once, cold, "
+        "the list first; then its four lines.",
+    )
+    command.add_argument("pages", type=_size, metavar="SIZE", help="pages of the slot")
+    command.add_argument("dirty", type=_number, metavar="COUNT", help="frames to mark dirty")
+    command.add_argument(
+        "order", nargs="?", choices=["seq"], metavar="seq", help="mark 0, 1, 2, … not random frames"
+    )
+    command.set_defaults(run=_radix_tree)
+
+
+def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "reproduce",
+        help="the nine runs of 2016 beside this machine's, with verdicts and figures",
+        description="Run the nine rows of the mail as posted and carefully, judge its seven "
+        "claims, show its defects; write samples, provenance and figures.",
+    )
+    command.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=pathlib.Path("reproduction"),
+        metavar="DIR",
+        help="folder for samples.csv, study.json and figures (default: %(default)s)",
+    )
+    command.add_argument("--quick", action="store_true", help="9 samples instead of 25")
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    command.set_defaults(run=_reproduce)
+
+
+def _number(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _size(text: str) -> int:
+    number = _number(text)
+    if number <= 8 or number % 8:
+        trouble = "crashes" if number <= 8 else "writes past the end of its memory"
+        raise argparse.ArgumentTypeError(
+            f"{text}: the posted program {trouble} here; give a multiple of 8 above 8"
+        )
+    return number
+
+
+def _radix_tree(arguments: argparse.Namespace) -> int:
+    from dirtylab.mailing_list.program import Arena, compile_loops, printed, run_once
+
+    order = "sequential" if arguments.order else "random"
+    with announced_compilation():
+        compile_loops()
+    arena = Arena.build(arguments.pages, arguments.dirty, order)
+    print(printed(arguments.pages, arguments.dirty, run_once(arena)))
+    return 0
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from dirtylab.mailing_list.command import reproduce_into
+
+    return reproduce_into(arguments.out, quick=arguments.quick, as_json=arguments.json)
+
+
+def _complain(command: str, trouble: object, status: int) -> int:
+    text = str(trouble) or type(trouble).__name__
+    print(f"dirtylab {command}: {text}", file=sys.stderr)
+    return status

@@ -1,0 +1,77 @@
+"""``dirtylab reproduce``: the study with a progress bar, kept on disk row by row."""
+
+import json
+import pathlib
+import sys
+
+from tqdm import tqdm
+
+from dirtylab.mailing_list.report import text_report
+from dirtylab.mailing_list.store import FACTS, SAMPLES, save, save_samples
+from dirtylab.mailing_list.study import FULL_PLAN, QUICK_PLAN, Reproduction, Study
+from dirtylab.measure.files import prepare_folder
+
+INTERRUPTED = 130
+
+
+def reproduce_into(out: pathlib.Path, *, quick: bool, as_json: bool) -> int:
+    """Run the study, print it and write it to the folder `out`.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Made when missing; its writeability is proved before anything is measured.
+    quick : bool
+        Measure less.
+    as_json : bool
+        Print what ``study.json`` holds instead of the report.
+
+    Returns
+    -------
+    int
+        0, or 130 after Ctrl-C; the rows measured until then are printed and written.
+
+    Raises
+    ------
+    OutputError
+        `out` can't be written.
+    """
+    folder = prepare_folder(out)
+    reproduction = Reproduction(QUICK_PLAN if quick else FULL_PLAN)
+    interrupted = _measure(reproduction, folder)
+    study = reproduction.study()
+    if not study.evidence.rows:
+        print("dirtylab reproduce: interrupted before the first row", file=sys.stderr)
+        return INTERRUPTED
+    save(study, folder)
+    print(json.dumps(study.as_dict(), indent=1) if as_json else text_report(study))
+    written = [SAMPLES, FACTS, *([] if interrupted else _draw(study, folder))]
+    _tell(f"Written to {folder}: {', '.join(written)}")
+    if interrupted:
+        _tell(f"dirtylab reproduce: interrupted; {len(study.evidence.rows)} of 9 rows kept")
+    return INTERRUPTED if interrupted else 0
+
+
+def _measure(reproduction: Reproduction, folder: pathlib.Path) -> bool:
+    """Go through the steps; return whether Ctrl-C ended them early."""
+    steps = list(reproduction.steps())
+    with tqdm(steps, unit="step", file=sys.stderr, dynamic_ncols=True) as bar:
+        try:
+            for label, action in bar:
+                bar.set_description(label)
+                action()
+                if reproduction.records:
+                    save_samples(reproduction.records, folder)
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def _draw(study: Study, folder: pathlib.Path) -> list[str]:
+    from dirtylab.figures.mailing_list import save_all
+
+    return save_all(study, folder)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,145 @@
+"""The whole study: nine rows twice over, experiments, verdicts, and what it ran on."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dirtylab._console import announced_compilation
+from dirtylab.mailing_list.claims import Verdict, judge
+from dirtylab.mailing_list.evidence import Evidence
+from dirtylab.mailing_list.experiments import Experiment, all_experiments
+from dirtylab.mailing_list.extras import compile_insertion, full_records, insertion_records
+from dirtylab.mailing_list.program import compile_loops
+from dirtylab.mailing_list.rows import Row, posted_rows
+from dirtylab.mailing_list.runs import Record, measured_records, posted_records
+from dirtylab.measure.machine import describe_machine
+
+SEED_RULE = "srand(pages + dirty), frames are rand() % pages of glibc"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    repeats: int
+    """Careful samples of each structure and row."""
+    runs: int
+    """Cold runs in the experiments that repeat them."""
+    order_seed: int = 2016
+    """Seeds the order of the contestants; the data set has the posted seed."""
+
+
+FULL_PLAN = Plan(repeats=25, runs=25)
+QUICK_PLAN = Plan(repeats=9, runs=9)
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """The result."""
+
+    evidence: Evidence
+    verdicts: list[Verdict]
+    """One a claim; empty while rows are missing."""
+    machine: dict[str, Any]
+    plan: Plan
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows and experiments were measured, so that the claims are judged."""
+        return bool(self.verdicts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything but the samples, ready for JSON."""
+        return {
+            "machine": self.machine,
+            "plan": dataclasses.asdict(self.plan),
+            "seed_rule": SEED_RULE,
+            "complete": self.complete,
+            "rows": [{"order": row.order, "dirty": row.dirty} for row in self.evidence.rows],
+            "verdicts": [verdict._asdict() for verdict in self.verdicts],
+            "experiments": {name: one._asdict() for name, one in self.evidence.experiments.items()},
+        }
+
+
+Step = tuple[str, Callable[[], object]]
+
+
+class Reproduction:
+    """The study under way: a list of steps, each of which keeps what it measured.
+
+    Parameters
+    ----------
+    plan : Plan
+        How much to measure.
+
+    Notes
+    -----
+    The caller goes through :meth:`steps`, shows progress, and may stop at any time, by Ctrl-C
+    say: :meth:`study` then holds what has been measured.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.records: list[Record] = []
+        self.experiments: dict[str, Experiment] = {}
+        self._rng = np.random.default_rng(plan.order_seed)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield label and action of each step, in order."""
+        yield "compiling", _compile
+        for row in posted_rows():
+            yield row.label, lambda row=row: self._measure(row)  # type: ignore[misc]
+        yield "insertion", lambda: self.records.extend(self._extra(insertion_records))
+        yield "every page dirty", lambda: self.records.extend(self._extra(full_records))
+        for name, experiment in all_experiments(self.plan.runs).items():
+            yield name, lambda n=name, e=experiment: self._try(n, e)  # type: ignore[misc]
+
+    def study(self) -> Study:
+        """Return the study as far as it has come."""
+        evidence = Evidence(self.records, self.experiments)
+        done = evidence.complete and len(self.experiments) == len(all_experiments(1))
+        verdicts = judge(evidence) if done else []
+        return Study(evidence, verdicts, describe_machine(), self.plan)
+
+    def _measure(self, row: Row) -> None:
+        measured = measured_records(row, self.plan.repeats, self._rng)
+        self.records.extend(posted_records(row) + measured)
+
+    def _extra(self, measure: Callable[[int, np.random.Generator], list[Record]]) -> list[Record]:
+        return measure(self.plan.repeats, self._rng)
+
+    def _try(self, name: str, experiment: Callable[[], Experiment]) -> None:
+        self.experiments[name] = experiment()
+
+
+def _compile() -> None:
+    with announced_compilation():
+        compile_loops()
+        compile_insertion()
+
+
+def reproduce(*, quick: bool = False, progress: bool = True) -> Study:
+    """Run the whole study here.
+
+    Parameters
+    ----------
+    quick : bool, optional
+        9 samples instead of 25.
+    progress : bool, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    Study
+    """
+    from tqdm.auto import tqdm
+
+    reproduction = Reproduction(QUICK_PLAN if quick else FULL_PLAN)
+    steps = list(reproduction.steps())
+    with tqdm(steps, disable=not progress, leave=False) as bar:
+        for label, action in bar:
+            bar.set_description(label)
+            action()
+    return reproduction.study()
