@@ -1,0 +1,134 @@
+"""One look for all figures: colours, markers, axes, small print, alt text, files."""
+
+import base64
+import html
+import io
+import pathlib
+import textwrap
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from dirtylab.measure.files import write_whole
+from dirtylab.measure.machine import caption
+
+INK, FAINT = "#222222", "#595959"
+FORMATS = ("png", "svg", "pdf")
+_FONT, _SMALL_PRINT = 10, 7
+
+
+class Look(NamedTuple):
+    """How a structure is drawn, in every figure alike."""
+
+    label: str
+    color: str
+    marker: str
+
+
+# Okabe and Ito's palette, those of its colours that have a contrast of 3:1 on white.
+LOOKS = {
+    "posted-list": Look("list", "#D55E00", "o"),
+    "posted-tree": Look("tree", "#0072B2", "^"),
+    "posted-bitmap": Look("bitmap", "#007D5A", "s"),
+}
+
+
+class Picture(NamedTuple):
+    """A figure, and what it shows in words for those who can't see it."""
+
+    figure: Figure
+    alt: str
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        # JupyterLab shows the first, with its alt text; the second is for viewers without HTML.
+        data = base64.b64encode(png_bytes(self.figure)).decode()
+        text = html.escape(self.alt, quote=True)
+        image = f'<img alt="{text}" style="max-width:100%" src="data:image/png;base64,{data}">'
+        return {"text/html": f"<figure>{image}</figure>", "image/png": data, "text/plain": text}
+
+
+def new_figure(width: float = 8.0, height: float = 5.0) -> Figure:
+    """Return an empty figure in inches, 100 dots each, laid out so that nothing overlaps."""
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def style_axes(ax: Axes, *, title: str, xlabel: str, ylabel: str) -> None:
+    """Give `ax` its labels, a light grid and no box."""
+    ax.set_title(title, loc="left", fontsize=_FONT + 1, color=INK, fontweight="bold")
+    ax.set_xlabel(xlabel, fontsize=_FONT, color=INK)
+    ax.set_ylabel(ylabel, fontsize=_FONT, color=INK)
+    ax.tick_params(labelsize=_FONT - 1, colors=INK)
+    ax.grid(visible=True, which="major", color="#DDDDDD", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def log_log(ax: Axes) -> None:
+    """Make both axes logarithmic, with whole numbers in words of a person."""
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
+
+
+def count_label(value: float) -> str:
+    """Return a count for a tick, such as 10 k or 1 M."""
+    for scale, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= scale:
+            return f"{value / scale:g}{letter}"
+    return f"{value:g}"
+
+
+def time_label(ns: float) -> str:
+    """Return nanoseconds for a tick, such as 10 µs."""
+    for scale, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        if ns >= scale:
+            return f"{ns / scale:g} {unit}"
+    return f"{ns:g} ns"
+
+
+def memory_label(nbytes: float) -> str:
+    """Return bytes for a tick, such as 64 GiB."""
+    for power, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if nbytes >= 2**power:
+            return f"{nbytes / 2**power:g} {unit}"
+    return f"{nbytes:g} B"
+
+
+def small_print(figure: Figure, machine: dict[str, Any], note: str = "") -> None:
+    """Write below the figure what it was measured on, and a note on how."""
+    width, height = figure.get_size_inches()
+    lines = [
+        line
+        for text in (note, caption(machine))
+        if text
+        for line in textwrap.wrap(text, int(width * 19))
+    ]
+    share = (0.14 * len(lines) + 0.05) / height
+    figure.set_layout_engine("constrained", rect=(0, share, 1, 1 - share))
+    figure.text(0.01, 0.01, "\n".join(lines), fontsize=_SMALL_PRINT, color=FAINT, va="bottom")
+
+
+def png_bytes(figure: Figure, dpi: int = 100) -> bytes:
+    """Return the figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save_picture(picture: Picture, folder: pathlib.Path, name: str) -> list[str]:
+    """Write a picture as PNG, SVG and PDF; the same picture gives the same bytes."""
+    undated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    for kind in FORMATS:
+
+        def write(path: pathlib.Path, kind: str = kind) -> None:
+            picture.figure.savefig(path, format=kind, dpi=200, metadata=undated[kind])
+
+        with mpl.rc_context({"svg.hashsalt": "dirtylab"}):
+            write_whole(folder / f"{name}.{kind}", write)
+    return [f"{name}.{kind}" for kind in FORMATS]
