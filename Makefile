@@ -16,11 +16,13 @@ lab: $(VENV)/ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 notebooks: $(VENV)/ready-dev  ## execute the notebooks again, in place
-	$(BIN)/python tests/tools/execute_notebooks.py
+	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --inplace \
+	  --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False \
+	  notebooks/*.ipynb
 
 docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its tables
 	$(BIN)/dirtylab reproduce --out data/measured/mailing_list
-	$(BIN)/python tests/tools/write_readme.py
+	$(BIN)/python -m dirtylab._readme
 
 test: $(VENV)/ready-dev  ## all tests: compiled, interpreted, and with bounds checked
 	$(PYTEST)

@@ -121,8 +121,8 @@ def frames(name: str, values: object, pages: int) -> Frames:
         raise ValueError(f"{name}: must be one-dimensional, not of shape {array.shape}")
     if array.size == 0:
         return np.empty(0, np.uint64)
-    if array.dtype == object:
-        array = _from_objects(name, array, pages)
+    if array.dtype == object or (array.dtype.kind == "f" and not isinstance(values, np.ndarray)):
+        array = _from_objects(name, values, pages)  # NumPy makes floats of [0, 2**63]
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: must be integers, not {array.dtype}")
     wide = _as_uint64(array)
@@ -167,8 +167,9 @@ def first_at_or_above(frames: Frames, limit: np.uint64) -> int:
     return index
 
 
-def _from_objects(name: str, array: npt.NDArray[Any], pages: int) -> npt.NDArray[Any]:
+def _from_objects(name: str, values: object, pages: int) -> npt.NDArray[Any]:
     """Turn Python integers, some too large for 64 bits, into uint64."""
+    array = np.atleast_1d(np.asarray(values, dtype=object))
     for index, value in enumerate(array):
         if not isinstance(value, int | np.integer) or isinstance(value, bool):
             raise TypeError(f"{name}[{index}]={value!r}: must be an integer")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from dirtylab import _check
-from dirtylab.figures.style import FAINT, INK, LOOKS, Picture, new_figure
+from dirtylab.figures.style import FAINT, INK, LOOKS, Picture, finished, new_figure
 from dirtylab.structures.posted_list import PostedList
 from dirtylab.structures.posted_tree import RADIX, PostedTree
 
@@ -106,7 +106,7 @@ def toy_picture(pages: int = TOY_PAGES, frames: Sequence[int] = TOY_FRAMES) -> P
         f"the bits of frames {', '.join(str(f) for f in tree.collect())} set; the list holds "
         f"{told} in order of arrival."
     )
-    return Picture(figure, alt)
+    return finished(figure, alt)
 
 
 def _cell(ax: Axes, x: float, y: float, dirty: bool, color: str, text: str) -> list[Artist]:

@@ -15,6 +15,7 @@ from dirtylab.figures.style import (
     INK,
     LOOKS,
     Picture,
+    finished,
     log_log,
     memory_label,
     new_figure,
@@ -219,7 +220,7 @@ def times_picture(study: Study, order: str) -> Picture:
         f"{rows[0].dirty:,} to {rows[-1].dirty:,} dirty frames, here, carefully: "
         f"{'; '.join(parts)}."
     )
-    return Picture(figure, alt)
+    return finished(figure, alt)
 
 
 def ratios_picture(study: Study) -> Picture:
@@ -249,7 +250,7 @@ def ratios_picture(study: Study) -> Picture:
         f"{smallest.dirty:,} dirty frames to {three_digits(ratio)} at {largest.dirty:,}; "
         f"they {crossing}. Sequential: it stays far above 1."
     )
-    return Picture(figure, alt)
+    return finished(figure, alt)
 
 
 def memory_picture(study: Study) -> Picture:
@@ -263,7 +264,7 @@ def memory_picture(study: Study) -> Picture:
         f"{numbers['lowest']:.2f} and {numbers['highest']:.2f}, highest just above each power of "
         "8 pages. A tree trimmed to its size stays at 1.14."
     )
-    return Picture(figure, alt)
+    return finished(figure, alt)
 
 
 def cold_runs_picture(study: Study) -> Picture:
@@ -272,7 +273,7 @@ def cold_runs_picture(study: Study) -> Picture:
     draw_cold_runs(figure.add_subplot(), study)
     small_print(figure, study.machine, "The cold list is the first to touch its destination.")
     found = study.evidence.experiments["single-cold-runs"]
-    return Picture(figure, f"Strip plot of single cold runs and careful samples. {found.finding}")
+    return finished(figure, f"Strip plot of single cold runs and careful samples. {found.finding}")
 
 
 PICTURES: dict[str, Callable[[Study], Picture]] = {

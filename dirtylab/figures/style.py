@@ -51,6 +51,13 @@ class Picture(NamedTuple):
         return {"text/html": f"<figure>{image}</figure>", "image/png": data, "text/plain": text}
 
 
+def finished(figure: Figure, alt: str) -> Picture:
+    """Return a picture whose layout is settled: later drawings would each move it a little."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return Picture(figure, alt)
+
+
 def new_figure(width: float = 8.0, height: float = 5.0) -> Figure:
     """Return an empty figure in inches, 100 dots each, laid out so that nothing overlaps."""
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")

@@ -4,8 +4,7 @@ import json
 import pathlib
 import sys
 
-from tqdm import tqdm
-
+from dirtylab._console import run_steps
 from dirtylab.mailing_list.report import text_report
 from dirtylab.mailing_list.store import FACTS, SAMPLES, save, save_samples
 from dirtylab.mailing_list.study import FULL_PLAN, QUICK_PLAN, Reproduction, Study
@@ -54,16 +53,12 @@ def reproduce_into(out: pathlib.Path, *, quick: bool, as_json: bool) -> int:
 
 def _measure(reproduction: Reproduction, folder: pathlib.Path) -> bool:
     """Go through the steps; return whether Ctrl-C ended them early."""
-    steps = list(reproduction.steps())
-    with tqdm(steps, unit="step", file=sys.stderr, dynamic_ncols=True) as bar:
-        try:
-            for label, action in bar:
-                bar.set_description(label)
-                action()
-                if reproduction.records:
-                    save_samples(reproduction.records, folder)
-        except KeyboardInterrupt:
-            return True
+    try:
+        for _ in run_steps(list(reproduction.steps())):
+            if reproduction.records:
+                save_samples(reproduction.records, folder)
+    except KeyboardInterrupt:
+        return True
     return False
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dirtylab._console import announced_compilation
+from dirtylab._console import Step, announced_compilation, run_steps
 from dirtylab.mailing_list.claims import Verdict, judge
 from dirtylab.mailing_list.evidence import Evidence
 from dirtylab.mailing_list.experiments import Experiment, all_experiments
@@ -61,9 +61,6 @@ class Study:
             "verdicts": [verdict._asdict() for verdict in self.verdicts],
             "experiments": {name: one._asdict() for name, one in self.evidence.experiments.items()},
         }
-
-
-Step = tuple[str, Callable[[], object]]
 
 
 class Reproduction:
@@ -134,12 +131,7 @@ def reproduce(*, quick: bool = False, progress: bool = True) -> Study:
     -------
     Study
     """
-    from tqdm.auto import tqdm
-
     reproduction = Reproduction(QUICK_PLAN if quick else FULL_PLAN)
-    steps = list(reproduction.steps())
-    with tqdm(steps, disable=not progress, leave=False) as bar:
-        for label, action in bar:
-            bar.set_description(label)
-            action()
+    for _ in run_steps(list(reproduction.steps()), shown=progress):
+        pass
     return reproduction.study()

@@ -1,0 +1,40 @@
+"""Write the README's figures and tables from the data: ``python -m dirtylab._readme``."""
+
+import pathlib
+import re
+
+from dirtylab import mailing_list
+from dirtylab._data import data_file
+from dirtylab.figures.mailing_list import PICTURES
+from dirtylab.mailing_list import Study
+from dirtylab.measure.machine import caption
+
+README = pathlib.Path("README.md")
+FIGURES = "data/measured/mailing_list"
+SHOWN = ("times-random", "ratios")
+
+
+def blocks(study: Study) -> dict[str, str]:
+    """Return what stands between each pair of marks."""
+    images = [f"![{PICTURES[name](study).alt}]({FIGURES}/{name}.png)" for name in SHOWN]
+    machine = f"*Measured on {caption(study.machine)}.*"
+    return {
+        "figure": "\n\n".join(images),
+        "runs": f"{mailing_list.markdown_table(study.evidence)}\n\n{machine}",
+        "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
+        "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
+    }
+
+
+def rendered(text: str, study: Study) -> str:
+    """Return the README's `text` with each block made anew."""
+    for name, block in blocks(study).items():
+        begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+        marked = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        text = marked.sub(lambda _, b=block, m=(begin, end): f"{m[0]}\n{b}\n{m[1]}", text)  # type: ignore[misc]
+    return text
+
+
+if __name__ == "__main__":
+    shown = mailing_list.load(data_file("measured/mailing_list"))
+    README.write_text(rendered(README.read_text(encoding="utf-8"), shown), encoding="utf-8")

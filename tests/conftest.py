@@ -1,0 +1,38 @@
+"""What all tests share: a fresh cache of compiled kernels, patient property tests."""
+
+import os
+import shutil
+import tempfile
+
+# Numba's cache does not notice a change in a helper of another file: start from nothing.
+_cache = tempfile.mkdtemp(prefix="dirtylab-tests-")
+os.environ["NUMBA_CACHE_DIR"] = _cache
+os.environ.setdefault("MPLCONFIGDIR", _cache)
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
+
+hypothesis.settings.register_profile(
+    "dirtylab",
+    deadline=None,  # the first call of a kernel compiles it
+    max_examples=60,
+    stateful_step_count=30,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("dirtylab")
+
+
+def pytest_unconfigure():
+    shutil.rmtree(_cache, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """In CI a browser or notebook test that is skipped has failed."""
+    report = yield
+    must_run = item.get_closest_marker("browser") or item.get_closest_marker("notebook")
+    if os.environ.get("CI") and must_run and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longrepr[-1]}"
+    return report

@@ -1,0 +1,63 @@
+"""What each structure may be asked, so that one contract test serves all of them."""
+
+import numpy as np
+
+from dirtylab import STRUCTURES
+
+IMPOSSIBLE = 2**64 - 1
+OPTIONS = {"posted-list": {"capacity": 200_000}}
+"""Options without which a structure could not take what the tests insert."""
+
+EDGES = sorted(
+    {0, 1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 72, 511, 512, 513, 520, 4095, 4096, 4097, 4104}
+)
+LARGE_EDGES = [
+    8**5 - 8, 8**5 - 1, 8**5, 8**5 + 1, 8**5 + 8, 64**3 - 1, 64**3, 64**3 + 1, 64**3 + 8,
+    8**7 - 8, 8**7, 8**7 + 8,
+]  # fmt: skip
+
+
+def build(name, pages):
+    return STRUCTURES[name](pages, **OPTIONS.get(name, {}))
+
+
+def is_refused(name, pages):
+    """Return whether the posted code would crash or write outside at this size."""
+    if name == "posted-tree":
+        return pages <= 8 or pages % 8 != 0
+    return name == "posted-bitmap" and pages % 8 != 0
+
+
+def usable(name, sizes):
+    return [pages for pages in sizes if not is_refused(name, pages)]
+
+
+def lost_frames(name, pages):
+    """Return the frames that the posted walk loses, by the rule and not by asking the tree."""
+    if name != "posted-tree":
+        return set()
+    power = 8
+    while power < pages:
+        power *= 8
+    return set(range(power - 8, pages))
+
+
+def expected(name, pages, inserted):
+    """Return what a collect must give, as a sorted list; `inserted` is in order of arrival."""
+    if name == "posted-list":
+        return sorted(inserted)
+    dirty = set(inserted)
+    lost = dirty & lost_frames(name, pages)
+    return sorted(dirty - lost) + ([IMPOSSIBLE] if lost else [])
+
+
+def require_output(name, structure, found, inserted):
+    """Assert that `found` is what the contract says."""
+    assert found.dtype == np.uint64
+    frames = found.tolist()
+    if structure.sorted_output:
+        assert frames == expected(name, structure.pages, inserted)
+    else:
+        assert sorted(frames) == expected(name, structure.pages, inserted)
+    if structure.unique_output:
+        assert len(set(frames)) == len(frames)

@@ -1,0 +1,144 @@
+"""Figures: made without pyplot, alike in style, with words for those who can't see them."""
+
+import itertools
+import subprocess
+import sys
+
+import pytest
+
+from dirtylab import STRUCTURES, mailing_list
+from dirtylab._data import data_file
+from dirtylab.figures.anatomy import toy_picture
+from dirtylab.figures.mailing_list import PICTURES, RATIO_LOOKS
+from dirtylab.figures.style import LOOKS, count_label, memory_label, save_picture, time_label
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return mailing_list.load(data_file("measured/mailing_list"))
+
+
+@pytest.fixture(params=[*PICTURES, "toy"])
+def picture(request, recorded):
+    return toy_picture() if request.param == "toy" else PICTURES[request.param](recorded)
+
+
+def luminance(color):
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_structure_has_a_color_and_a_marker_of_its_own():
+    assert set(STRUCTURES) <= set(LOOKS)
+    for one, other in itertools.combinations(LOOKS.values(), 2):
+        assert one.color != other.color
+        assert one.marker != other.marker
+
+
+@pytest.mark.parametrize("color", [*(look.color for look in LOOKS.values()),
+                                   *(color for color, _ in RATIO_LOOKS.values())])  # fmt: skip
+def test_colors_stand_out_from_white(color):
+    assert 1.05 / (luminance(color) + 0.05) >= 3
+
+
+def boxes(figure):
+    """Return name and place of every text that is drawn."""
+    renderer = figure.canvas.get_renderer()
+    figure.draw(renderer)
+    for ax in figure.axes:
+        texts = [ax.title, ax._left_title, ax.xaxis.label, ax.yaxis.label, *ax.texts]
+        for axis in (ax.xaxis, ax.yaxis) if ax.axison else ():
+            low, high = sorted(axis.get_view_interval())
+            ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+            texts += [tick.label1 for tick in ticks if tick.label1.get_visible()]
+        if ax.get_legend():
+            texts += ax.get_legend().get_texts()
+        yield from ((t, t.get_window_extent(renderer)) for t in texts if t.get_text())
+    yield from ((t, t.get_window_extent(renderer)) for t in figure.texts if t.get_text())
+
+
+def test_no_text_overlaps_another_or_leaves_the_figure(picture):
+    found = list(boxes(picture.figure))
+    assert found
+    width, height = picture.figure.bbox.size
+    for text, box in found:
+        inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+        assert inside, text.get_text()
+    for (one, a), (other, b) in itertools.combinations(found, 2):
+        overlap = min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1
+        assert not overlap, (one.get_text(), other.get_text())
+
+
+def test_axes_have_labels_and_text_is_large_enough(picture):
+    for ax in picture.figure.axes:
+        if ax.axison:
+            assert ax.get_xlabel()
+    small_print = {id(text) for text in picture.figure.texts}
+    for text, _ in boxes(picture.figure):
+        assert text.get_fontsize() >= (7 if id(text) in small_print else 9), text.get_text()
+
+
+def test_measured_figures_name_the_machine(recorded):
+    for make in PICTURES.values():
+        printed = " ".join(text.get_text() for text in make(recorded).figure.texts)
+        assert recorded.machine["cpu"] in " ".join(printed.split())
+        assert "NumPy" in printed
+
+
+def test_alt_text_says_what_is_seen(picture):
+    assert len(picture.alt) > 60
+    assert picture.alt.endswith(".")
+    bundle = picture._repr_mimebundle_()
+    assert "<figure><img alt=" in bundle["text/html"]
+    assert bundle["image/png"]
+
+
+def test_saved_twice_is_the_same_to_the_byte(picture, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    names = save_picture(picture, tmp_path / "a", "figure")
+    assert names == save_picture(picture, tmp_path / "b", "figure")
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_drawing_never_loads_pyplot():
+    script = (
+        "import sys\n"
+        "from dirtylab import mailing_list\n"
+        "from dirtylab._data import data_file\n"
+        "from dirtylab.figures.mailing_list import PICTURES\n"
+        "study = mailing_list.load(data_file('measured/mailing_list'))\n"
+        "del PICTURES['cold-runs']\n"
+        "[make(study).figure.canvas.draw() for make in PICTURES.values()]\n"
+        "sys.exit('matplotlib.pyplot' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_cold_runs_leave_pyplot_without_figures(recorded):
+    PICTURES["cold-runs"](recorded)
+    import matplotlib.pyplot as plt  # seaborn loads it; nothing may be registered with it
+
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("pages", [8, 20, 48, 2.0])
+def test_a_toy_too_large_to_read_is_refused(pages):
+    with pytest.raises((ValueError, TypeError), match="pages="):
+        toy_picture(pages)
+
+
+def test_a_toy_shows_the_frames_it_was_given():
+    assert "frames 0, 17 set" in toy_picture(32, [17, 0, 17]).alt
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "text"),
+    [(count_label, 1e4, "10 k"), (count_label, 100, "100"), (count_label, 1e7, "10 M"),
+     (time_label, 1e4, "10 µs"), (time_label, 1e9, "1 s"), (time_label, 5, "5 ns"),
+     (memory_label, 2**36, "64 GiB"), (memory_label, 2**45, "32 TiB"), (memory_label, 1, "1 B")],
+)  # fmt: skip
+def test_ticks_read_like_words(label, value, text):
+    assert label(value) == text

@@ -1,0 +1,112 @@
+"""Promises of the project itself: light imports, one set of bounds, documents made from data."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import dirtylab
+from dirtylab import _readme, mailing_list
+from dirtylab._data import data_file
+
+ROOT = Path(__file__).parent.parent
+MODULES = [module.name for module in pkgutil.walk_packages(dirtylab.__path__, "dirtylab.")]
+
+
+def test_importing_dirtylab_loads_and_compiles_nothing():
+    script = (
+        "import sys, time\n"
+        "begin = time.perf_counter(); import dirtylab; took = time.perf_counter() - begin\n"
+        "heavy = {'matplotlib', 'seaborn', 'pandas', 'ipywidgets', 'numba', 'IPython'}\n"
+        "print(sorted(heavy & set(sys.modules)), took < 1)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["[]", "True"], done.stderr
+
+
+def test_importing_every_structure_compiles_nothing():
+    script = (
+        "import sys, dirtylab\n"
+        "dirtylab.STRUCTURES, dirtylab.DATASETS\n"
+        "from numba.core.registry import CPUDispatcher\n"
+        "kernels = [value for name, module in list(sys.modules.items())\n"
+        "           if name.startswith('dirtylab') for value in vars(module).values()\n"
+        "           if isinstance(value, CPUDispatcher)]\n"
+        "heavy = {'matplotlib', 'seaborn', 'pandas', 'ipywidgets'}\n"
+        "compiled = sum(len(kernel.signatures) for kernel in kernels)\n"
+        "print(len(kernels) > 5, compiled, heavy & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "0", "set()"], done.stderr
+
+
+def test_conda_users_get_the_same_bounds():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    conda = [entry for entry in listed if isinstance(entry, str) and entry != "pip"]
+    assert conda == [f"python{project['requires-python']}", *project["dependencies"]]
+    assert listed[-1] == {"pip": ["-e ."]}
+
+
+def test_the_versions_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == dirtylab.__version__
+    assert f"## {dirtylab.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_readme_is_made_from_the_data():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    study = mailing_list.load(data_file("measured/mailing_list"))
+    assert _readme.rendered(text, study) == text
+    assert text.count(study.machine["cpu"]) == 3
+
+
+def test_every_file_the_readme_points_to_is_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    paths = re.findall(
+        r"!?\[[^\]\"]+\]\(([\w./-]+)\)|`((?:notebooks|dirtylab|data)/[\w./-]+)`", text
+    )
+    assert len(paths) > 5
+    for path in (one or other for one, other in paths):
+        assert (ROOT / path).exists(), path
+
+
+def test_every_make_target_of_the_readme_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    assert {"reproduce", "test", "lab", "notebooks", "lint"} <= named <= targets
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_are_true(name):
+    if name == "dirtylab.__main__":
+        pytest.skip("importing it runs the command")
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+FLOORS = ["cli", "figures", "mailing_list", "measure", "structures", "datasets", "theory"]
+"""From the top; a room imports from lower floors only."""
+MAY_LOOK_UP = {("mailing_list.command", "figures")}
+"""The command hands its result to the figures, when it is done."""
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_rooms_import_from_lower_floors_only(room):
+    sources = [*(ROOT / "dirtylab" / room).rglob("*.py"), ROOT / "dirtylab" / f"{room}.py"]
+    above = FLOORS[: FLOORS.index(room)]
+    for source in filter(Path.exists, sources):
+        place = f"{room}.{source.stem}"
+        for imported in re.findall(r"from dirtylab\.(\w+)", source.read_text()):
+            assert imported not in above or (place, imported) in MAY_LOOK_UP, (source, imported)
+
+
+def test_theory_knows_neither_structures_nor_timing():
+    for source in (ROOT / "dirtylab" / "theory").glob("*.py"):
+        assert not re.search(r"import dirtylab|from dirtylab", source.read_text()), source
