@@ -117,7 +117,7 @@ def mark_crossover(ax: Axes, evidence: Evidence) -> list[Artist]:
         ax.annotate(
             text,
             (here, 1),
-            (0.04, 0.11),
+            (0.03, 0.04),
             textcoords="axes fraction",
             fontsize=9,
             color="#882255",
@@ -230,6 +230,7 @@ def ratios_picture(study: Study) -> Picture:
     draw_ratios(left, study.evidence, "random")
     draw_ratios(right, study.evidence, "sequential")
     mark_crossover(left, study.evidence)
+    left.set_ylim(bottom=0.03)  # room for the words, below what is drawn
     left.set_ylabel("ratio of times (above 1: the first is slower)", fontsize=10)
     left.legend(fontsize=9, frameon=False, loc="upper right")
     right.tick_params(labelleft=False)

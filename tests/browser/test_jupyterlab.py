@@ -33,6 +33,7 @@ def restart_and_run_all(page):
     """Clear everything and run each cell; return when the last one is done."""
     run = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    assert set(page.evaluate(COUNTS)) == {None}
     page.evaluate(run)
     done = f"() => (({COUNTS})()).every(count => count !== null) && ({IDLE})()"
     page.wait_for_function(done, timeout=120_000)
