@@ -76,7 +76,7 @@ def test_contestants_take_turns_in_changing_order_after_a_fresh_state():
         name: (lambda loops, name=name: log.append(name) or 10**6) for name in ("a", "b", "c")
     }
     interleave(contestants, 20, np.random.default_rng(0), prepare=log.append)
-    rounds = " ".join(map(str, log[3:])).split(" ")
+    rounds = [str(entry) for entry in log[log.index(0) :]]
     orders = [tuple(rounds[start + 1 : start + 4]) for start in range(0, len(rounds), 4)]
     assert rounds[::4] == [str(number) for number in range(20)]
     assert all(sorted(order) == ["a", "b", "c"] for order in orders)
