@@ -44,13 +44,15 @@ def test_size_is_taken_or_refused_by_name(name, pages):
         assert structure.collect().tolist() == []
 
 
-@every_structure
-@pytest.mark.parametrize(
-    "pages", [*EDGES, *(pytest.param(n, marks=pytest.mark.large) for n in LARGE_EDGES)]
-)
+def usable_sizes():
+    """Return each structure with each size at which it works, the slow ones marked."""
+    small = [(name, pages) for name in STRUCTURES for pages in usable(name, EDGES)]
+    large = [(name, pages) for name in STRUCTURES for pages in usable(name, LARGE_EDGES)]
+    return small + [pytest.param(*pair, marks=pytest.mark.large) for pair in large]
+
+
+@pytest.mark.parametrize(("name", "pages"), usable_sizes())
 def test_life_of_a_structure(name, pages):
-    if is_refused(name, pages):
-        pytest.skip("refused; see test_size_is_taken_or_refused_by_name")
     structure, frames = build(name, pages), some_frames(pages)
     structure.insert(frames)
     structure.check()
@@ -172,10 +174,8 @@ def test_frames_come_in_many_forms(name, frames):
     assert set(structure.collect().tolist()) == (set() if np.size(frames) == 0 else {9})
 
 
-@every_structure
+@pytest.mark.parametrize("name", [name for name in STRUCTURES if usable(name, [0])])
 def test_no_frame_fits_a_slot_without_pages(name):
-    if is_refused(name, 0):
-        pytest.skip("refused; see test_size_is_taken_or_refused_by_name")
     with pytest.raises(IndexError, match="a slot of 0 pages has no frames"):
         build(name, 0).insert([0])
 

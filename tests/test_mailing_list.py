@@ -55,11 +55,12 @@ def test_a_cold_run_goes_in_the_posted_order():
 
 
 @pytest.mark.parametrize("entries", [1, 100, 511, 512, 16_383, 16_384, 100_000])
-def test_a_destination_is_of_the_asked_size_and_writeable(entries):
-    out = program.untouched(entries)
-    out[:] = 7
-    assert out.shape == (entries,)
-    assert out.ctypes.data % 8 == 0
+def test_list_and_destination_are_apart_and_as_large_as_asked(entries):
+    frames, out = program.list_and_destination(entries)
+    frames[:], out[:] = 7, 8
+    assert frames.shape == out.shape == (entries,)
+    assert (frames == 7).all()
+    assert (out == 8).all()
 
 
 def test_a_refilled_arena_has_other_frames_and_only_those():

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dirtylab.mailing_list.program import Arena, run_once, untouched
+from dirtylab.mailing_list.program import Arena, list_and_destination, run_once
 from dirtylab.mailing_list.rows import SHORT, STRUCTURES, posted_rows
 from dirtylab.structures.posted_tree import IMPOSSIBLE_FRAME, RADIX, PostedCrashError, PostedTree
 from dirtylab.theory.memory import posted_tree_bits, trimmed_tree_bits
@@ -208,7 +208,8 @@ def _first_and_second(arena: Arena, name: str, runs: int) -> tuple[float, float]
     """Return the median time into an untouched destination, and into the same one again."""
     first, second = [], []
     for _ in range(runs):
-        sampler = arena.samplers(untouched(arena.frames.size))[name]
+        _, destination = list_and_destination(arena.frames.size)
+        sampler = arena.samplers(destination)[name]
         first.append(sampler(1))
         second.append(sampler(1))
     return float(np.median(first)), float(np.median(second))

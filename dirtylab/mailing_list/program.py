@@ -65,7 +65,7 @@ class Arena(NamedTuple):
     frames: Frames  # the list: as drawn, repeats kept
     tree: PackedTree
     bitmap: Bytes  # the tree's bottom level, not a copy
-    out: Frames  # the destination, untouched unless it is small
+    out: Frames  # the destination, untouched
 
     @classmethod
     def build(cls, pages: int, dirty: int, order: str = "random") -> Self:
@@ -81,17 +81,18 @@ class Arena(NamedTuple):
         dirty = _check.integer("dirty", dirty, 1, 2**56)
         structure = PostedTree(pages)
         _check.memory("dirty", dirty, 16 * dirty + structure.nbytes)
-        frames = np.empty(dirty, np.uint64)
-        arena = cls(frames, structure.state, structure.bitmap_view(), untouched(dirty))
+        frames, out = list_and_destination(dirty)
+        arena = cls(frames, structure.state, structure.bitmap_view(), out)
         arena.fill(order)
         return arena
 
     def fill(self, order: str, variant: int = 0) -> None:
         """Draw and insert another data set; variant 0 has the posted seed, each other its own."""
         pages, dirty = int(self.tree.pages), self.frames.size
-        self.frames[:] = draw_frames(pages, dirty, order, seed=pages + dirty + variant)
+        drawn = draw_frames(pages, dirty, order, seed=pages + dirty + variant)
         self.tree.packed[:] = 0  # written, as by memset: a page never written would fault later
-        insert_into_tree(self.tree, self.frames)
+        insert_into_tree(self.tree, drawn)
+        self.frames[:] = drawn
 
     def samplers(self, out: Frames | None = None) -> dict[str, Sampler]:
         """Return the timed loops by structure, in the order in which the program ran them."""
@@ -105,21 +106,24 @@ class Arena(NamedTuple):
         }
 
 
-def untouched(entries: int) -> Frames:
-    """Return a destination as the posted program's malloc gives it.
+def list_and_destination(entries: int) -> tuple[Frames, Frames]:
+    """Return a list and a destination as the posted program's two malloc calls give them.
 
-    Its pages are untouched, and the first writer pays a page fault for each.  Below 128 KiB it
-    lies on the heap right behind the list, so that the page on which the list ends is in use.
-    (A NumPy array would not do: it asks for huge pages, and may reuse what was freed.)
+    Their pages are untouched, and the first writer pays a page fault for each.  Below 128 KiB
+    both lie on the heap, the destination behind the list, so that the page on which the list ends
+    is in use when the destination is first written.  (NumPy arrays would not do: they ask for huge
+    pages, and may reuse what was freed.)
     """
     nbytes = 8 * entries
-    on_heap = nbytes < MMAP_THRESHOLD
-    offset = (HEAP_START + nbytes) % mmap.PAGESIZE if on_heap else 0
+    if nbytes >= MMAP_THRESHOLD:
+        return _from_system(nbytes), _from_system(nbytes)
+    heap = _from_system(HEAP_START + 2 * nbytes)[HEAP_START // 8 :]
+    return heap[:entries], heap[entries:]
+
+
+def _from_system(nbytes: int) -> Frames:
     private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
-    memory = mmap.mmap(-1, offset + nbytes, **private)
-    if on_heap:
-        memory[0] = 0
-    return np.frombuffer(memory, np.uint64, entries, offset)
+    return np.frombuffer(mmap.mmap(-1, nbytes, **private), np.uint64)
 
 
 def compile_loops() -> None:

@@ -15,11 +15,11 @@ Source: Radim Krčmář's mail to the KVM list of 4 May 2016 (the algorithm; the
 import numpy as np
 
 from dirtylab import _check
-from dirtylab._jit import kernel
+from dirtylab._jit import inlined
 from dirtylab.structures.base import Frames, Operations, Structure, require
 
 
-@kernel
+@inlined
 def copy_list(frames: Frames, count: int, out: Frames) -> int:
     """Write the entries to `out`, one after the other, and return how many there are."""
     for i in range(count):
