@@ -7,11 +7,13 @@ and commands iterate over it.
 from collections.abc import Callable
 
 from dirtylab.structures.base import Operations, Structure
+from dirtylab.structures.bitmap import Bitmap
 from dirtylab.structures.posted_bitmap import PostedBitmap
 from dirtylab.structures.posted_list import PostedList
 from dirtylab.structures.posted_tree import PostedCrashError, PostedTree
 
 STRUCTURES: dict[str, Callable[..., Structure]] = {
+    "bitmap": Bitmap,
     "posted-list": PostedList,
     "posted-tree": PostedTree,
     "posted-bitmap": PostedBitmap,
@@ -20,6 +22,7 @@ STRUCTURES: dict[str, Callable[..., Structure]] = {
 
 __all__ = [
     "STRUCTURES",
+    "Bitmap",
     "Operations",
     "PostedBitmap",
     "PostedCrashError",
