@@ -88,11 +88,14 @@ def draw_ratios(ax: Axes, evidence: Evidence, order: str) -> list[Artist]:
     artists: list[Artist] = [ax.axhline(1, color=INK, linewidth=1)]
     for (above, below), (color, marker) in RATIO_LOOKS.items():
         posted = [evidence.ratio(POSTED, row, above, below) for row in rows]
-        here = [evidence.ratio(CAREFUL, row, above, below) for row in rows]
+        finer = evidence.crossing_rows(CAREFUL) if order == "random" else rows
+        here = [evidence.ratio(CAREFUL, row, above, below) for row in finer]
         both: dict[str, Any] = {"color": color, "marker": marker, "markersize": 6}
         artists += ax.plot(dirty, posted, linestyle=":", linewidth=1, markerfacecolor="w", **both)
         label = f"{SHORT[above]} / {SHORT[below]}"
-        artists += ax.plot(dirty, here, linewidth=1.6, label=label, **both)
+        x = [row.dirty for row in finer]
+        shown = [place for place, row in enumerate(finer) if row in rows]
+        artists += ax.plot(x, here, linewidth=1.6, label=label, markevery=shown, **both)
     log_log(ax)
     ax.yaxis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e5 else f"{value:,.0f}")

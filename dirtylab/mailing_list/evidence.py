@@ -87,7 +87,7 @@ class Evidence:
         y = np.log([self.median(method, row, structure) for row in rows])
         return float(np.polyfit(x, y, 1)[0])
 
-    def _crossing_rows(self, method: str) -> list[Row]:
+    def crossing_rows(self, method: str) -> list[Row]:
         """Return the rows of random frames on which the crossover is looked for."""
         between = [row for row in BETWEEN if self.has(method, row)]
         return sorted([*self.random_rows(), *between], key=lambda row: row.dirty)
@@ -103,7 +103,7 @@ class Evidence:
 
     def crossover(self, method: str) -> float | None:
         """Return the dirty frames, random, from which on the bitmap beats the tree."""
-        rows = self._crossing_rows(method)
+        rows = self.crossing_rows(method)
         ratios = [self.ratio(method, row, "posted-bitmap", "posted-tree") for row in rows]
         found = crossings([row.dirty for row in rows], ratios)
         return float(found[0]) if found.size else None
@@ -112,7 +112,7 @@ class Evidence:
         self, method: str, rng: np.random.Generator, draws: int = 1000
     ) -> tuple[float, float] | None:
         """Return a 95 % bootstrap interval of the crossover, samples drawn anew in each row."""
-        rows = self._crossing_rows(method)
+        rows = self.crossing_rows(method)
         log_ratios = [self._resampled_log_ratio(method, row, rng, draws) for row in rows]
         x = [row.dirty for row in rows]
         found = [crossings(x, np.exp(ratio)) for ratio in np.transpose(log_ratios)]
