@@ -94,7 +94,7 @@ def _ctpop(typing: Any, word: Any) -> Any:
     return types.int64(types.uint64), emit
 
 
-@overload(lowest_bit)
+@overload(lowest_bit, jit_options={"forceinline": True})
 def _lowest_bit_compiled(word: Any) -> Callable[[Any], Any]:
     def compiled(word: Any) -> Any:
         return _cttz(word)
@@ -102,7 +102,7 @@ def _lowest_bit_compiled(word: Any) -> Callable[[Any], Any]:
     return compiled
 
 
-@overload(popcount)
+@overload(popcount, jit_options={"forceinline": True})
 def _popcount_compiled(word: Any) -> Callable[[Any], Any]:
     def compiled(word: Any) -> Any:
         return _ctpop(word)
@@ -253,20 +253,20 @@ def decode(
 
 
 @inlined
-def find_nonzero(words: Words, first: int, stop: int, out: Words, vector: bool) -> int:
+def find_nonzero(words: Words, first: int, stop: int, out: Words, pos: int, vector: bool) -> int:
     """Write the numbers of the words that are not 0, of ``first … stop - 1``; return how many.
 
-    `out` has room for `SLACK` more than there can be.
+    `out` has room from `pos` on for `SLACK` more than there can be.
     """
     found = 0
     place = first
     if vector:
         while place + 8 <= stop:
-            found += _nonzero_vector(words, place, out, found)
+            found += _nonzero_vector(words, place, out, pos + found)
             place += 8
     while place < stop:
         if words[place]:
-            out[found] = place
+            out[pos + found] = place
             found += 1
         place += 1
     return found
@@ -283,19 +283,17 @@ def decode_listed(
     """
     begin = pos
     place = 0
-    while place < count:
-        if (
-            lonely
-            and vector
-            and place + 8 <= count
-            and pos + SLACK <= out.size
-            and _singles_vector(words, listed, place, out, pos)
-        ):
-            pos += 8
+    if lonely and vector:
+        while place + 8 <= count and pos + 8 * SLACK <= out.size:
+            if _singles_vector(words, listed, place, out, pos):
+                pos += 8
+            else:
+                for lane in range(8):
+                    number = listed[place + lane]
+                    pos += decode(words[number], number << WORD_SHIFT, ZERO, out, pos, vector)
             place += 8
-            continue
-        for _ in range(min(8, count - place)):
-            number = listed[place]
-            pos += decode(words[number], number << WORD_SHIFT, ZERO, out, pos, vector)
-            place += 1
+    while place < count:
+        number = listed[place]
+        pos += decode(words[number], number << WORD_SHIFT, ZERO, out, pos, vector)
+        place += 1
     return pos - begin

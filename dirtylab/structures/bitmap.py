@@ -24,7 +24,7 @@ compression are folklore, as in CRoaring's bitset containers.
 import numpy as np
 
 from dirtylab import _check
-from dirtylab._jit import kernel
+from dirtylab._jit import inlined, kernel
 from dirtylab._words import (
     BIT_MASK,
     HAS_VECTOR,
@@ -51,6 +51,7 @@ LONELY = 10
 """Words a dirty frame from which on most dirty words have a single bit."""
 
 _RUN = 8
+_LAST = np.uint64(_RUN - 1)
 _ALL = np.uint64(0xFF)
 
 
@@ -75,10 +76,7 @@ def mark(words: Words, frames: Frames) -> int:
     place = 0
     while place + _RUN <= frames.size:
         first = frames[place]
-        apart = ZERO
-        for step in range(_RUN):
-            apart |= frames[place + step] ^ (first + np.uint64(step))
-        if apart == ZERO and (first & BIT_MASK) <= WORD_BITS - _RUN:
+        if frames[place + _RUN - 1] == first + _LAST and is_run(frames, place):
             # Eight in a row within a word: 10 million frames in sequence take 0.3 times as long.
             run = _ALL << (first & BIT_MASK)
             old = words[first >> WORD_SHIFT]
@@ -94,7 +92,17 @@ def mark(words: Words, frames: Frames) -> int:
     return new
 
 
-@kernel
+@inlined
+def is_run(frames: Frames, place: int) -> bool:
+    """Return whether the eight frames from `place` on follow each other within a word."""
+    first = frames[place]
+    apart = ZERO
+    for step in range(_RUN):
+        apart |= frames[place + step] ^ (first + np.uint64(step))
+    return apart == ZERO and (first & BIT_MASK) <= WORD_BITS - _RUN
+
+
+@inlined
 def mark_one(words: Words, frame: np.uint64) -> int:
     """Set the bit of `frame`; return 1 when it was clear before, otherwise 0."""
     old = words[frame >> WORD_SHIFT]
@@ -111,7 +119,7 @@ def scan(words: Words, dirty: int, out: Frames, clearing: bool, vector: bool) ->
     listed = np.empty(BLOCK + SLACK, np.uint64)
     pos = 0
     for first in range(0, words.size, BLOCK):
-        count = find_nonzero(words, first, min(first + BLOCK, words.size), listed, vector)
+        count = find_nonzero(words, first, min(first + BLOCK, words.size), listed, 0, vector)
         pos += decode_listed(words, listed, count, out, pos, lonely, vector)
         if clearing:
             for place in range(count):
