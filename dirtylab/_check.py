@@ -116,6 +116,19 @@ def frames(name: str, values: object, pages: int) -> Frames:
     IndexError
         A frame is negative or not below `pages`; the first such is named.
     """
+    if type(values) is np.ndarray and values.dtype == np.uint64 and values.ndim == 1:
+        array: npt.NDArray[Any] = values  # what generators give: 1.4 µs less of a call of 1.8 µs
+    else:
+        array = _as_integers(name, values, pages)
+    wide = _as_uint64(array)
+    worst = first_at_or_above(wide, pages)
+    if worst < wide.size:
+        _refuse_frame(name, worst, array[worst], pages)
+    return wide
+
+
+def _as_integers(name: str, values: object, pages: int) -> npt.NDArray[Any]:
+    """Return anything like an array of integers as a one-dimensional one."""
     if values is None or isinstance(values, str | bytes | Set | Mapping):
         kind = type(values).__name__
         raise TypeError(f"{name}: must be an array or sequence of integers, not {kind}")
@@ -128,11 +141,7 @@ def frames(name: str, values: object, pages: int) -> Frames:
         array = _from_objects(name, values, pages)  # NumPy makes floats of [0, 2**63]
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: must be integers, not {array.dtype}")
-    wide = _as_uint64(array)
-    worst = first_at_or_above(wide, np.uint64(pages))
-    if worst < wide.size:
-        _refuse_frame(name, worst, array[worst], pages)
-    return wide
+    return array
 
 
 def output(out: object, needed: int) -> Frames:
@@ -156,8 +165,9 @@ def output(out: object, needed: int) -> Frames:
 
 
 @kernel
-def first_at_or_above(frames: Frames, limit: np.uint64) -> int:
-    """Return the index of the first frame not below `limit`, or the size when there is none."""
+def first_at_or_above(frames: Frames, pages: int) -> int:
+    """Return the index of the first frame not below `pages`, or the size when there is none."""
+    limit = np.uint64(pages)
     # The maximum first: it vectorises, 3 times faster than a loop that may leave early.
     highest = np.uint64(0)
     for frame in frames:
@@ -183,6 +193,8 @@ def _from_objects(name: str, values: object, pages: int) -> npt.NDArray[Any]:
 
 def _as_uint64(array: npt.NDArray[Any]) -> Frames:
     """Widen to 64 bits; a negative frame becomes one that is far out of range."""
+    if array.dtype == np.uint64 and array.flags.c_contiguous:
+        return array
     if array.dtype.kind == "i":
         return np.ascontiguousarray(array, dtype=np.int64).view(np.uint64)
     return np.ascontiguousarray(array, dtype=np.uint64)

@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_radix_tree(commands)
     _add_reproduce(commands)
+    _add_compare(commands)
     return parser
 
 
@@ -81,6 +82,24 @@ def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     command.add_argument("--quick", action="store_true", help="9 samples instead of 25")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.set_defaults(run=_reproduce)
+
+
+def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "compare",
+        help="every structure against a copy of its result, and against its peers",
+        description="Compare the structures at 10,000,000 pages: collect against np.copyto, insert "
+        "against a NumPy scatter, whole epochs against NumPy, pyroaring and bitarray (those that "
+        "are installed; extra 'peers'); write samples and machine.",
+    )
+    command.add_argument(
+        "--out",
+        default="comparison",
+        metavar="DIR",
+        help="folder for samples.csv and machine.json (default: %(default)s)",
+    )
+    command.add_argument("--repeats", type=_number, default=7, metavar="N", help="rounds (7)")
+    command.set_defaults(run=_compare)
 
 
 def _number(text: str) -> int:
@@ -123,6 +142,12 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     from dirtylab.mailing_list.command import reproduce_into
 
     return reproduce_into(arguments.out, quick=arguments.quick, as_json=arguments.json)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from dirtylab.measure.comparison import compare_into
+
+    return compare_into(arguments.out, arguments.repeats)
 
 
 def _complain(command: str, trouble: object, status: int) -> int:

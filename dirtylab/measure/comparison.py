@@ -1,0 +1,122 @@
+"""What ``dirtylab compare`` writes and prints."""
+
+import json
+import os
+import pathlib
+import sys
+from typing import TYPE_CHECKING
+
+from dirtylab._console import run_steps
+from dirtylab.measure.compare import COPY, PAGES, SAME_JOB, SCATTER, Record, compare
+from dirtylab.measure.files import prepare_folder, write_text, write_whole
+from dirtylab.measure.machine import caption, describe_machine
+from dirtylab.measure.peers import PEERS, available
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INTERRUPTED = 130
+OURS, PEER = "best of ours", "best peer"
+
+
+def compare_into(out: str | os.PathLike[str], repeats: int) -> int:
+    """Compare, print the ratios, write ``samples.csv`` and ``machine.json`` to the folder `out`.
+
+    Parameters
+    ----------
+    out : str or path
+        Made when missing; its writeability is proved before anything is measured.
+    repeats : int
+        Rounds of each cell.
+
+    Returns
+    -------
+    int
+        0, or 130 after Ctrl-C: the cells measured until then are printed and written.
+
+    Raises
+    ------
+    OutputError
+        `out` can't be written.
+    """
+    folder = prepare_folder(out)
+    records: list[Record] = []
+    status = 0
+    try:
+        for _ in run_steps(list(compare(repeats, records))):
+            pass
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    if records:
+        save(records, folder)
+        print(text_report(records))
+    missing = sorted(set(PEERS) - set(available()))
+    notes = [f"not installed, so not compared: {', '.join(missing)}"] if missing else []
+    notes += ["dirtylab compare: interrupted; the cells measured are kept"] if status else []
+    for note in notes:
+        print(note, file=sys.stderr)
+    return status
+
+
+def save(records: list[Record], folder: pathlib.Path) -> None:
+    """Write the samples and what they were measured on."""
+    table = frame(records)
+    write_whole(folder / "samples.csv", lambda path: table.to_csv(path, index=False))
+    machine = json.dumps(describe_machine(), indent=1, ensure_ascii=False)
+    write_text(folder / "machine.json", machine + "\n")
+
+
+def frame(records: list[Record]) -> "pd.DataFrame":
+    """Return the samples as a tidy DataFrame."""
+    import pandas as pd
+
+    return pd.DataFrame.from_records(records)
+
+
+def medians(records: list[Record], operation: str) -> "pd.DataFrame":
+    """Return median ns by pattern and dirty frames (rows) and contestant (columns)."""
+    table = frame(records)
+    chosen = table[table["operation"] == operation]
+    grouped = chosen.groupby(["pattern", "dirty", "contestant"], sort=False)["ns"].median()
+    return grouped.unstack("contestant").sort_index()
+
+
+def ratios(records: list[Record], operation: str, reference: str) -> "pd.DataFrame":
+    """Return each contestant's median in units of that of `reference`."""
+    table = medians(records, operation)
+    return table.drop(columns=reference).div(table[reference], axis=0)
+
+
+def epochs(records: list[Record]) -> "pd.DataFrame":
+    """Return for each cell the best of ours, the best peer, and how many times as fast ours is."""
+    import pandas as pd
+
+    table = medians(records, "epoch")
+    ours = table[[name for name in SAME_JOB if name in table]]
+    peers = table[[name for name in PEERS if name in table]]
+    return pd.DataFrame(
+        {
+            OURS: ours.idxmin(axis=1),
+            "ours µs": ours.min(axis=1) / 1000,
+            PEER: peers.idxmin(axis=1),
+            "peer µs": peers.min(axis=1) / 1000,
+            "times as fast": peers.min(axis=1) / ours.min(axis=1),
+        }
+    )
+
+
+def text_report(records: list[Record]) -> str:
+    """Return the comparison for the terminal."""
+    done = {record["operation"] for record in records}
+    parts = [f"{PAGES:,} pages; medians, interleaved, in one run"]
+    if "collect" in done:
+        table = ratios(records, "collect", COPY).round(2).to_string()
+        parts.append(f"Collect, as a multiple of {COPY} of the very list it returns\n\n{table}")
+    if "insert" in done:
+        table = ratios(records, "insert", SCATTER).round(2).to_string()
+        parts.append(f"Insert, as a multiple of {SCATTER}\n\n{table}")
+    if "epoch" in done:
+        table = epochs(records).round(2).to_string()
+        parts.append(f"Whole epoch: insert, sorted unique list, clear\n\n{table}")
+    parts.append(f"Measured on {caption(describe_machine())}")
+    return "\n\n".join(parts)
