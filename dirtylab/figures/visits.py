@@ -1,0 +1,148 @@
+"""What a collect looks at: every unit of storage of a small slot, level by level."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
+
+from dirtylab.figures.style import FAINT, INK, LOOKS, Picture, finished, new_figure
+from dirtylab.structures import STRUCTURES, Hybrid, PageList, Ring, Structure, Tree
+
+PAGES = 1536
+FRAMES = (10, 1, 700, 11, 10)
+SHOWN = ("list", "ring", "bitmap", "hybrid", "tree8", "tree64")
+
+_WIDTH = 192.0
+_GAP = 0.12
+
+Flags = npt.NDArray[np.bool_]
+
+
+class Row(NamedTuple):
+    """One level of a structure, drawn as a row of cells."""
+
+    label: str
+    filled: Flags
+    """Which units hold anything."""
+    looked_at: Flags
+    """Which units a collect reads."""
+
+
+def rows_of(structure: Structure) -> list[Row]:
+    """Return the levels of a structure, the topmost first."""
+    if isinstance(structure, Tree):
+        return _tree_rows(structure)
+    if isinstance(structure, Hybrid):
+        return _hybrid_rows(structure)
+    if isinstance(structure, PageList | Ring):
+        return _entry_rows(structure)
+    words = STRUCTURES["bitmap"](structure.pages)
+    words.insert(structure.collect())
+    filled = np.asarray(words.bitmap_view() != 0)  # type: ignore[attr-defined]
+    return [Row("words", filled, np.ones(filled.size, bool))]
+
+
+def draw_rows(ax: Axes, rows: Sequence[Row], color: str) -> list[Artist]:
+    """Draw the rows of one structure, the topmost level above."""
+    artists: list[Artist] = []
+    for depth, row in enumerate(rows):
+        width = min(_WIDTH / row.filled.size, 8.0)
+        left = (_WIDTH - width * row.filled.size) / 2
+        for place, (filled, looked_at) in enumerate(zip(row.filled, row.looked_at, strict=True)):
+            face = color if filled else "#D9D9D9" if looked_at else "white"
+            box = Rectangle(
+                (left + place * width, -depth - 0.8), width * (1 - _GAP), 0.6, facecolor=face,
+                edgecolor=color if looked_at else "#BBBBBB", linewidth=0.8 if width > 2 else 0.4,
+            )  # fmt: skip
+            artists.append(ax.add_patch(box))
+        counted = f"{int(row.looked_at.sum())} of {row.filled.size} {row.label}"
+        artists.append(
+            ax.text(_WIDTH + 3, -depth - 0.5, counted, fontsize=9, color=INK, va="center")
+        )
+    ax.set_xlim(-1, _WIDTH + 62)
+    ax.set_ylim(-len(rows) - 0.1, 0.05)
+    ax.set_axis_off()
+    return artists
+
+
+def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Picture:
+    """Return every structure after the same inserts, with what its collect looks at.
+
+    Parameters
+    ----------
+    pages : int, optional
+        Size of the slot; more than a few thousand are not legible.
+    frames : sequence of int, optional
+        Frames in order of arrival.
+    """
+    made = [STRUCTURES[name](pages) for name in SHOWN]
+    for structure in made:
+        structure.insert(frames)
+    rows = [rows_of(structure) for structure in made]
+    figure = new_figure(9, 0.36 * sum(len(some) + 1.4 for some in rows) + 0.5)
+    heights = [len(some) + 0.6 for some in rows]
+    axes = figure.subplots(len(made), 1, height_ratios=heights)
+    for ax, name, structure, some in zip(axes, SHOWN, made, rows, strict=True):
+        draw_rows(ax, some, LOOKS[name].color)
+        reads = structure.operations().words
+        ax.set_title(
+            f"{LOOKS[name].label}: {reads} reads", loc="left", fontsize=10, color=INK, pad=2
+        )
+    told = ", ".join(map(str, frames))
+    figure.suptitle(
+        f"What a collect looks at: {pages:,} pages, frames {told} dirty", fontsize=11,
+        fontweight="bold", color=INK, x=0.01, ha="left",
+    )  # fmt: skip
+    figure.legend(handles=_legend(), fontsize=9, frameon=False, ncols=3, loc="outside lower left")
+    parts = [
+        f"{LOOKS[name].label} {one.operations().words}"
+        for name, one in zip(SHOWN, made, strict=True)
+    ]
+    alt = (
+        f"Rows of cells, one for each unit of storage of a slot of {pages:,} pages in which frames "
+        f"{told} are dirty; filled cells hold something, grey ones were looked at in vain, white "
+        f"ones never. Reads: {', '.join(parts)}."
+    )
+    return finished(figure, alt)
+
+
+def _tree_rows(tree: Tree) -> list[Row]:
+    rows = []
+    for level in reversed(range(len(tree.radices))):
+        radix = tree.radices[level]
+        bits = np.unpackbits(tree.level_view(level).view(np.uint8), bitorder="little")
+        nodes = bits.reshape(-1, radix).any(axis=1)[: _nodes(tree, level)]
+        rows.append(Row(f"nodes of level {level}", nodes, nodes.copy()))
+    return rows
+
+
+def _nodes(tree: Tree, level: int) -> int:
+    pages = tree.pages
+    for radix in tree.radices[: level + 1]:
+        pages = -(-pages // radix)
+    return pages
+
+
+def _hybrid_rows(hybrid: Hybrid) -> list[Row]:
+    filled = hybrid.bitmap_view() != 0
+    blocks = np.add.reduceat(filled, range(0, filled.size, 8)) > 0
+    summary = Row("summary bits", blocks, np.ones(blocks.size, bool))
+    return [summary, Row("words", filled, np.repeat(blocks, 8)[: filled.size])]
+
+
+def _entry_rows(structure: PageList | Ring) -> list[Row]:
+    used = structure.operations().bytes // (16 if isinstance(structure, Ring) else 8)
+    entries = np.arange(24) < used
+    return [Row("first entries", entries, entries.copy())]
+
+
+def _legend() -> list[Patch]:
+    return [
+        Patch(facecolor="#555555", label="holds something"),
+        Patch(facecolor="#D9D9D9", edgecolor="#555555", label="looked at, empty"),
+        Patch(facecolor="white", edgecolor=FAINT, label="never looked at"),
+    ]
