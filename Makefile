@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted datasets generators patterns laws traces describe)
 
 .PHONY: help reproduce lab notebooks docs test lint format clean-cache clean
 
@@ -26,8 +27,8 @@ docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its
 
 test: $(VENV)/ready-dev  ## all tests: compiled, interpreted, and with bounds checked
 	$(PYTEST)
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not large" tests/test_contract.py tests/test_posted.py tests/test_datasets.py
-	NUMBA_BOUNDSCHECK=1 $(PYTEST) tests/test_contract.py tests/test_posted.py tests/test_datasets.py
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not large" $(KERNEL_TESTS)
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(KERNEL_TESTS)
 
 lint: $(VENV)/ready-dev  ## style and types
 	$(BIN)/ruff check .
