@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dirtylab.datasets import clustered, hotset, phases, random, zipf
+from dirtylab.datasets import bijection, clustered, hotset, phases, random, zipf
+from dirtylab.datasets.clusters import Shape, random_lengths
 from dirtylab.datasets.portable import exp, exp_slope, log, log_slope
 
 pytestmark = pytest.mark.large
@@ -80,12 +81,17 @@ def test_without_replacement_each_order_of_few_pages_comes():
     require_uniform([orders[order] for order in drawn], 120)
 
 
-def test_without_replacement_the_rounds_shuffle_neighbours_apart():
-    # Just above the size of the table; 3 rounds fail here, the package makes 6.
-    pairs = [random(4097, 2, seed=s, replacement=False).astype(int) for s in range(40_000)]
-    rows, columns = np.divmod(np.array(pairs), 128)
-    same = [(rows[:, 0] == rows[:, 1]).sum(), (columns[:, 0] == columns[:, 1]).sum()]
-    assert same == pytest.approx([40_000 * 127 / 4096, 40_000 * 32 / 4096], rel=0.15)
+@pytest.mark.parametrize("second", [1, 32])
+def test_the_rounds_alone_move_neighbours_apart(second, monkeypatch):
+    # As a large slot is shuffled, on a rectangle of 32 by 32; four rounds fail here.
+    monkeypatch.setattr(bijection, "TABLE_PAGES", 0)
+    apart = []
+    for seed in range(60_000):
+        frames = random(1024, 33, seed=seed, replacement=False).astype(np.int64)
+        columns = frames[second] - frames[0]
+        rows = frames[second] // 32 - frames[0] // 32
+        apart.append(rows % 32 * 32 + columns % 32)
+    require_law(counted(apart, 1024)[1:], np.full(1023, 60_000 / 1023))
 
 
 def test_without_replacement_distances_are_those_of_a_shuffle():
@@ -154,6 +160,16 @@ def test_geometric_lengths():
     law = lengths.size * (1 / 8) * (7 / 8) ** np.arange(40)
     law = np.append(law, lengths.size - law.sum())
     require_law(counted(np.minimum(lengths, 41) - 1, 41), law)
+
+
+def test_each_cut_into_geometric_lengths_is_as_likely_as_any_other():
+    cuts = {cut: i for i, cut in enumerate(itertools.combinations(range(1, 6), 2))}
+    drawn = []
+    for seed in range(5_000):
+        lengths = random_lengths(Shape(clusters=3, length=2, pages=6), seed).tolist()
+        assert sum(lengths) == 6
+        drawn.append(cuts[lengths[0], lengths[0] + lengths[1]])
+    require_uniform(drawn, len(cuts))
 
 
 @pytest.mark.parametrize("overlap", [True, False])

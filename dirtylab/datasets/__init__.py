@@ -6,7 +6,7 @@ and commands iterate over it.
 
 from collections.abc import Callable
 
-from dirtylab.datasets.clustered import clustered
+from dirtylab.datasets.clusters import clustered
 from dirtylab.datasets.glibc import ORDERS, Frames, mailing_list
 from dirtylab.datasets.patterns import random, sequential, strided
 from dirtylab.datasets.skewed import hotset, phases, zipf

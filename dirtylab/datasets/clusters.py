@@ -25,13 +25,15 @@ import numpy as np
 
 from dirtylab import _check
 from dirtylab._check import Frames
-from dirtylab._jit import kernel
+from dirtylab._jit import inlined, kernel
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import Bijection, bijection, permute
 from dirtylab.datasets.draws import below, word
 from dirtylab.datasets.patterns import fill_random
 
 LENGTHS = ("geometric", "fixed")
+
+BATCH = 32
 
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
@@ -71,23 +73,36 @@ def lay_out(lengths: Frames, starts: Frames) -> None:
         taken += lengths[i]
 
 
-@kernel
-def visit(order: Bijection, starts: Frames, lengths: Frames, span: np.uint64, out: Frames) -> None:
-    """Write the frames of one cluster after the other, round and round until `out` is full."""
-    i = 0
-    turn = _ZERO
-    while i < out.size:
+@inlined
+def look_up(
+    order: Bijection, turn: np.uint64, starts: Frames, lengths: Frames, batch: Frames
+) -> np.uint64:
+    """Write start and length of the clusters whose turn it is, and return whose turn is next."""
+    for i in range(batch.shape[0]):
         cluster = permute(order, turn)
-        frame = starts[cluster]
-        for _ in range(min(lengths[cluster], np.uint64(out.size - i))):
-            out[i] = frame
-            i += 1
-            frame += _ONE
-            if frame == span:
-                frame = _ZERO
+        batch[i, 0], batch[i, 1] = starts[cluster], lengths[cluster]
         turn += _ONE
         if turn == order.size:
             turn = _ZERO
+    return turn
+
+
+@kernel
+def visit(order: Bijection, starts: Frames, lengths: Frames, span: np.uint64, out: Frames) -> None:
+    """Write the frames of one cluster after the other, round and round until `out` is full."""
+    # Looking clusters up ahead lets the processor wait for several at once.
+    batch = np.empty((BATCH, 2), np.uint64)
+    i, turn = 0, _ZERO
+    while i < out.size:
+        turn = look_up(order, turn, starts, lengths, batch)
+        for start, length in batch:
+            frame = start
+            for _ in range(min(length, np.uint64(out.size - i))):
+                out[i] = frame
+                i += 1
+                frame += _ONE
+                if frame == span:
+                    frame = _ZERO
 
 
 def shape_of(dirty: int, clusters: int | None, length: int | None) -> Shape:
