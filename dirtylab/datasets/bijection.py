@@ -14,10 +14,10 @@ can be undone, so no two pages meet.
 A page that lands on a spare place (x; never more than a row of them) walks on through the same
 rounds until it lands inside.
 
-Few rounds shuffle a small rectangle badly.  By chi-square over where a pair of pages goes, for 9 to 50
-million seeds, four rounds fail at 4097 pages (27 standard deviations off); six pass there and down
-to 1000, and fail at 300.  So a slot of up to 4096 pages is shuffled in a table instead, each order
-as likely as any other.
+Few rounds shuffle a small rectangle badly.  By chi-square over where a pair of pages goes, for
+millions of seeds, four rounds fail at 4097 pages (27 standard deviations off); six pass there and
+down to 1000, and fail at 300.  So a slot of up to 4096 pages is shuffled in a table instead, each
+order as likely as any other.
 
 Invariant: ``permute`` maps 0 … size - 1 onto itself.
 
