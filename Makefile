@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted datasets generators patterns laws traces describe)
+KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures words \
+  datasets generators patterns laws traces describe)
 
 .PHONY: help reproduce lab notebooks docs test lint format clean-cache clean
 

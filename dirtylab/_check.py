@@ -8,7 +8,7 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Any, Never
 
 import numpy as np
@@ -158,6 +158,9 @@ def frames(name: str, values: object, pages: int) -> Frames:
     IndexError
         A frame is negative or not below `pages`; the first such is named.
     """
+    if values is None or isinstance(values, str | bytes | Set | Mapping):
+        kind = type(values).__name__
+        raise TypeError(f"{name}: must be an array or sequence of integers, not {kind}")
     array = np.atleast_1d(np.asarray(values))
     if array.ndim != 1:
         raise ValueError(f"{name}: must be one-dimensional, not of shape {array.shape}")

@@ -18,7 +18,7 @@ Step = tuple[str, Callable[[], object]]
 @contextlib.contextmanager
 def announced_compilation() -> Iterator[None]:
     """Say on stderr what is going on when compiling takes longer than a second."""
-    text = "dirtylab: compiling for the first time on this machine, about 15 s ..."
+    text = "dirtylab: compiling, once a machine, some seconds ..."
     timer = threading.Timer(PATIENCE, lambda: print(text, file=sys.stderr, flush=True))
     timer.daemon = True
     timer.start()
@@ -44,7 +44,8 @@ def in_notebook() -> bool:
 def _run_in_terminal(steps: Sequence[Step], shown: bool) -> Iterator[str]:
     from tqdm import tqdm
 
-    with tqdm(steps, unit="step", disable=not shown, dynamic_ncols=True) as bar:
+    hidden = None if shown else True  # None: where stderr is no terminal, logs say
+    with tqdm(steps, unit="step", disable=hidden, dynamic_ncols=True) as bar:
         for label, action in bar:
             bar.set_description(label)
             action()

@@ -4,8 +4,8 @@ Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
 """
 
 import argparse
+import io
 import os
-import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +17,9 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv` (the process's own when omitted); return its exit status."""
+    for stream in (sys.stdout, sys.stderr):  # µ and × where the terminal has them, else ?
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     parser = build_parser()
     arguments = parser.parse_args(argv)
     try:
@@ -51,7 +54,8 @@ def _add_radix_tree(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         "radix-tree",
         help="the posted program: four lines for one size and count",
         description="Run the program posted in 2016 as it ran: each structure timed once, cold, "
-        "the list first; then its four lines.",
+        "the list first; then its four lines: sizes, and for [l]ist, [t]ree and [b]itmap the time "
+        "to compact them into a list. In brackets: the three times in units of the line's own.",
     )
     command.add_argument("pages", type=_size, metavar="SIZE", help="pages of the slot")
     command.add_argument("dirty", type=_number, metavar="COUNT", help="frames to mark dirty")
@@ -70,8 +74,7 @@ def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     )
     command.add_argument(
         "--out",
-        type=pathlib.Path,
-        default=pathlib.Path("reproduction"),
+        default="reproduction",
         metavar="DIR",
         help="folder for samples.csv, study.json and figures (default: %(default)s)",
     )
@@ -81,12 +84,14 @@ def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def _number(text: str) -> int:
+    from dirtylab._check import MAX_PAGES
+
     try:
         number = int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    if not 1 <= number <= MAX_PAGES:
+        raise argparse.ArgumentTypeError(f"{text} is not within 1 … {MAX_PAGES}")
     return number
 
 
@@ -102,11 +107,14 @@ def _size(text: str) -> int:
 
 def _radix_tree(arguments: argparse.Namespace) -> int:
     from dirtylab.mailing_list.program import Arena, compile_loops, printed, run_once
+    from dirtylab.structures import PostedTree
 
     order = "sequential" if arguments.order else "random"
     with announced_compilation():
         compile_loops()
     arena = Arena.build(arguments.pages, arguments.dirty, order)
+    if lost := PostedTree(arguments.pages).lost:
+        _tell(f"note: at this SIZE the posted tree loses frames {lost.start} … {lost.stop - 1}")
     print(printed(arguments.pages, arguments.dirty, run_once(arena)))
     return 0
 
@@ -119,5 +127,9 @@ def _reproduce(arguments: argparse.Namespace) -> int:
 
 def _complain(command: str, trouble: object, status: int) -> int:
     text = str(trouble) or type(trouble).__name__
-    print(f"dirtylab {command}: {text}", file=sys.stderr)
+    _tell(f"dirtylab {command}: {text}")
     return status
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)

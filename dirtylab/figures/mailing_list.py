@@ -15,6 +15,7 @@ from dirtylab.figures.style import (
     INK,
     LOOKS,
     Picture,
+    count_label,
     finished,
     log_log,
     memory_label,
@@ -26,7 +27,7 @@ from dirtylab.figures.style import (
 )
 from dirtylab.mailing_list.evidence import Evidence
 from dirtylab.mailing_list.experiments import sawtooth_sizes
-from dirtylab.mailing_list.report import duration, three_digits
+from dirtylab.mailing_list.numbers import duration, three_digits
 from dirtylab.mailing_list.rows import SHORT, STRUCTURES, Row
 from dirtylab.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
 from dirtylab.mailing_list.study import Study
@@ -87,22 +88,28 @@ def draw_ratios(ax: Axes, evidence: Evidence, order: str) -> list[Artist]:
     artists: list[Artist] = [ax.axhline(1, color=INK, linewidth=1)]
     for (above, below), (color, marker) in RATIO_LOOKS.items():
         posted = [evidence.ratio(POSTED, row, above, below) for row in rows]
-        here = [evidence.ratio(CAREFUL, row, above, below) for row in rows]
+        finer = evidence.crossing_rows(CAREFUL) if order == "random" else rows
+        here = [evidence.ratio(CAREFUL, row, above, below) for row in finer]
         both: dict[str, Any] = {"color": color, "marker": marker, "markersize": 6}
         artists += ax.plot(dirty, posted, linestyle=":", linewidth=1, markerfacecolor="w", **both)
         label = f"{SHORT[above]} / {SHORT[below]}"
-        artists += ax.plot(dirty, here, linewidth=1.6, label=label, **both)
+        x = [row.dirty for row in finer]
+        shown = [place for place, row in enumerate(finer) if row in rows]
+        artists += ax.plot(x, here, linewidth=1.6, label=label, markevery=shown, **both)
     log_log(ax)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e5 else f"{value:,.0f}")
+    )
     style_axes(ax, title=order, xlabel="dirty frames", ylabel="")
     return artists
 
 
 def mark_crossover(ax: Axes, evidence: Evidence) -> list[Artist]:
     """Mark where the bitmap overtakes the tree, and say so."""
-    here, then = evidence.crossover(CAREFUL), evidence.crossover(POSTED)
-    if here is None or then is None:
+    here = evidence.crossover(CAREFUL)
+    if here is None:
         return []
+    low, high = evidence.posted_bracket()
     interval = evidence.crossover_interval(CAREFUL, np.random.default_rng(0))
     artists: list[Artist] = []
     if interval is not None:
@@ -111,7 +118,7 @@ def mark_crossover(ax: Axes, evidence: Evidence) -> list[Artist]:
     between = f"\n(95 %: {'–'.join(map(_thousands, interval))})" if interval else ""
     text = (
         f"tree and bitmap meet at\n{_thousands(here)} dirty frames{between}\n"
-        f"(in 2016: {_thousands(then)})"
+        f"(in 2016 between {count_label(low)} and {count_label(high)})"
     )
     artists.append(
         ax.annotate(
@@ -141,18 +148,13 @@ def draw_memory(ax: Axes, pages: int) -> list[Artist]:
     )
     here = float(posted_tree_bits(pages) / pages)
     artists += ax.plot(
-        [pages * PAGE], [here], marker=look.marker, color=look.color, markersize=9, linestyle=""
-    )
-    artists.append(
-        ax.annotate(
-            f"{pages:,} pages: {here:.2f}",
-            (pages * PAGE, here),
-            (8, 10),
-            textcoords="offset points",
-            fontsize=9,
-            color=look.color,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-        )
+        [pages * PAGE],
+        [here],
+        marker=look.marker,
+        color=look.color,
+        markersize=9,
+        linestyle="",
+        label=f"at {pages:,} pages: {here:.2f}",
     )
     ax.set_xscale("log", base=2)
     ax.set_xticks([2.0**power for power in range(24, 47, 3)])
@@ -164,7 +166,7 @@ def draw_memory(ax: Axes, pages: int) -> list[Artist]:
         xlabel="guest memory (4 KiB pages)",
         ylabel="tree / bitmap",
     )
-    ax.legend(fontsize=9, frameon=False, loc="upper right", ncols=2)
+    ax.legend(fontsize=9, frameon=False, loc="upper right", ncols=3)
     return artists
 
 
@@ -258,7 +260,11 @@ def memory_picture(study: Study) -> Picture:
     """Draw the sawtooth of memory."""
     figure = new_figure(8, 4)
     draw_memory(figure.add_subplot(), 10_000_000)
-    small_print(figure, study.machine, "Computed from the allocation; equal to what is allocated.")
+    small_print(
+        figure,
+        study.machine,
+        "Computed; the tests hold it against what the structure allocates. Dashed: not posted.",
+    )
     numbers = study.evidence.experiments["sawtooth"].numbers
     alt = (
         f"Memory of the posted tree over the bitmap's against guest memory: a sawtooth between "
@@ -272,7 +278,11 @@ def cold_runs_picture(study: Study) -> Picture:
     """Draw single cold runs beside careful samples."""
     figure = new_figure(8, 3.6)
     draw_cold_runs(figure.add_subplot(), study)
-    small_print(figure, study.machine, "The cold list is the first to touch its destination.")
+    small_print(
+        figure,
+        study.machine,
+        "Heights within a row mean nothing. The cold list is the first to touch its destination.",
+    )
     found = study.evidence.experiments["single-cold-runs"]
     return finished(figure, f"Strip plot of single cold runs and careful samples. {found.finding}")
 

@@ -31,6 +31,12 @@ class Look(NamedTuple):
 
 # Okabe and Ito's palette, those of its colours that have a contrast of 3:1 on white.
 LOOKS = {
+    "list": Look("list", "#882255", "D"),
+    "bitmap": Look("bitmap", "#332288", "P"),
+    "tree8": Look("tree, radix 8", "#AA4499", "v"),
+    "tree64": Look("tree, radix 64", "#661100", "X"),
+    "ring": Look("dirty ring", "#707070", "h"),
+    "hybrid": Look("hybrid", "#000000", "*"),
     "posted-list": Look("list", "#D55E00", "o"),
     "posted-tree": Look("tree", "#0072B2", "^"),
     "posted-bitmap": Look("bitmap", "#007D5A", "s"),

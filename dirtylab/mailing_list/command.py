@@ -6,19 +6,19 @@ import sys
 
 from dirtylab._console import run_steps
 from dirtylab.mailing_list.report import text_report
-from dirtylab.mailing_list.store import FACTS, SAMPLES, save, save_samples
+from dirtylab.mailing_list.store import PARTIAL, SAMPLES, save, save_samples
 from dirtylab.mailing_list.study import FULL_PLAN, QUICK_PLAN, Reproduction, Study
 from dirtylab.measure.files import prepare_folder
 
 INTERRUPTED = 130
 
 
-def reproduce_into(out: pathlib.Path, *, quick: bool, as_json: bool) -> int:
+def reproduce_into(out: str | pathlib.Path, *, quick: bool, as_json: bool) -> int:
     """Run the study, print it and write it to the folder `out`.
 
     Parameters
     ----------
-    out : pathlib.Path
+    out : str or pathlib.Path
         Made when missing; its writeability is proved before anything is measured.
     quick : bool
         Measure less.
@@ -40,15 +40,15 @@ def reproduce_into(out: pathlib.Path, *, quick: bool, as_json: bool) -> int:
     interrupted = _measure(reproduction, folder)
     study = reproduction.study()
     if not study.evidence.rows:
-        print("dirtylab reproduce: interrupted before the first row", file=sys.stderr)
+        _tell("dirtylab reproduce: interrupted before the first row")
         return INTERRUPTED
-    save(study, folder)
+    written = save(study, folder)
     print(json.dumps(study.as_dict(), indent=1) if as_json else text_report(study))
-    written = [SAMPLES, FACTS, *([] if interrupted else _draw(study, folder))]
     _tell(f"Written to {folder}: {', '.join(written)}")
     if interrupted:
         _tell(f"dirtylab reproduce: interrupted; {len(study.evidence.rows)} of 9 rows kept")
-    return INTERRUPTED if interrupted else 0
+        return INTERRUPTED
+    return _draw(study, folder)
 
 
 def _measure(reproduction: Reproduction, folder: pathlib.Path) -> bool:
@@ -56,16 +56,22 @@ def _measure(reproduction: Reproduction, folder: pathlib.Path) -> bool:
     try:
         for _ in run_steps(list(reproduction.steps())):
             if reproduction.records:
-                save_samples(reproduction.records, folder)
+                save_samples(reproduction.records, folder, PARTIAL + SAMPLES)
     except KeyboardInterrupt:
         return True
     return False
 
 
-def _draw(study: Study, folder: pathlib.Path) -> list[str]:
+def _draw(study: Study, folder: pathlib.Path) -> int:
     from dirtylab.figures.mailing_list import save_all
 
-    return save_all(study, folder)
+    try:
+        names = save_all(study, folder)
+    except KeyboardInterrupt:
+        _tell("dirtylab reproduce: interrupted while drawing; samples and verdicts are written")
+        return INTERRUPTED
+    _tell(f"Figures: {', '.join(names)}")
+    return 0
 
 
 def _tell(text: str) -> None:

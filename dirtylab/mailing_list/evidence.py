@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab.mailing_list.experiments import Experiment
-from dirtylab.mailing_list.rows import Row, posted_rows
-from dirtylab.mailing_list.runs import METHODS, Record
+from dirtylab.mailing_list.rows import BETWEEN, Row, posted_rows
+from dirtylab.mailing_list.runs import METHODS, POSTED, Record
 from dirtylab.measure.timing import Estimate, estimate
 from dirtylab.theory.crossover import crossings
 
@@ -87,9 +87,23 @@ class Evidence:
         y = np.log([self.median(method, row, structure) for row in rows])
         return float(np.polyfit(x, y, 1)[0])
 
+    def crossing_rows(self, method: str) -> list[Row]:
+        """Return the rows of random frames on which the crossover is looked for."""
+        between = [row for row in BETWEEN if self.has(method, row)]
+        return sorted([*self.random_rows(), *between], key=lambda row: row.dirty)
+
+    def posted_bracket(self) -> tuple[int, int]:
+        """Return the two posted rows between which the bitmap overtook the tree in 2016.
+
+        A line between them would name a number, but the ratio bends on the way.
+        """
+        rows = self.random_rows()
+        slower = [row.dirty for row in rows if self.winner(POSTED, row) == "posted-tree"]
+        return max(slower), min(row.dirty for row in rows if row.dirty > max(slower))
+
     def crossover(self, method: str) -> float | None:
         """Return the dirty frames, random, from which on the bitmap beats the tree."""
-        rows = self.random_rows()
+        rows = self.crossing_rows(method)
         ratios = [self.ratio(method, row, "posted-bitmap", "posted-tree") for row in rows]
         found = crossings([row.dirty for row in rows], ratios)
         return float(found[0]) if found.size else None
@@ -98,7 +112,7 @@ class Evidence:
         self, method: str, rng: np.random.Generator, draws: int = 1000
     ) -> tuple[float, float] | None:
         """Return a 95 % bootstrap interval of the crossover, samples drawn anew in each row."""
-        rows = self.random_rows()
+        rows = self.crossing_rows(method)
         log_ratios = [self._resampled_log_ratio(method, row, rng, draws) for row in rows]
         x = [row.dirty for row in rows]
         found = [crossings(x, np.exp(ratio)) for ratio in np.transpose(log_ratios)]

@@ -1,4 +1,4 @@
-"""What the claims need beyond the nine runs: insertion, and a bitmap that is full."""
+"""What the claims need beyond the nine runs: insertion, rows in between, a full bitmap."""
 
 from collections.abc import Mapping
 
@@ -6,18 +6,20 @@ import numpy as np
 
 from dirtylab._jit import kernel
 from dirtylab.mailing_list.program import Arena
-from dirtylab.mailing_list.rows import STRUCTURES, Row
-from dirtylab.mailing_list.runs import CAREFUL, Record, record, require_agreement
+from dirtylab.mailing_list.rows import BETWEEN, FULL, INSERTION, STRUCTURES, Row
+from dirtylab.mailing_list.runs import (
+    CAREFUL,
+    Record,
+    measured_records,
+    record,
+    require_agreement,
+)
 from dirtylab.measure.clock import Scratch, now, scratch
 from dirtylab.measure.timing import Sampler, Samples, interleave
 from dirtylab.structures.base import Frames
 from dirtylab.structures.posted_bitmap import Bytes, insert_into_bitmap
 from dirtylab.structures.posted_list import copy_list
 from dirtylab.structures.posted_tree import PackedTree, insert_into_tree
-
-INSERTION = Row("random", 10_000_000, 1_000_000, {})
-FULL = Row("full", 10_000_000, 10_000_000, {})
-"""Every page dirty: claim 5 speaks of it, no posted run has it."""
 
 
 @kernel
@@ -62,6 +64,12 @@ def insertion_records(repeats: int, rng: np.random.Generator) -> list[Record]:
     row = INSERTION
     arena = Arena.build(row.pages, row.dirty, row.order)
     return _careful(row, "insert", interleave(_insert_samplers(arena), repeats, rng))
+
+
+def between_records(repeats: int, rng: np.random.Generator) -> list[Record]:
+    """Measure carefully at numbers of dirty frames that no posted run has."""
+    measured = [one for row in BETWEEN for one in measured_records(row, repeats, rng)]
+    return [one for one in measured if one["method"] == CAREFUL]
 
 
 def full_records(repeats: int, rng: np.random.Generator) -> list[Record]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from dirtylab.mailing_list.claims import Verdict
 from dirtylab.mailing_list.evidence import Evidence
+from dirtylab.mailing_list.numbers import duration, same_unit, three_digits
 from dirtylab.mailing_list.rows import SHORT, STRUCTURES, Row
 from dirtylab.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
 from dirtylab.mailing_list.study import Study
@@ -20,34 +21,7 @@ METHOD_LABELS = {
     AS_POSTED: "here, as posted",
     CAREFUL: "here, carefully",
 }
-_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (0, "ns"))
 _WIDTH = 96
-
-
-def duration(ns: float) -> str:
-    """Return a time with three digits and its unit.
-
-    Examples
-    --------
-    >>> duration(29_517_475)
-    '29.5 ms'
-    """
-    scale, unit = next((scale, unit) for scale, unit in _UNITS if ns >= scale)
-    return f"{three_digits(ns / (scale or 1))} {unit}"
-
-
-def three_digits(value: float) -> str:
-    """Return a number with three significant digits and no exponent.
-
-    Examples
-    --------
-    >>> three_digits(45977.38), three_digits(0.8391), three_digits(12.99)
-    ('45,977', '0.839', '13.0')
-    """
-    if value >= 100:
-        return f"{value:,.0f}"
-    decimals = 1 if value >= 10 else 2 if value >= 1 else 3
-    return f"{value:.{decimals}f}"
 
 
 def table_lines(evidence: Evidence) -> list[tuple[str, ...]]:
@@ -72,14 +46,8 @@ def _interval_line(evidence: Evidence, row: Row) -> tuple[str, ...]:
     cells = []
     for name in STRUCTURES:
         found = evidence.estimate(CAREFUL, row, name)
-        cells.append(f"{_bare(found.low, found.median)}–{_bare(found.high, found.median)}")
+        cells.append(f"{same_unit(found.low, found.median)}–{same_unit(found.high, found.median)}")
     return ("    10th–90th percentile", *cells, "", "", "")
-
-
-def _bare(ns: float, like: float) -> str:
-    """Return `ns` without a unit, in the unit in which `like` is shown."""
-    scale = next(scale for scale, _ in _UNITS if like >= scale)
-    return three_digits(ns / (scale or 1))
 
 
 def text_table(evidence: Evidence) -> str:
@@ -143,7 +111,7 @@ def text_report(study: Study) -> str:
 
 
 def _verdict_text(one: Verdict) -> str:
-    return _wrapped(f"{one.number}. {one.verdict.upper()}: {one.claim}", [one.measured, one.why])
+    return _wrapped(f"{one.number}. [{one.verdict}] {one.claim}", [one.measured, one.why])
 
 
 def _heading(text: str) -> str:

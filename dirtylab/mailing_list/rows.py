@@ -28,6 +28,13 @@ class Row(NamedTuple):
         return f"{self.order} {self.dirty:,}"
 
 
+INSERTION = Row("random", 10_000_000, 1_000_000, {})
+BETWEEN = tuple(Row("random", 10_000_000, 100_000 * hundreds, {}) for hundreds in range(2, 9))
+"""Where tree and bitmap cross: the posted rows leave a gap from 100,000 to 1,000,000."""
+FULL = Row("full", 10_000_000, 10_000_000, {})
+"""Every page dirty: claim 5 speaks of it, no posted run has it."""
+
+
 @functools.cache
 def posted_rows() -> tuple[Row, ...]:
     """Return the nine runs, in the mail's order."""

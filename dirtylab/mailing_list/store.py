@@ -12,26 +12,35 @@ from dirtylab.mailing_list.runs import Record
 from dirtylab.mailing_list.study import Plan, Study
 from dirtylab.measure.files import write_text
 
-SAMPLES, FACTS = "samples.csv", "study.json"
+SAMPLES, FACTS, PARTIAL = "samples.csv", "study.json", "partial-"
 COLUMNS = (
     "method", "operation", "order", "pages", "dirty", "structure", "repeat", "ns", "loops",
 )  # fmt: skip
 
 
-def save_samples(records: list[Record], folder: pathlib.Path) -> None:
+def save_samples(records: list[Record], folder: pathlib.Path, name: str = SAMPLES) -> None:
     """Write the samples so far, whole or not at all."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows({**one, "ns": f"{one['ns']:.10g}"} for one in records)
-    write_text(folder / SAMPLES, text.getvalue())
+    write_text(folder / name, text.getvalue())
 
 
-def save(study: Study, folder: pathlib.Path) -> None:
-    """Write ``samples.csv`` and ``study.json``."""
-    save_samples(study.evidence.records, folder)
+def save(study: Study, folder: pathlib.Path) -> list[str]:
+    """Write ``samples.csv`` and ``study.json``; return the names of the files.
+
+    A study cut short goes to ``partial-samples.csv`` and ``partial-study.json`` and leaves an
+    earlier whole one as it is; a whole one removes those of an earlier attempt.
+    """
+    prefix = "" if study.complete else PARTIAL
+    save_samples(study.evidence.records, folder, prefix + SAMPLES)
     text = json.dumps(study.as_dict(), indent=1, ensure_ascii=False)
-    write_text(folder / FACTS, text + "\n")
+    write_text(folder / f"{prefix}{FACTS}", text + "\n")
+    if study.complete:
+        for name in (SAMPLES, FACTS):
+            (folder / f"{PARTIAL}{name}").unlink(missing_ok=True)
+    return [prefix + SAMPLES, prefix + FACTS]
 
 
 def load(folder: pathlib.Path) -> Study:

@@ -6,14 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from dirtylab._console import Step, announced_compilation, run_steps
+from dirtylab._console import Step, run_steps
 from dirtylab.mailing_list.claims import Verdict, judge
 from dirtylab.mailing_list.evidence import Evidence
 from dirtylab.mailing_list.experiments import Experiment, all_experiments
-from dirtylab.mailing_list.extras import compile_insertion, full_records, insertion_records
+from dirtylab.mailing_list.extras import (
+    between_records,
+    compile_insertion,
+    full_records,
+    insertion_records,
+)
 from dirtylab.mailing_list.program import compile_loops
-from dirtylab.mailing_list.rows import Row, posted_rows
-from dirtylab.mailing_list.runs import Record, measured_records, posted_records
+from dirtylab.mailing_list.rows import STRUCTURES, Row, posted_rows
+from dirtylab.mailing_list.runs import (
+    AS_POSTED,
+    CAREFUL,
+    METHODS,
+    Record,
+    measured_records,
+    posted_records,
+)
 from dirtylab.measure.machine import describe_machine
 
 SEED_RULE = "srand(pages + dirty), frames are rand() % pages of glibc"
@@ -57,9 +69,30 @@ class Study:
             "plan": dataclasses.asdict(self.plan),
             "seed_rule": SEED_RULE,
             "complete": self.complete,
-            "rows": [{"order": row.order, "dirty": row.dirty} for row in self.evidence.rows],
+            "rows": [self._row(row) for row in self.evidence.rows],
+            "crossover": self._crossover(),
             "verdicts": [verdict._asdict() for verdict in self.verdicts],
             "experiments": {name: one._asdict() for name, one in self.evidence.experiments.items()},
+        }
+
+    def _row(self, row: Row) -> dict[str, Any]:
+        ns = {
+            method: {
+                name: self.evidence.estimate(method, row, name)._asdict() for name in STRUCTURES
+            }
+            for method in METHODS
+        }
+        return {"order": row.order, "pages": row.pages, "dirty": row.dirty, "ns": ns}
+
+    def _crossover(self) -> dict[str, Any] | None:
+        """Return where the bitmap overtakes the tree, once all rows have been measured."""
+        if not self.complete:
+            return None
+        interval = self.evidence.crossover_interval(CAREFUL, np.random.default_rng(0))
+        return {
+            "dirty": self.evidence.crossover(CAREFUL),
+            "interval_95": interval and list(interval),
+            "posted_between": list(self.evidence.posted_bracket()),
         }
 
 
@@ -85,18 +118,19 @@ class Reproduction:
 
     def steps(self) -> Iterator[Step]:
         """Yield label and action of each step, in order."""
-        yield "compiling", _compile
+        yield "compiling, once a machine", compile_all
         for row in posted_rows():
             yield row.label, lambda row=row: self._measure(row)  # type: ignore[misc]
         yield "insertion", lambda: self.records.extend(self._extra(insertion_records))
+        yield "rows in between", lambda: self.records.extend(self._extra(between_records))
         yield "every page dirty", lambda: self.records.extend(self._extra(full_records))
-        for name, experiment in all_experiments(self.plan.runs).items():
-            yield name, lambda n=name, e=experiment: self._try(n, e)  # type: ignore[misc]
+        for name in EXPERIMENTS:
+            yield name, lambda name=name: self._try(name)  # type: ignore[misc]
 
     def study(self) -> Study:
         """Return the study as far as it has come."""
         evidence = Evidence(self.records, self.experiments)
-        done = evidence.complete and len(self.experiments) == len(all_experiments(1))
+        done = evidence.complete and len(self.experiments) == len(EXPERIMENTS)
         verdicts = judge(evidence) if done else []
         return Study(evidence, verdicts, describe_machine(), self.plan)
 
@@ -107,14 +141,21 @@ class Reproduction:
     def _extra(self, measure: Callable[[int, np.random.Generator], list[Record]]) -> list[Record]:
         return measure(self.plan.repeats, self._rng)
 
-    def _try(self, name: str, experiment: Callable[[], Experiment]) -> None:
-        self.experiments[name] = experiment()
+    def _try(self, name: str) -> None:
+        cold: dict[int, dict[str, float]] = {}
+        for one in self.records:
+            if (one["method"], one["order"]) == (AS_POSTED, "random"):
+                cold.setdefault(one["dirty"], {})[one["structure"]] = one["ns"]
+        self.experiments[name] = all_experiments(self.plan.runs, cold)[name]()
 
 
-def _compile() -> None:
-    with announced_compilation():
-        compile_loops()
-        compile_insertion()
+EXPERIMENTS = tuple(all_experiments(1, {}))
+
+
+def compile_all() -> None:
+    """Compile, or load from the cache, everything that the study times."""
+    compile_loops()
+    compile_insertion()
 
 
 def reproduce(*, quick: bool = False, progress: bool = True) -> Study:

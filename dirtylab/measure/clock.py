@@ -40,7 +40,7 @@ def now(words: Scratch) -> int:
 def _now_compiled(words: Scratch) -> Callable[[Scratch], int]:
     def posix(words: Scratch) -> int:
         _clock_gettime(_CLOCK, words.ctypes)  # type: ignore[call-overload]
-        return words[0] * _SECOND + words[1]  # type: ignore[no-any-return]
+        return words[0] * _SECOND + words[1]
 
     def portable(words: Scratch) -> int:
         with numba.objmode(ticks="int64"):

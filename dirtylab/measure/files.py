@@ -18,8 +18,12 @@ def prepare_folder(folder: str | os.PathLike[str]) -> pathlib.Path:
     ------
     OutputError
         It can't be made, or is not writeable.
+    ValueError
+        The name is empty.
     """
     path = pathlib.Path(folder)
+    if not str(folder):
+        raise ValueError("--out '': must name a folder, '.' for this one")
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path, prefix=".dirtylab-"):

@@ -7,11 +7,22 @@ and commands iterate over it.
 from collections.abc import Callable
 
 from dirtylab.structures.base import Operations, Structure
+from dirtylab.structures.bitmap import Bitmap
+from dirtylab.structures.hybrid import Hybrid
+from dirtylab.structures.pagelist import PageList
 from dirtylab.structures.posted_bitmap import PostedBitmap
 from dirtylab.structures.posted_list import PostedList
 from dirtylab.structures.posted_tree import PostedCrashError, PostedTree
+from dirtylab.structures.ring import Ring, RingFull
+from dirtylab.structures.tree import Tree, Tree8, Tree64
 
 STRUCTURES: dict[str, Callable[..., Structure]] = {
+    "list": PageList,
+    "bitmap": Bitmap,
+    "tree8": Tree8,
+    "tree64": Tree64,
+    "hybrid": Hybrid,
+    "ring": Ring,
     "posted-list": PostedList,
     "posted-tree": PostedTree,
     "posted-bitmap": PostedBitmap,
@@ -20,10 +31,18 @@ STRUCTURES: dict[str, Callable[..., Structure]] = {
 
 __all__ = [
     "STRUCTURES",
+    "Bitmap",
+    "Hybrid",
     "Operations",
+    "PageList",
     "PostedBitmap",
     "PostedCrashError",
     "PostedList",
     "PostedTree",
+    "Ring",
+    "RingFull",
     "Structure",
+    "Tree",
+    "Tree8",
+    "Tree64",
 ]

@@ -105,9 +105,9 @@ class Structure(abc.ABC):
         TypeError
             `out` is no writeable uint64 array.
         """
-        needed = self._output_size()
-        target = np.empty(needed, np.uint64) if out is None else _check.output(out, needed)
-        return target[: self._collect(target)]
+        target = self._target(out)
+        self._collect(target)
+        return target
 
     def harvest(self, out: Frames | None = None) -> Frames:
         """Return the dirty frames and forget them; parameters and errors as :meth:`collect`."""
@@ -140,6 +140,13 @@ class Structure(abc.ABC):
     @abc.abstractmethod
     def operations(self) -> Operations:
         """Count what a collect of the present contents touches, by walking them once more."""
+
+    def _target(self, out: Frames | None) -> Frames:
+        """Return exactly the room that a collect fills, at the beginning of `out` when given."""
+        needed = self._output_size()
+        if out is None:
+            return np.empty(needed, np.uint64)
+        return _check.output(out, needed)[:needed]
 
     @abc.abstractmethod
     def _insert(self, frames: Frames) -> None: ...

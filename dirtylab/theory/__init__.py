@@ -1,1 +1,1 @@
-"""Prediction: closed forms in NumPy and SciPy alone, apart from structures and measurement."""
+"""Prediction: closed forms in NumPy alone, apart from structures and measurement."""
