@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-KERNEL_TESTS := tests/test_contract.py tests/test_posted.py tests/test_structures.py \
-  tests/test_words.py tests/test_datasets.py
+KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures words \
+  datasets generators patterns laws traces describe)
 
 .PHONY: help reproduce lab notebooks docs test lint format clean-cache clean
 

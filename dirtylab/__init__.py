@@ -6,6 +6,8 @@ A machine dirties some of its memory pages; which structure should remember them
     Name to structure: how dirty pages are tracked.
 ``dirtylab.DATASETS``
     Name to generator: which pages get dirty.
+``dirtylab.describe``
+    What predicts the cost of tracking some frames.
 ``dirtylab.mailing_list``
     The 2016 study from the KVM mailing list, reproduced.
 
@@ -21,6 +23,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from dirtylab import datasets, figures, mailing_list, measure, structures, theory
     from dirtylab.datasets import DATASETS
+    from dirtylab.datasets.describe import describe
     from dirtylab.structures import STRUCTURES
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "STRUCTURES",
     "__version__",
     "datasets",
+    "describe",
     "figures",
     "mailing_list",
     "measure",
@@ -35,7 +39,11 @@ __all__ = [
     "theory",
 ]
 
-_HOME = {"DATASETS": "dirtylab.datasets", "STRUCTURES": "dirtylab.structures"}
+_HOME = {
+    "DATASETS": "dirtylab.datasets",
+    "STRUCTURES": "dirtylab.structures",
+    "describe": "dirtylab.datasets.describe",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -4,6 +4,8 @@ A message names the argument, the value it had and what is allowed.  Kernels nev
 what has passed here is safe to index with.
 """
 
+import math
+import numbers
 import operator
 import os
 from collections.abc import Collection, Iterable, Mapping, Set
@@ -41,6 +43,37 @@ def integer(name: str, value: object, low: int, high: int | None = None) -> int:
         allowed = f"{low} or more" if high is None else f"{low} … {high}"
         raise ValueError(f"{name}={number}: must be {allowed}")
     return number
+
+
+def real(name: str, value: object, low: float, high: float) -> float:
+    """Return `value` as a float within ``low … high``.
+
+    Raises
+    ------
+    TypeError
+        `value` is not a real number (a bool and a string are not).
+    ValueError
+        `value` is out of range or not a number.
+    """
+    number = _float(name, value)
+    if not low <= number <= high:  # also when it is NaN
+        raise ValueError(f"{name}={value}: must be {low:g} … {high:g}")
+    return number
+
+
+def positive(name: str, value: object) -> float:
+    """Return `value` as a finite float above 0; errors as for :func:`real`."""
+    number = _float(name, value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name}={value}: must be above 0 and finite")
+    return number
+
+
+def truth(name: str, value: object) -> bool:
+    """Return `value` when it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r}: must be True or False")
+    return bool(value)
 
 
 def pages(value: object, low: int = 0) -> int:
@@ -84,6 +117,15 @@ def physical_memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 2**63
+
+
+def _float(name: str, value: object) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}={value!r}: must be a number, not {type(value).__name__}")
+    try:
+        return float(value)
+    except OverflowError:  # an int of more than 1024 bits
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def _gib(nbytes: int) -> str:

@@ -1,12 +1,15 @@
-"""What each structure may be asked, so that one contract test serves all of them."""
+"""What each structure and generator may be asked, so that one contract test serves all of them."""
 
 import numpy as np
 
-from dirtylab import STRUCTURES
+from dirtylab import DATASETS, STRUCTURES
 
 IMPOSSIBLE = 2**64 - 1
 OPTIONS = {"posted-list": {"capacity": 200_000}}
 """Options without which a structure could not take what the tests insert."""
+
+SEEDED = ["mailing-list", "random", "clustered", "zipf", "hotset", "phases"]
+"""Generators that draw other frames with another seed."""
 
 EDGES = sorted(
     {0, 1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 72, 511, 512, 513, 520, 4095, 4096, 4097, 4104}
@@ -61,3 +64,12 @@ def require_output(name, structure, found, inserted):
         assert sorted(frames) == expected(name, structure.pages, inserted)
     if structure.unique_output:
         assert len(set(frames)) == len(frames)
+
+
+def draw(name, pages, dirty, folder, **options):
+    """Draw from a generator; a trace replays a recording that is made in `folder` for it."""
+    if name == "trace":
+        path = folder / f"{pages}-{dirty}.npz"
+        np.savez_compressed(path, frames=np.arange(dirty, dtype=np.uint64) * np.uint64(7) % pages)
+        options["path"] = path
+    return DATASETS[name](pages, dirty, **options)

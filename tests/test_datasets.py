@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dirtylab import DATASETS
 from dirtylab.datasets import mailing_list
 from dirtylab.datasets.glibc import rand_remainders
 
@@ -118,14 +117,3 @@ def test_bad_arguments_are_named(arguments, error, message):
 def test_bad_seeds_are_named(seed):
     with pytest.raises((TypeError, ValueError), match="seed="):
         mailing_list(64, 5, seed=seed)
-
-
-@pytest.mark.parametrize("name", DATASETS)
-@pytest.mark.parametrize("pages", [1, 8, 64, 65, 4096, 4097])
-@pytest.mark.parametrize("share", [0, 0.1, 1])
-def test_every_generator_keeps_the_contract(name, pages, share):
-    dirty = int(pages * share)
-    frames = DATASETS[name](pages, dirty)
-    assert (frames.dtype, frames.shape) == (np.uint64, (dirty,))
-    assert (frames < pages).all()
-    assert (DATASETS[name](pages, dirty) == frames).all()

@@ -6,9 +6,39 @@ and commands iterate over it.
 
 from collections.abc import Callable
 
+from dirtylab.datasets.clusters import clustered
 from dirtylab.datasets.glibc import ORDERS, Frames, mailing_list
+from dirtylab.datasets.patterns import random, sequential, strided
+from dirtylab.datasets.skewed import hotset, phases, zipf
+from dirtylab.datasets.traces import trace
 
-DATASETS: dict[str, Callable[..., Frames]] = {"mailing-list": mailing_list}
-"""Name to generator, called as ``generator(pages, dirty, **options)``."""
+DATASETS: dict[str, Callable[..., Frames]] = {
+    "mailing-list": mailing_list,
+    "random": random,
+    "sequential": sequential,
+    "clustered": clustered,
+    "strided": strided,
+    "zipf": zipf,
+    "hotset": hotset,
+    "phases": phases,
+    "trace": trace,
+}
+"""Name to generator, called as ``generator(pages, dirty, *, seed=0, **options)``.
 
-__all__ = ["DATASETS", "ORDERS", "mailing_list"]
+All but ``trace``, which needs its ``path``, have defaults that work for any `pages` of 1 or more
+and any `dirty` up to `pages`.
+"""
+
+__all__ = [
+    "DATASETS",
+    "ORDERS",
+    "clustered",
+    "hotset",
+    "mailing_list",
+    "phases",
+    "random",
+    "sequential",
+    "strided",
+    "trace",
+    "zipf",
+]
