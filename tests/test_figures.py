@@ -1,5 +1,6 @@
 """Figures: made without pyplot, alike in style, with words for those who can't see them."""
 
+import functools
 import itertools
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from dirtylab import STRUCTURES, mailing_list
 from dirtylab._data import data_file
 from dirtylab.figures.anatomy import toy_picture
 from dirtylab.figures.mailing_list import PICTURES, RATIO_LOOKS
+from dirtylab.figures.patterns import matrix_picture, patterns_picture
 from dirtylab.figures.style import LOOKS, count_label, memory_label, save_picture, time_label
+from dirtylab.figures.visits import rows_of, visits_picture
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +21,22 @@ def recorded():
     return mailing_list.load(data_file("measured/mailing_list"))
 
 
-@pytest.fixture(params=[*PICTURES, "toy"])
+@functools.cache
+def drawn(name):
+    """Return a picture that needs no recorded data."""
+    return {
+        "toy": toy_picture,
+        "visits": visits_picture,
+        "patterns": patterns_picture,
+        "matrix": matrix_picture,
+    }[name]()
+
+
+@pytest.fixture(params=[*PICTURES, "toy", "visits", "patterns", "matrix"])
 def picture(request, recorded):
-    return toy_picture() if request.param == "toy" else PICTURES[request.param](recorded)
+    if request.param in PICTURES:
+        return PICTURES[request.param](recorded)
+    return drawn(request.param)
 
 
 def luminance(color):
@@ -71,9 +87,10 @@ def test_no_text_overlaps_another_or_leaves_the_figure(picture):
 
 
 def test_axes_have_labels_and_text_is_large_enough(picture):
+    shared = picture.figure._supxlabel
     for ax in picture.figure.axes:
         if ax.axison:
-            assert ax.get_xlabel()
+            assert ax.get_xlabel() or (shared and shared.get_text())
     small_print = {id(text) for text in picture.figure.texts}
     for text, _ in boxes(picture.figure):
         assert text.get_fontsize() >= (7 if id(text) in small_print else 9), text.get_text()
@@ -142,3 +159,14 @@ def test_a_toy_shows_the_frames_it_was_given():
 )  # fmt: skip
 def test_ticks_read_like_words(label, value, text):
     assert label(value) == text
+
+
+@pytest.mark.parametrize("name", ["bitmap", "hybrid", "tree8", "tree64"])
+def test_what_is_drawn_as_looked_at_is_what_is_counted(name):
+    structure = STRUCTURES[name](1536)
+    structure.insert([10, 1, 700, 11, 10])
+    rows = rows_of(structure)
+    looked_at = sum(int(row.looked_at.sum()) for row in rows if row.label != "summary bits")
+    summary_words = name == "hybrid"
+    assert structure.operations().words == looked_at + summary_words
+    assert all((row.looked_at | ~row.filled).all() for row in rows)

@@ -85,7 +85,7 @@ def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Pictur
     rows = [rows_of(structure) for structure in made]
     figure = new_figure(9, 0.36 * sum(len(some) + 1.4 for some in rows) + 0.5)
     heights = [len(some) + 0.6 for some in rows]
-    axes = figure.subplots(len(made), 1, height_ratios=heights)
+    axes = figure.subplots(len(made), height_ratios=heights, squeeze=False)[:, 0]
     for ax, name, structure, some in zip(axes, SHOWN, made, rows, strict=True):
         draw_rows(ax, some, LOOKS[name].color)
         reads = structure.operations().words
@@ -114,8 +114,10 @@ def _tree_rows(tree: Tree) -> list[Row]:
     rows = []
     for level in reversed(range(len(tree.radices))):
         radix = tree.radices[level]
-        bits = np.unpackbits(tree.level_view(level).view(np.uint8), bitorder="little")
-        nodes = bits.reshape(-1, radix).any(axis=1)[: _nodes(tree, level)]
+        words = tree.level_view(level).astype("<u8")
+        bits = np.unpackbits(words.view(np.uint8), bitorder="little")
+        groups: Flags = bits.reshape(-1, radix).max(axis=1) > 0
+        nodes = groups[: _nodes(tree, level)]
         rows.append(Row(f"nodes of level {level}", nodes, nodes.copy()))
     return rows
 

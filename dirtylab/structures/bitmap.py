@@ -148,15 +148,6 @@ def count_set(words: Words) -> int:
     return count
 
 
-@kernel
-def count_nonzero(words: Words) -> int:
-    """Return the number of words that are not 0."""
-    count = 0
-    for word in words:
-        count += word != ZERO
-    return count
-
-
 class Bitmap(Structure):
     """A bitmap of 64-bit words.
 

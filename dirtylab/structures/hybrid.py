@@ -47,7 +47,6 @@ from dirtylab.structures.bitmap import (
     BLOCK,
     DENSE,
     LONELY,
-    count_nonzero,
     count_set,
     mark,
     scan_all,
@@ -199,9 +198,11 @@ class Hybrid(Structure):
     def operations(self) -> Operations:
         if not self._dirty:
             return Operations(words=0, nodes=0, bytes=0)
+        if self._dirty >= DENSE * self._words.size:
+            return Operations(words=self._words.size, nodes=0, bytes=self._words.nbytes)
         blocks = count_set(self._summary)
         words = min(blocks * BLOCK_WORDS, self._words.size) + self._summary.size
-        return Operations(words=words + count_nonzero(self._words), nodes=blocks, bytes=8 * words)
+        return Operations(words=words, nodes=blocks, bytes=8 * words)
 
     def _insert(self, frames: Frames) -> None:
         self._dirty += mark(self._words, frames)
