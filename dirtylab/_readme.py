@@ -7,6 +7,8 @@ from dirtylab import mailing_list
 from dirtylab._data import data_file
 from dirtylab.figures.mailing_list import PICTURES
 from dirtylab.mailing_list import Study
+from dirtylab.measure import comparison
+from dirtylab.measure.compare import COPY, SCATTER
 from dirtylab.measure.machine import caption
 
 README = pathlib.Path("README.md")
@@ -22,8 +24,21 @@ def blocks(study: Study) -> dict[str, str]:
         "figure": "\n\n".join(images),
         "runs": f"{mailing_list.markdown_table(study.evidence)}\n\n{machine}",
         "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
+        **comparison_blocks(),
         "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
     }
+
+
+def comparison_blocks() -> dict[str, str]:
+    """Return the comparison's tables, each with its machine."""
+    records, machine = comparison.load(data_file("measured/compare"))
+    note = f"*Measured on {caption(machine)}.*"
+    tables = {
+        "collect": comparison.ratios(records, "collect", COPY),
+        "insert": comparison.ratios(records, "insert", SCATTER),
+        "epoch": comparison.epochs(records),
+    }
+    return {name: f"{comparison.markdown(table)}\n\n{note}" for name, table in tables.items()}
 
 
 def rendered(text: str, study: Study) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 import pathlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import run_steps
 from dirtylab.measure.compare import COPY, PAGES, SAME_JOB, SCATTER, Record, compare
@@ -103,6 +103,28 @@ def epochs(records: list[Record]) -> "pd.DataFrame":
             "times as fast": peers.min(axis=1) / ours.min(axis=1),
         }
     )
+
+
+def load(folder: pathlib.Path) -> tuple[list[Record], dict[str, Any]]:
+    """Read back what :func:`save` wrote: samples and machine."""
+    import pandas as pd
+
+    table = pd.read_csv(folder / "samples.csv")
+    machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
+    return [dict(one) for one in table.to_dict("records")], machine  # type: ignore[arg-type]
+
+
+def markdown(table: "pd.DataFrame") -> str:
+    """Return a table of :func:`ratios` or :func:`epochs` as Markdown."""
+    shown = table.reset_index()
+    shown["dirty"] = shown["dirty"].map("{:,}".format)
+    rows = [list(map(str, shown.columns))]
+    rows += [
+        [f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in shown.itertuples(index=False)
+    ]
+    rows.insert(1, [":--"] + ["--:"] * (len(rows[0]) - 1))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def text_report(records: list[Record]) -> str:
