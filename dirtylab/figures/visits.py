@@ -92,7 +92,7 @@ def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Pictur
         ax.set_title(
             f"{LOOKS[name].label}: {reads} reads", loc="left", fontsize=10, color=INK, pad=2
         )
-    told = ", ".join(map(str, frames))
+    told = named(frames)
     figure.suptitle(
         f"What a collect looks at: {pages:,} pages, frames {told} dirty", fontsize=11,
         fontweight="bold", color=INK, x=0.01, ha="left",
@@ -108,6 +108,13 @@ def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Pictur
         f"ones never. Reads: {', '.join(parts)}."
     )
     return finished(figure, alt)
+
+
+def named(frames: Sequence[int]) -> str:
+    """Return a few frames one by one, many by the first, the last and their number."""
+    if len(frames) <= 8:
+        return ", ".join(map(str, frames))
+    return f"{min(frames)} … {max(frames)} ({len(frames)} writes)"
 
 
 def _tree_rows(tree: Tree) -> list[Row]:
@@ -132,8 +139,10 @@ def _nodes(tree: Tree, level: int) -> int:
 def _hybrid_rows(hybrid: Hybrid) -> list[Row]:
     filled = hybrid.bitmap_view() != 0
     blocks = np.add.reduceat(filled, range(0, filled.size, 8)) > 0
-    summary = Row("summary bits", blocks, np.ones(blocks.size, bool))
-    return [summary, Row("words", filled, np.repeat(blocks, 8)[: filled.size])]
+    by_summary = hybrid.operations().nodes > 0  # else it reads the bitmap as if there were none
+    summary = Row("summary bits", blocks, np.full(blocks.size, by_summary))
+    looked_at = np.repeat(blocks, 8)[: filled.size] if by_summary else np.ones(filled.size, bool)
+    return [summary, Row("words", filled, looked_at)]
 
 
 def _entry_rows(structure: PageList | Ring) -> list[Row]:
