@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dirtylab._words import HAS_VECTOR
 from dirtylab.structures import Bitmap, Hybrid, PageList, Ring, RingFull, Tree, Tree64
-from dirtylab.structures.tree import level_bits
+from dirtylab.structures.levels import level_bits
 
 DECODERS = ["plain", "auto", *(["vector"] if HAS_VECTOR else [])]
 

@@ -27,7 +27,6 @@ from dirtylab import _check
 from dirtylab._jit import inlined, kernel
 from dirtylab._words import (
     BIT_MASK,
-    HAS_VECTOR,
     ONE,
     SLACK,
     WORD_BITS,
@@ -39,9 +38,9 @@ from dirtylab._words import (
     find_nonzero,
     popcount,
 )
-from dirtylab.structures.base import Frames, Operations, Structure, require
+from dirtylab.structures.base import Frames, Operations
+from dirtylab.structures.bits import BitStructure, words_for
 
-DECODERS = ("auto", "vector", "plain")
 BLOCK = 512
 """Words of which the dirty ones are listed at a time, so that the list stays in the L1 cache."""
 DENSE = 3
@@ -53,20 +52,6 @@ LONELY = 10
 _RUN = 8
 _LAST = np.uint64(_RUN - 1)
 _ALL = np.uint64(0xFF)
-
-
-def wants_vector(decoder: object) -> bool:
-    """Return whether `decoder` asks for the vector form, ``"auto"`` where the CPU has it.
-
-    Raises
-    ------
-    ValueError
-        Not one of "auto", "vector", "plain", or "vector" on a CPU without it.
-    """
-    _check.choice("decoder", decoder, DECODERS)
-    if decoder == "vector" and not HAS_VECTOR:
-        raise ValueError("decoder='vector': needs AVX-512 with VBMI2; must be 'auto' or 'plain'")
-    return HAS_VECTOR and decoder != "plain"
 
 
 @kernel
@@ -139,16 +124,7 @@ def scan_all(words: Words, out: Frames, clearing: bool, vector: bool) -> int:
     return pos
 
 
-@kernel
-def count_set(words: Words) -> int:
-    """Return the number of set bits."""
-    count = 0
-    for word in words:
-        count += popcount(word)
-    return count
-
-
-class Bitmap(Structure):
+class Bitmap(BitStructure):
     """A bitmap of 64-bit words.
 
     Parameters
@@ -170,58 +146,26 @@ class Bitmap(Structure):
     """
 
     name = "bitmap"
-    sorted_output = True
-    unique_output = True
 
     def __init__(self, pages: int, *, decoder: str = "auto") -> None:
-        super().__init__(pages)
-        self._vector = wants_vector(decoder)
-        count = -(-self._pages // WORD_BITS)
+        super().__init__(pages, decoder)
+        count = words_for(self._pages)
         _check.memory("pages", self._pages, 8 * count)
-        self._words = np.zeros(count, np.uint64)
-        self._dirty = 0
+        self._bottom = np.zeros(count, np.uint64)
 
     @property
     def nbytes(self) -> int:
-        return self._words.nbytes
-
-    def bitmap_view(self) -> Words:
-        """Return the words, read-only and without a copy: frame ``f`` is bit ``f % 64``."""
-        view = self._words.view()
-        view.flags.writeable = False
-        return view
+        return self._bottom.nbytes
 
     def clear(self) -> None:
-        self._words[:] = 0
+        self._bottom[:] = 0
         self._dirty = 0
 
-    def harvest(self, out: Frames | None = None) -> Frames:
-        target = self._target(out)
-        if self._dirty:
-            scan(self._words, self._dirty, target, True, self._vector)
-            self._dirty = 0
-        return target
-
-    def __len__(self) -> int:
-        return self._dirty
-
-    def check(self) -> None:
-        require(count_set(self._words) == self._dirty, "the number of set bits is kept")
-        spare = WORD_BITS * self._words.size - self._pages
-        ghosts = self._words[-1:] >> np.uint64(WORD_BITS - spare) if spare else self._words[:0]
-        require(not ghosts.any(), "no bit is set beyond the last page")
-
     def operations(self) -> Operations:
-        return Operations(words=self._words.size, nodes=0, bytes=self._words.nbytes)
+        return Operations(words=self._bottom.size, nodes=0, bytes=self._bottom.nbytes)
 
     def _insert(self, frames: Frames) -> None:
-        self._dirty += mark(self._words, frames)
+        self._dirty += mark(self._bottom, frames)
 
-    def _output_size(self) -> int:
-        return self._dirty
-
-    def _collect(self, out: Frames) -> int:
-        return scan(self._words, self._dirty, out, False, self._vector)
-
-    def _contains(self, frame: int) -> bool:
-        return bool(int(self._words[frame // WORD_BITS]) >> (frame % WORD_BITS) & 1)
+    def _scan(self, out: Frames, clearing: bool) -> int:
+        return scan(self._bottom, self._dirty, out, clearing, self._vector)

@@ -42,16 +42,15 @@ from dirtylab._words import (
     decode_listed,
     find_nonzero,
 )
-from dirtylab.structures.base import Frames, Operations, Structure, require
+from dirtylab.structures.base import Frames, Operations, require
 from dirtylab.structures.bitmap import (
     BLOCK,
     DENSE,
     LONELY,
-    count_set,
     mark,
     scan_all,
-    wants_vector,
 )
+from dirtylab.structures.bits import BitStructure, count_set, words_for
 
 BLOCK_WORDS = 8
 """A cache line."""
@@ -123,7 +122,7 @@ def take_listed(
     return found
 
 
-class Hybrid(Structure):
+class Hybrid(BitStructure):
     """A bitmap under one summary bit for each 512 pages.
 
     Parameters
@@ -145,51 +144,28 @@ class Hybrid(Structure):
     """
 
     name = "hybrid"
-    sorted_output = True
-    unique_output = True
 
     def __init__(self, pages: int, *, decoder: str = "auto") -> None:
-        super().__init__(pages)
-        self._vector = wants_vector(decoder)
-        words = -(-self._pages // WORD_BITS)
-        summary = -(-self._pages // (BLOCK_PAGES * WORD_BITS))
+        super().__init__(pages, decoder)
+        words = words_for(self._pages)
+        summary = words_for(-(-self._pages // BLOCK_PAGES))
         _check.memory("pages", self._pages, 8 * (words + summary))
-        self._words = np.zeros(words, np.uint64)
+        self._bottom = np.zeros(words, np.uint64)
         self._summary = np.zeros(summary, np.uint64)
-        self._dirty = 0
 
     @property
     def nbytes(self) -> int:
-        return self._words.nbytes + self._summary.nbytes
-
-    def bitmap_view(self) -> Words:
-        """Return the bitmap, read-only and without a copy: frame ``f`` is bit ``f % 64``."""
-        view = self._words.view()
-        view.flags.writeable = False
-        return view
+        return self._bottom.nbytes + self._summary.nbytes
 
     def clear(self) -> None:
-        self._words[:] = 0
+        self._bottom[:] = 0
         self._summary[:] = 0
         self._dirty = 0
 
-    def harvest(self, out: Frames | None = None) -> Frames:
-        target = self._target(out)
-        if self._dirty:
-            scan_blocks(self._words, self._summary, self._dirty, target, True, self._vector)
-            self._dirty = 0
-        return target
-
-    def __len__(self) -> int:
-        return self._dirty
-
     def check(self) -> None:
-        require(count_set(self._words) == self._dirty, "the number of set bits is kept")
-        spare = WORD_BITS * self._words.size - self._pages
-        ghosts = self._words[-1:] >> np.uint64(WORD_BITS - spare) if spare else self._words[:0]
-        require(not ghosts.any(), "no bit is set beyond the last page")
+        super().check()
         made = np.zeros_like(self._summary)
-        summarise_blocks(self._words, made)
+        summarise_blocks(self._bottom, made)
         require(
             bool((made == self._summary).all()),
             "a bit of the summary says whether its block is not zero",
@@ -198,26 +174,18 @@ class Hybrid(Structure):
     def operations(self) -> Operations:
         if not self._dirty:
             return Operations(words=0, nodes=0, bytes=0)
-        if self._dirty >= DENSE * self._words.size:
-            return Operations(words=self._words.size, nodes=0, bytes=self._words.nbytes)
+        if self._dirty >= DENSE * self._bottom.size:
+            return Operations(words=self._bottom.size, nodes=0, bytes=self._bottom.nbytes)
         blocks = count_set(self._summary)
-        words = min(blocks * BLOCK_WORDS, self._words.size) + self._summary.size
+        words = min(blocks * BLOCK_WORDS, self._bottom.size) + self._summary.size
         return Operations(words=words, nodes=blocks, bytes=8 * words)
 
     def _insert(self, frames: Frames) -> None:
-        self._dirty += mark(self._words, frames)
-        if frames.size < self._words.size:
+        self._dirty += mark(self._bottom, frames)
+        if frames.size < self._bottom.size:
             mark_blocks(self._summary, frames)
         else:
-            summarise_blocks(self._words, self._summary)
+            summarise_blocks(self._bottom, self._summary)
 
-    def _output_size(self) -> int:
-        return self._dirty
-
-    def _collect(self, out: Frames) -> int:
-        if not self._dirty:
-            return 0
-        return scan_blocks(self._words, self._summary, self._dirty, out, False, self._vector)
-
-    def _contains(self, frame: int) -> bool:
-        return bool(int(self._words[frame // WORD_BITS]) >> (frame % WORD_BITS) & 1)
+    def _scan(self, out: Frames, clearing: bool) -> int:
+        return scan_blocks(self._bottom, self._summary, self._dirty, out, clearing, self._vector)

@@ -32,7 +32,7 @@ from dirtylab import _check
 from dirtylab._jit import kernel
 from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, ZERO, Words
 from dirtylab.structures.base import Frames, Operations, Structure, require
-from dirtylab.structures.bitmap import count_set
+from dirtylab.structures.bits import count_set, words_for
 
 ENTRY_BYTES = 16
 """Size of a struct kvm_dirty_gfn: flags, slot, offset."""
@@ -136,7 +136,7 @@ class Ring(Structure):
             default if soft_limit is None else _check.integer("soft_limit", soft_limit, 1, size)
         )
         self._drains = _check.choice("when_full", when_full, WHEN_FULL) == "drain"
-        words = -(-self._pages // WORD_BITS)
+        words = words_for(self._pages)
         _check.memory("pages", self._pages, 8 * words)
         self._size = size
         self._entries = np.empty(self._limit, np.uint64)

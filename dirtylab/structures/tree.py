@@ -28,7 +28,6 @@ radix = word; lists of nodes instead of one walk are new here.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,44 +45,14 @@ from dirtylab._words import (
     decode,
     decode_listed,
 )
-from dirtylab.structures.base import Frames, Operations, Structure, require
-from dirtylab.structures.bitmap import LONELY, count_set, mark, wants_vector
+from dirtylab.structures.base import Frames, Operations, require
+from dirtylab.structures.bitmap import LONELY, mark
+from dirtylab.structures.bits import BitStructure, count_set, read_only, words_for
+from dirtylab.structures.levels import Levels, level_bits, radix_of, summarise_new
 
 RADICES = (8, 16, 32, 64)
 BATCH = 64
 """Nodes of a level whose children are listed at a time: lists stay in the L1 cache."""
-REBUILD, REBUILD_WORDS = 8, 48
-"""Words of the bitmap a frame below which making the summaries anew is less work than climbing;
-the second where a node is a word: 10 million pages then take 17 µs, 10,000 climbs 57 µs."""
-
-
-class Levels(NamedTuple):
-    """The tree's state."""
-
-    words: Words  # all levels, the bitmap first
-    starts: Words  # where each level begins in `words`, and the end
-    shifts: npt.NDArray[np.uint64]  # log2 of the radix by which a level's bits are grouped
-
-
-def level_bits(pages: int, radices: Sequence[int]) -> list[int]:
-    """Return the length of each level in bits, the bitmap first; the last fits one node.
-
-    Parameters
-    ----------
-    pages : int
-        Size of the slot.
-    radices : sequence of int
-        Radix of level 0, 1, …; the last one counts for all further levels.
-    """
-    lengths = [pages]
-    while lengths[-1] > radix_of(radices, len(lengths) - 1):
-        lengths.append(-(-lengths[-1] // radix_of(radices, len(lengths) - 1)))
-    return lengths
-
-
-def radix_of(radices: Sequence[int], level: int) -> int:
-    """Return the radix of a level."""
-    return radices[min(level, len(radices) - 1)]
 
 
 # --- kernels ------------------------------------------------------------------------------------
@@ -108,63 +77,6 @@ def zero_node(words: Words, start: np.uint64, node: np.uint64, shift: np.uint64)
     else:
         node_bits = ((ONE << (ONE << shift)) - ONE) << (bit & BIT_MASK)
         words[start + (bit >> WORD_SHIFT)] &= ~node_bits
-
-
-@kernel
-def climb(levels: Levels, frames: Frames) -> None:
-    """Set the summary bits above each frame, up to the first that is set already."""
-    for frame in frames:
-        bit = frame
-        for level in range(levels.shifts.size - 1):
-            bit >>= levels.shifts[level]
-            place = levels.starts[level + 1] + (bit >> WORD_SHIFT)
-            old = levels.words[place]
-            new = old | (ONE << (bit & BIT_MASK))
-            if old == new:
-                break
-            levels.words[place] = new
-
-
-@kernel
-def summarise(levels: Levels) -> None:
-    """Make all summaries anew from the bitmap."""
-    for level in range(levels.shifts.size - 1):
-        start, stop, end = levels.starts[level : level + 3]
-        below, above = levels.words[start:stop], levels.words[stop:end]
-        if levels.shifts[level] == WORD_SHIFT:
-            summarise_words(below, above)
-        else:
-            summarise_groups(below, above, levels.shifts[level])
-
-
-@inlined
-def summarise_words(below: Words, above: Words) -> None:
-    """Set bit ``i`` of `above` where word ``i`` of `below` is not 0."""
-    whole = below.size // WORD_BITS
-    for place in range(whole):
-        summary = ZERO
-        for lane in range(WORD_BITS):  # a fixed count, which vectorises: 25 times faster
-            summary |= np.uint64(below[place * WORD_BITS + lane] != ZERO) << np.uint64(lane)
-        above[place] = summary
-    above[whole:] = ZERO
-    for place in range(whole * WORD_BITS, below.size):
-        above[whole] |= np.uint64(below[place] != ZERO) << np.uint64(place - whole * WORD_BITS)
-
-
-@inlined
-def summarise_groups(below: Words, above: Words, shift: np.uint64) -> None:
-    """Set bit ``i`` of `above` where group ``i`` of ``2 ** shift`` bits of `below` is not 0."""
-    nodes_a_word = WORD_BITS >> shift
-    node_bits = (ONE << (ONE << shift)) - ONE
-    above[:] = ZERO
-    for place in range(below.size):
-        word = below[place]
-        summary = ZERO
-        for node in range(nodes_a_word):
-            some = (word >> (np.uint64(node) << shift)) & node_bits
-            summary |= np.uint64(some != ZERO) << np.uint64(node)
-        bit = np.uint64(place) * np.uint64(nodes_a_word)
-        above[bit >> WORD_SHIFT] |= summary << (bit & BIT_MASK)
 
 
 @inlined
@@ -249,7 +161,7 @@ def count_nodes(levels: Levels) -> npt.NDArray[np.int64]:
 # --- the structure ------------------------------------------------------------------------------
 
 
-class Tree(Structure):
+class Tree(BitStructure):
     """A summary tree over a bitmap.
 
     Parameters
@@ -277,8 +189,6 @@ class Tree(Structure):
     """
 
     name = "tree"
-    sorted_output = True
-    unique_output = True
 
     def __init__(
         self,
@@ -288,20 +198,18 @@ class Tree(Structure):
         leaf_radix: int | None = None,
         decoder: str = "auto",
     ) -> None:
-        super().__init__(pages)
-        self._vector = wants_vector(decoder)
+        super().__init__(pages, decoder)
         self._radices = _radices(radix, leaf_radix)
-        lengths = level_bits(self._pages, self._radices)
-        sizes = [-(-length // WORD_BITS) for length in lengths]
+        self._lengths = level_bits(self._pages, self._radices)
+        sizes = [words_for(length) for length in self._lengths]
         _check.memory("pages", self._pages, 8 * sum(sizes))
         shifts = [radix_of(self._radices, level).bit_length() - 1 for level in range(len(sizes))]
-        self._lengths = lengths
         self._state = Levels(
             np.zeros(sum(sizes), np.uint64),
             np.array([0, *np.cumsum(sizes)], np.uint64),
             np.array(shifts, np.uint64),
         )
-        self._dirty = 0
+        self._bottom = self._state.words[: sizes[0]]
 
     @property
     def nbytes(self) -> int:
@@ -316,36 +224,19 @@ class Tree(Structure):
         """Return the words of a level, read-only and without a copy; level 0 is the bitmap."""
         _check.integer("level", level, 0, len(self._lengths) - 1)
         start, stop = self._state.starts[level : level + 2]
-        view = self._state.words[start:stop]
-        view.flags.writeable = False
-        return view
-
-    def bitmap_view(self) -> Words:
-        """Return the bitmap, read-only and without a copy: frame ``f`` is bit ``f % 64``."""
-        return self.level_view(0)
+        return read_only(self._state.words[start:stop])
 
     def clear(self) -> None:
         self._state.words[:] = 0
         self._dirty = 0
 
-    def harvest(self, out: Frames | None = None) -> Frames:
-        target = self._target(out)
-        if self._dirty:
-            walk(self._state, self._dirty, target, True, self._vector)
-            self._dirty = 0
-        return target
-
-    def __len__(self) -> int:
-        return self._dirty
-
     def check(self) -> None:
-        state = self._state
+        super().check()
         levels = [self._unpacked(level) for level in range(len(self._lengths))]
-        require(int(levels[0].sum()) == self._dirty, "the number of set bits is kept")
         for level, length in enumerate(self._lengths):
             require(not levels[level][length:].any(), f"no bit of level {level} beyond its length")
         for level in range(len(levels) - 1):
-            radix = 1 << int(state.shifts[level])
+            radix = 1 << int(self._state.shifts[level])
             above = np.add.reduceat(levels[level], range(0, max(self._lengths[level], 1), radix))
             require(
                 bool((levels[level + 1][: above.size] == (above > 0)).all()),
@@ -360,27 +251,14 @@ class Tree(Structure):
         return Operations(words=int(nodes.sum()), nodes=int(nodes.sum()), bytes=touched)
 
     def _insert(self, frames: Frames) -> None:
-        bottom = self._state.words[: self._state.starts[1]]
-        new = mark(bottom, frames)
+        new = mark(self._bottom, frames)
         self._dirty += new
         if new == 0:
             return
-        rebuild = REBUILD_WORDS if self._radices[0] == WORD_BITS else REBUILD
-        if frames.size * rebuild < bottom.size:
-            climb(self._state, frames)
-        else:
-            summarise(self._state)
+        summarise_new(self._state, frames)
 
-    def _output_size(self) -> int:
-        return self._dirty
-
-    def _collect(self, out: Frames) -> int:
-        if not self._dirty:
-            return 0
-        return walk(self._state, self._dirty, out, False, self._vector)
-
-    def _contains(self, frame: int) -> bool:
-        return bool(int(self._state.words[frame // WORD_BITS]) >> (frame % WORD_BITS) & 1)
+    def _scan(self, out: Frames, clearing: bool) -> int:
+        return walk(self._state, self._dirty, out, clearing, self._vector)
 
     def _unpacked(self, level: int) -> npt.NDArray[np.int64]:
         """Return the bits of a level as 0 and 1."""
