@@ -93,7 +93,9 @@ def test_a_terminal_gets_a_progress_bar(tmp_path):
     main_end, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 100))
     command = [sys.executable, "-m", "dirtylab", "reproduce", "--quick", "--out", str(tmp_path)]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=terminal)
+    running = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=terminal, preexec_fn=heed_ctrl_c
+    )
     os.close(terminal)
     seen = os.read(main_end, 4096)
     while b"random 100" not in seen:
@@ -212,6 +214,11 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path, monkeypa
     assert not list(tmp_path.glob(".partial*"))
 
 
+def heed_ctrl_c():
+    """Undo what a shell does to its background jobs, which the tests may be."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def rows_in(path):
     if not path.exists():
         return set()
@@ -223,7 +230,7 @@ def test_ctrl_c_keeps_the_rows_already_measured(tmp_path):
     command = [sys.executable, "-m", "dirtylab", "reproduce", "--out", str(tmp_path)]
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=heed_ctrl_c,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     partial = tmp_path / "partial-samples.csv"
