@@ -50,6 +50,17 @@ def test_nothing_counts_when_a_contestant_returns_other_frames(small, monkeypatc
         compare.measure(compare.Cell("epoch", "random", 10), 1, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("operation", ["collect", "insert", "epoch"])
+def test_a_structure_that_forgets_a_frame_is_found_out(small, monkeypatch, operation):
+    class Forgetful(compare.STRUCTURES["bitmap"]):
+        def _insert(self, frames):
+            super()._insert(frames[1:])
+
+    monkeypatch.setitem(compare.STRUCTURES, "bitmap", Forgetful)
+    with pytest.raises(AssertionError, match="bitmap returned other frames"):
+        compare.measure(compare.Cell(operation, "random", 10), 1, np.random.default_rng(0))
+
+
 def test_ctrl_c_keeps_the_cells_already_measured(small, monkeypatch, capsys, tmp_path):
     whole = compare.measure
 

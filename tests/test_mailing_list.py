@@ -91,6 +91,15 @@ def test_a_row_is_measured_both_ways():
     assert len(runs.posted_records(row)) == 3
 
 
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_no_structure_passes_by_what_another_wrote(monkeypatch, name):
+    arena = program.Arena.build(520, 40)
+    samplers = {**arena.samplers(), name: lambda loops: 1}
+    monkeypatch.setattr(program.Arena, "samplers", lambda self: samplers)
+    with pytest.raises(AssertionError, match=f"{name} returned other frames"):
+        runs.require_agreement(arena)
+
+
 @pytest.fixture(scope="module")
 def whole():
     """Return a whole study, measured here with few repeats."""

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from dirtylab.figures.style import FAINT, INK, LOOKS, Picture, finished, new_figure
-from dirtylab.structures import STRUCTURES, Hybrid, PageList, Ring, Structure, Tree
+from dirtylab.structures import STRUCTURES, Bitmap, Hybrid, PageList, Ring, Structure, Tree
 
 PAGES = 1536
 FRAMES = (10, 1, 700, 11, 10)
@@ -40,10 +40,10 @@ def rows_of(structure: Structure) -> list[Row]:
         return _hybrid_rows(structure)
     if isinstance(structure, PageList | Ring):
         return _entry_rows(structure)
-    words = STRUCTURES["bitmap"](structure.pages)
-    words.insert(structure.collect())
-    filled = np.asarray(words.bitmap_view() != 0)  # type: ignore[attr-defined]
-    return [Row("words", filled, np.ones(filled.size, bool))]
+    if isinstance(structure, Bitmap):
+        filled = structure.bitmap_view() != 0
+        return [Row("words", filled, np.ones(filled.size, bool))]
+    raise TypeError(f"structure={structure!r}: must be one of {', '.join(SHOWN)}")
 
 
 def draw_rows(ax: Axes, rows: Sequence[Row], color: str) -> list[Artist]:

@@ -117,8 +117,7 @@ def full_bitmap_costs_twice(evidence: Evidence) -> Verdict:
         "Search is only about 2× slower than a bitmap when the bitmap is full.",
         f"Tree/bitmap {full:.2f} with every page dirty, {random:.2f} at random {largest.dirty:,}.",
         verdict,
-        f"Up to {ABOUT_TWICE:g}× counts. The bitmap is the posted one, which asks bit by bit; "
-        "against a scan by words the tree would look worse.",
+        f"Up to {ABOUT_TWICE:g}× counts. The bitmap is the posted one, which asks bit by bit.",
     )
 
 

@@ -140,6 +140,14 @@ class _Insert(_Contest):
         for structure in self.ours.values():
             structure.clear()
 
+    def require_agreement(self) -> None:
+        expected = np.unique(self.frames)
+        self._scatter()
+        _require(SCATTER, np.flatnonzero(self.mask), expected)
+        for name, structure in self.ours.items():
+            structure.insert(self.frames)
+            _require(name, structure.harvest(), expected)
+
     def samplers(self) -> dict[str, Sampler]:
         ours = {
             name: timed(lambda s=structure: s.insert(self.frames))  # type: ignore[misc]

@@ -95,6 +95,19 @@ def mark_one(words: Words, frame: np.uint64) -> int:
     return int((~old >> (frame & BIT_MASK)) & ONE)
 
 
+@inlined
+def take_listed(
+    words: Words, listed: Words, count: int, out: Frames, pos: int, lonely: bool, clearing: bool,
+    vector: bool,
+) -> int:  # fmt: skip
+    """Decode the words numbered ``listed[:count]``, zero them when `clearing`; return how many."""
+    found = decode_listed(words, listed, count, out, pos, lonely, vector)
+    if clearing:
+        for place in range(count):
+            words[listed[place]] = ZERO
+    return found
+
+
 @kernel
 def scan(words: Words, dirty: int, out: Frames, clearing: bool, vector: bool) -> int:
     """Write the frames of the `dirty` set bits to `out`; zero the words when `clearing`."""
@@ -105,10 +118,7 @@ def scan(words: Words, dirty: int, out: Frames, clearing: bool, vector: bool) ->
     pos = 0
     for first in range(0, words.size, BLOCK):
         count = find_nonzero(words, first, min(first + BLOCK, words.size), listed, 0, vector)
-        pos += decode_listed(words, listed, count, out, pos, lonely, vector)
-        if clearing:
-            for place in range(count):
-                words[listed[place]] = ZERO
+        pos += take_listed(words, listed, count, out, pos, lonely, clearing, vector)
     return pos
 
 

@@ -39,7 +39,6 @@ from dirtylab._words import (
     ZERO,
     Words,
     decode,
-    decode_listed,
     find_nonzero,
 )
 from dirtylab.structures.base import Frames, Operations, require
@@ -49,6 +48,7 @@ from dirtylab.structures.bitmap import (
     LONELY,
     mark,
     scan_all,
+    take_listed,
 )
 from dirtylab.structures.bits import BitStructure, count_set, words_for
 
@@ -107,19 +107,6 @@ def scan_blocks(
         if clearing:
             summary[number] = ZERO
     return pos + take_listed(words, listed, count, out, pos, lonely, clearing, vector)
-
-
-@kernel
-def take_listed(
-    words: Words, listed: Words, count: int, out: Frames, pos: int, lonely: bool, clearing: bool,
-    vector: bool,
-) -> int:  # fmt: skip
-    """Decode the listed words; return how many frames that gave."""
-    found = decode_listed(words, listed, count, out, pos, lonely, vector)
-    if clearing:
-        for place in range(count):
-            words[listed[place]] = ZERO
-    return found
 
 
 class Hybrid(BitStructure):

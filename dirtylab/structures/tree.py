@@ -43,10 +43,9 @@ from dirtylab._words import (
     ZERO,
     Words,
     decode,
-    decode_listed,
 )
 from dirtylab.structures.base import Frames, Operations, require
-from dirtylab.structures.bitmap import LONELY, mark
+from dirtylab.structures.bitmap import LONELY, mark, take_listed
 from dirtylab.structures.bits import BitStructure, count_set, read_only, words_for
 from dirtylab.structures.levels import Levels, level_bits, radix_of, summarise_new
 
@@ -113,6 +112,7 @@ def walk(levels: Levels, dirty: int, out: Frames, clearing: bool, vector: bool) 
     listed[top] = 1
     lonely = dirty * LONELY < levels.starts[1]
     whole_words = levels.shifts[0] == WORD_SHIFT
+    bottom = levels.words[: levels.starts[1]]
     level, pos = top, 0
     while level <= top:
         first = taken[level]
@@ -128,24 +128,10 @@ def walk(levels: Levels, dirty: int, out: Frames, clearing: bool, vector: bool) 
             taken[level - 1] = 0
             level -= 1
         elif whole_words:
-            pos += take_words(levels, lists[0], stop, out, pos, lonely, clearing, vector)
+            pos += take_listed(bottom, lists[0], stop, out, pos, lonely, clearing, vector)
         else:
             pos += list_children(levels, 0, lists[0], first, stop, out[pos:], clearing, vector)
     return pos
-
-
-@inlined
-def take_words(
-    levels: Levels, nodes: Words, count: int, out: Frames, pos: int, lonely: bool, clearing: bool,
-    vector: bool,
-) -> int:  # fmt: skip
-    """Decode the first `count` of `nodes`, nodes of the bitmap that are whole words."""
-    bottom = levels.words[: levels.starts[1]]
-    found = decode_listed(bottom, nodes, count, out, pos, lonely, vector)
-    if clearing:
-        for place in range(count):
-            bottom[nodes[place]] = ZERO
-    return found
 
 
 @kernel
