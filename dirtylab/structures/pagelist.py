@@ -6,7 +6,8 @@ A slot of 24 pages after inserting 10, 1, 11 and 10 again, with a capacity of 6:
                           ^ count = 4    output "sorted":    1 10 11
 
 When an insert would not fit, the list first drops its repeats; a list whose capacity is the number
-of pages therefore never overflows.
+of pages therefore never overflows.  An entry takes 4 bytes where every frame fits in 32 bits (in a
+slot of up to 16 TiB), 8 beyond: with 4 the sort, most of the work, takes half as long.
 
 Invariants: the first ``count`` entries are frames; ``distinct`` of them differ, or -1 says that
 nobody has counted since.
@@ -22,21 +23,41 @@ Sources: the posted list of 2016.  A radix sort of 11 bits a pass was tried: for
 frames it took 2.5 times as long as NumPy's sort where that uses AVX-512, for 10,000 twice.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from dirtylab import _check
 from dirtylab._jit import kernel
+from dirtylab._words import ZERO
 from dirtylab.structures.base import Frames, Operations, Structure, require
-from dirtylab.structures.posted_list import copy_list
 
 OUTPUTS = ("sorted", "arrival")
 _UNCOUNTED = -1
 
+Entries = npt.NDArray[np.unsignedinteger[Any]]
+
 
 @kernel
-def drop_repeats(ordered: Frames, out: Frames) -> int:
+def append(frames: Frames, pages: int, entries: Entries, count: int) -> bool:
+    """Write `frames` behind the first `count` entries; return whether all are below `pages`."""
+    highest = ZERO
+    for place in range(frames.size):
+        highest = max(highest, frames[place])
+        entries[count + place] = frames[place]
+    return bool(frames.size == 0 or highest < np.uint64(pages))
+
+
+@kernel
+def copy_entries(source: Entries, count: int, out: Entries) -> None:
+    """Copy the first `count` entries to `out`, narrowing or widening them."""
+    for place in range(count):
+        out[place] = source[place]
+
+
+@kernel
+def drop_repeats(ordered: Entries, out: Entries) -> int:
     """Copy a sorted array without repeats to `out`, which may be the same; return how many."""
     if ordered.size == 0:
         return 0
@@ -72,9 +93,9 @@ class PageList(Structure):
     Notes
     -----
     Cost: insert O(1) a frame; collect and ``len`` O(entries log entries) once after an insert;
-    clear O(1); ``in`` O(entries); memory 8 bytes an entry of capacity.  An insert of which even the
-    distinct frames do not fit raises
-    OverflowError and marks nothing.
+    clear O(1); ``in`` O(entries); memory 4 bytes an entry of capacity, 8 where there are more than
+    2^32 pages.  An insert of which even the distinct frames do not fit raises OverflowError and
+    marks nothing.
     """
 
     name = "list"
@@ -84,10 +105,11 @@ class PageList(Structure):
     def __init__(self, pages: int, *, capacity: int | None = None, output: str = "sorted") -> None:
         super().__init__(pages)
         room = self._pages if capacity is None else _check.integer("capacity", capacity, 0, 2**56)
-        _check.memory("pages" if capacity is None else "capacity", room, 8 * room)
+        kind = np.dtype(np.uint32 if self._pages <= 2**32 else np.uint64)
+        _check.memory("pages" if capacity is None else "capacity", room, kind.itemsize * room)
         self._in_order = _check.choice("output", output, OUTPUTS) == "sorted"
         self.sorted_output = self.unique_output = self._in_order  # type: ignore[misc]
-        self._entries = np.empty(room, np.uint64)
+        self._entries: Entries = np.empty(room, kind)
         self._count = 0
         self._distinct = 0
 
@@ -116,15 +138,28 @@ class PageList(Structure):
         require(self._distinct in (_UNCOUNTED, counted), "the number of distinct frames is kept")
 
     def operations(self) -> Operations:
-        return Operations(words=self._count, nodes=0, bytes=8 * self._count)
+        return Operations(words=self._count, nodes=0, bytes=self._entries.itemsize * self._count)
+
+    def insert(self, frames: npt.ArrayLike) -> None:
+        # Entries beyond the count are no entries: check and append are one pass, which takes 0.6
+        # times as long for 100 frames.  All other input is checked, or complained of, by the base.
+        if type(frames) is np.ndarray and frames.dtype == np.uint64 and frames.flags.c_contiguous:
+            fits = frames.ndim == 1 and self._count + frames.size <= self._entries.size
+            if fits and append(frames, self._pages, self._entries, self._count):
+                self._grow(frames.size)
+                return
+        super().insert(frames)
+
+    def _grow(self, count: int) -> None:
+        self._count += count
+        if count:
+            self._distinct = _UNCOUNTED
 
     def _insert(self, frames: Frames) -> None:
         if self._count + frames.size > self._entries.size:
             frames = self._make_room(frames)
-        copy_list(frames, frames.size, self._entries[self._count :])
-        self._count += frames.size
-        if frames.size:
-            self._distinct = _UNCOUNTED
+        copy_entries(frames, frames.size, self._entries[self._count :])
+        self._grow(frames.size)
 
     def _make_room(self, frames: Frames) -> Frames:
         """Drop repeats until `frames` fit; return those of them that are new."""
@@ -139,7 +174,7 @@ class PageList(Structure):
         self._count = known.size
         return fresh
 
-    def _ordered(self) -> Frames:
+    def _ordered(self) -> Entries:
         """Return the distinct frames in ascending order, in memory of their own."""
         ordered = np.sort(self._entries[: self._count])
         return ordered[: drop_repeats(ordered, ordered)]
@@ -153,11 +188,24 @@ class PageList(Structure):
         used.sort()
         self._count = self._distinct = drop_repeats(used, used)
 
+    def harvest(self, out: Frames | None = None) -> Frames:
+        if self._distinct != _UNCOUNTED or not self._in_order or out is None:
+            return super().harvest(out)
+        if _check.output(out, 0).size < self._count:
+            return super().harvest(out)
+        # Room for all entries: one pass drops the repeats and writes, 0.8 times as long as two.
+        used = self._entries[: self._count]
+        used.sort()
+        found = drop_repeats(used, out)
+        self.clear()
+        return out[:found]
+
     def _output_size(self) -> int:
         return len(self) if self._in_order else self._count
 
     def _collect(self, out: Frames) -> int:
-        return copy_list(self._entries, self._count, out)
+        copy_entries(self._entries, self._count, out)
+        return self._count
 
     def _contains(self, frame: int) -> bool:
         return bool((self._entries[: self._count] == np.uint64(frame)).any())
