@@ -1,9 +1,20 @@
 """Exact memory of the structures, as functions of the number of pages."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab import _check
+
 RADIX = 8
+WORD_BITS = 64
+BLOCK_PAGES = 512
+"""Pages that a summary bit of the hybrid stands for."""
+ENTRY_BYTES = 16
+"""A dirty ring's entry."""
+DEFAULT_ENTRIES = 4096
 
 
 def posted_tree_bits(pages: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -52,3 +63,129 @@ def trimmed_tree_bits(pages: npt.ArrayLike) -> npt.NDArray[np.int64]:
         level = np.where(level > RADIX, -(-level // RADIX), 0)
         bits += level
     return bits
+
+
+def words_for(bits: int) -> int:
+    """Return how many 64-bit words hold so many bits."""
+    return -(-bits // WORD_BITS)
+
+
+def entry_bytes(pages: int) -> int:
+    """Return the bytes of an entry of the list: 4 where every frame fits, 8 beyond 2^32 pages."""
+    return 4 if pages <= 2**32 else 8
+
+
+def radices_of(radix: int | Sequence[int], leaf_radix: int | None = None) -> tuple[int, ...]:
+    """Return the radix of level 0, 1, …; the last one counts for all further levels."""
+    given = tuple(radix) if isinstance(radix, Sequence) else (radix,)
+    return given if leaf_radix is None else (leaf_radix, *given)
+
+
+def level_lengths(pages: int, radices: Sequence[int]) -> list[int]:
+    """Return the bits of each level of a trimmed tree, the bitmap first."""
+    lengths = [pages]
+    while lengths[-1] > radices[min(len(lengths) - 1, len(radices) - 1)]:
+        lengths.append(-(-lengths[-1] // radices[min(len(lengths) - 1, len(radices) - 1)]))
+    return lengths
+
+
+def structure_bytes(structure: str, pages: int, **options: Any) -> int:
+    """Return the bytes that a structure allocates, exact.
+
+    Parameters
+    ----------
+    structure : str
+        Name in ``dirtylab.STRUCTURES``, or ``"tree"``.
+    pages : int
+        Size of the slot, 0 … 2^52.
+    **options
+        The structure's own, such as ``radix`` or ``capacity``.
+
+    Returns
+    -------
+    int
+        Equal to the structure's ``nbytes`` when it is new.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An unknown structure, or pages out of range.
+
+    Examples
+    --------
+    >>> structure_bytes("tree64", 10_000_000) / structure_bytes("bitmap", 10_000_000)
+    1.015904
+    """
+    _check.choice("structure", structure, tuple(_BYTES))
+    return _BYTES[structure](_check.pages(pages), **options)
+
+
+def break_even(pages: int, entry: int, structure: str = "bitmap", **options: Any) -> float:
+    """Return the number of dirty frames at which a list takes as many bytes as a structure.
+
+    Parameters
+    ----------
+    pages : int
+        Size of the slot.
+    entry : int
+        Bytes of a list's entry: 4, 8, or 16 as KVM's dirty ring has.
+    structure : str, optional
+        What the list is compared with.
+    **options
+        The structure's own.
+
+    Examples
+    --------
+    >>> [break_even(10_000_000, entry) for entry in (4, 8, 16)]
+    [312500.0, 156250.0, 78125.0]
+    """
+    return structure_bytes(structure, pages, **options) / _check.integer("entry", entry, 1, 64)
+
+
+def _bitmap_bytes(pages: int, **_: Any) -> int:
+    return 8 * words_for(pages)
+
+
+def _tree_bytes(
+    pages: int, *, radix: int | Sequence[int] = 64, leaf_radix: int | None = None, **_: Any
+) -> int:
+    lengths = level_lengths(pages, radices_of(radix, leaf_radix))
+    return 8 * sum(words_for(length) for length in lengths)
+
+
+def _hybrid_bytes(pages: int, **_: Any) -> int:
+    return 8 * (words_for(pages) + words_for(-(-pages // BLOCK_PAGES)))
+
+
+def _list_bytes(pages: int, *, capacity: int | None = None, **_: Any) -> int:
+    return entry_bytes(pages) * (pages if capacity is None else capacity)
+
+
+def _posted_list_bytes(pages: int, *, capacity: int | None = None, **_: Any) -> int:
+    return 8 * (pages if capacity is None else capacity)
+
+
+def _ring_bytes(pages: int, *, entries: int = DEFAULT_ENTRIES, **_: Any) -> int:
+    return ENTRY_BYTES * entries + 8 * words_for(pages)
+
+
+def _posted_tree_bytes(pages: int, **_: Any) -> int:
+    level, inner = RADIX, 0
+    while level < pages:
+        inner += level
+        level *= RADIX
+    return (pages + inner) // 8
+
+
+_BYTES: dict[str, Callable[..., int]] = {
+    "list": _list_bytes,
+    "bitmap": _bitmap_bytes,
+    "tree": _tree_bytes,
+    "tree8": lambda pages, **_: _tree_bytes(pages, radix=8),
+    "tree64": lambda pages, **_: _tree_bytes(pages, radix=64),
+    "hybrid": _hybrid_bytes,
+    "ring": _ring_bytes,
+    "posted-list": _posted_list_bytes,
+    "posted-tree": _posted_tree_bytes,
+    "posted-bitmap": lambda pages, **_: pages // 8,
+}
