@@ -114,7 +114,7 @@ def structure_bytes(structure: str, pages: int, **options: Any) -> int:
     Examples
     --------
     >>> structure_bytes("tree64", 10_000_000) / structure_bytes("bitmap", 10_000_000)
-    1.015904
+    1.0158848
     """
     _check.choice("structure", structure, tuple(_BYTES))
     return _BYTES[structure](_check.pages(pages), **options)

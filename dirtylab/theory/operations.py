@@ -101,7 +101,7 @@ def expected(
     --------
     >>> work = expected("tree64", "random", 10_000_000, [100])
     >>> work.nodes.round(1)
-    array([281.8])
+    array([234.6])
     """
     _check.choice("structure", structure, tuple(COLLECTS))
     number = np.asarray(dirty, float)
