@@ -8,6 +8,8 @@ A machine dirties some of its memory pages; which structure should remember them
     Name to generator: which pages get dirty.
 ``dirtylab.describe``
     What predicts the cost of tracking some frames.
+``dirtylab.sweep``
+    Measure structures on patterns over a grid of sizes.
 ``dirtylab.mailing_list``
     The 2016 study from the KVM mailing list, reproduced.
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from dirtylab import datasets, figures, mailing_list, measure, structures, theory
     from dirtylab.datasets import DATASETS
     from dirtylab.datasets.describe import describe
+    from dirtylab.measure.sweep import sweep
     from dirtylab.structures import STRUCTURES
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "mailing_list",
     "measure",
     "structures",
+    "sweep",
     "theory",
 ]
 
@@ -43,6 +47,7 @@ _HOME = {
     "DATASETS": "dirtylab.datasets",
     "STRUCTURES": "dirtylab.structures",
     "describe": "dirtylab.datasets.describe",
+    "sweep": "dirtylab.measure.sweep",
 }
 
 

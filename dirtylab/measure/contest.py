@@ -1,0 +1,217 @@
+"""One cell of a sweep: structures that track the same frames, side by side, in one process.
+
+In each round every structure has its turn, in a new random order.  A turn is one epoch off the
+clock, which brings the structure's own memory into the caches (or, where a cold cache is asked for,
+a walk over other memory that throws it out), and then, on frames that no processor has seen before:
+
+    insert (timed), collect (timed)  ·  insert, harvest (timed)  ·  insert, clear (timed)  ·  epoch
+
+Few frames come as a burst of epochs, each with frames of its own, and the burst's time is divided:
+one epoch of 100 frames would be a few readings of the clock.  A reference kernel that never changes
+is timed before each turn; what it takes tells how fast the machine was just then.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dirtylab._jit import kernel
+from dirtylab.datasets import DATASETS
+from dirtylab.measure.growth import resident_bytes
+from dirtylab.structures import STRUCTURES, Structure, Tree
+
+Frames = npt.NDArray[np.uint64]
+Row = dict[str, Any]
+Options = tuple[tuple[str, Any], ...]
+"""Names and values, in a form that can be hashed and sent."""
+
+OPERATIONS = ("insert", "collect", "harvest", "clear", "epoch")
+CACHES = ("warm", "cold")
+BURST_FRAMES = 20_000
+"""Frames of a burst together ..."""
+MOST_EPOCHS = 16
+"""... and the most epochs of it."""
+SEED_STEP = 1000
+"""Seeds that a round has for itself."""
+_REFERENCE_WORDS = 2**15
+_COLD_BYTES = 64 * 2**20
+_STEP = np.uint64(6364136223846793005)
+_MASK = np.uint64(_REFERENCE_WORDS - 1)
+_HIGH = np.uint64(40)
+
+
+class Contestant(NamedTuple):
+    """A structure with its options."""
+
+    structure: str
+    options: Options = ()
+    control: bool = False
+    """Whether this is the second of two alike, there to be compared with the first."""
+
+
+class Cell(NamedTuple):
+    """What is measured together."""
+
+    dataset: str
+    options: Options
+    pages: int
+    dirty: int
+
+
+class Plan(NamedTuple):
+    """What is measured in each cell."""
+
+    contestants: tuple[Contestant, ...]
+    operations: tuple[str, ...]
+    seed: int
+    cache: str
+
+
+@kernel
+def reference(memory: Frames, loops: int) -> np.uint64:
+    """Multiply, and read 256 KiB at random: work that is the same whenever it is timed."""
+    state = np.uint64(1)
+    total = np.uint64(0)
+    for _ in range(loops):
+        state = state * _STEP + _MASK
+        total += memory[(state >> _HIGH) & _MASK]
+    return total
+
+
+def make(contestant: Contestant, pages: int) -> Structure:
+    """Return a new structure."""
+    options = dict(contestant.options)
+    if contestant.structure == "tree":
+        return Tree(pages, **options)
+    return STRUCTURES[contestant.structure](pages, **options)
+
+
+def draw(cell: Cell, seed: int) -> Frames:
+    """Return the frames of one epoch."""
+    return DATASETS[cell.dataset](cell.pages, cell.dirty, seed=seed, **dict(cell.options))
+
+
+class Contest:
+    """The structures of a cell, ready for rounds.
+
+    Parameters
+    ----------
+    cell : Cell
+        What is tracked.
+    plan : Plan
+        Which structures and operations.
+
+    Raises
+    ------
+    AssertionError
+        Two structures return different frames; nothing has been timed then.
+    """
+
+    def __init__(self, cell: Cell, plan: Plan) -> None:
+        self._cell, self._plan = cell, plan
+        self._epochs = min(max(BURST_FRAMES // max(cell.dirty, 1), 1), MOST_EPOCHS)
+        self._out = np.zeros(cell.dirty, np.uint64)
+        self._memory = np.arange(_REFERENCE_WORDS, dtype=np.uint64)
+        self._others = np.zeros(_COLD_BYTES // 8 if plan.cache == "cold" else 0, np.uint64)
+        self._rng = np.random.default_rng([plan.seed, cell.pages, cell.dirty])
+        self._made: list[Structure] = []
+        self._facts: list[Row] = []
+        self._agree(draw(cell, plan.seed))
+
+    def _agree(self, frames: Frames) -> None:
+        """Build all structures; let nothing count unless all give the frames that went in."""
+        expected = np.unique(frames)
+        for contestant in self._plan.contestants:
+            before = resident_bytes()
+            structure = make(contestant, self._cell.pages)
+            structure.insert(frames)
+            grown = resident_bytes() - before
+            counted = structure.operations()
+            found = structure.collect()
+            if not np.array_equal(np.unique(found), expected):
+                raise AssertionError(f"{contestant.structure} returned other frames than went in")
+            harvested = structure.harvest()
+            if harvested.size != found.size or len(structure):
+                raise AssertionError(f"{contestant.structure} keeps frames after a harvest")
+            self._made.append(structure)
+            self._facts.append(
+                {
+                    "bytes": structure.nbytes,
+                    "growth": grown,
+                    "words": counted.words,
+                    "nodes": counted.nodes,
+                }
+            )
+
+    def round(self, number: int) -> list[Row]:
+        """Measure each structure once; return a row for each of its operations."""
+        first = self._plan.seed + (number + 1) * SEED_STEP
+        burst = [draw(self._cell, first + epoch) for epoch in range(self._epochs)]
+        warming = draw(self._cell, first - 1)
+        rows: list[Row] = []
+        for index in self._rng.permutation(len(self._made)):
+            rows.extend(self._turn(int(index), number, warming, burst))
+        return rows
+
+    def _turn(self, index: int, number: int, warming: Frames, burst: Sequence[Frames]) -> list[Row]:
+        structure, contestant = self._made[index], self._plan.contestants[index]
+        before = self._reference_ns()
+        structure.insert(warming)
+        structure.harvest(self._out)
+        common = {
+            "structure": contestant.structure,
+            **{f"structure_{name}": value for name, value in contestant.options},
+            "control": contestant.control,
+            "seed": self._plan.seed,
+            "repeat": number,
+            "cache": self._plan.cache,
+            **self._facts[index],
+        }
+        spent = self._spend(structure, burst)
+        slow = (before + self._reference_ns()) / 2
+        return [
+            {**common, "operation": name, "ns": ns / len(burst), "reference_ns": slow}
+            for name, ns in spent.items()
+        ]
+
+    def _spend(self, structure: Structure, burst: Sequence[Frames]) -> Mapping[str, int]:
+        """Return the nanoseconds of each operation asked for, over the whole burst."""
+        spent = dict.fromkeys(self._plan.operations, 0)
+        out = self._out
+        for frames in burst:
+            if "insert" in spent or "collect" in spent:
+                spent_insert = self._time(lambda f=frames: structure.insert(f))  # type: ignore[misc]
+                spent_collect = self._time(lambda: structure.collect(out))
+                structure.harvest(out)
+                for name, ns in (("insert", spent_insert), ("collect", spent_collect)):
+                    if name in spent:
+                        spent[name] += ns
+            if "harvest" in spent:
+                structure.insert(frames)
+                spent["harvest"] += self._time(lambda: structure.harvest(out))
+            if "clear" in spent:
+                structure.insert(frames)
+                spent["clear"] += self._time(structure.clear)
+            if "epoch" in spent:
+                spent["epoch"] += self._time(lambda f=frames: _epoch(structure, f, out))  # type: ignore[misc]
+        return spent
+
+    def _time(self, action: Callable[[], object]) -> int:
+        if self._others.size:
+            self._others += np.uint64(1)
+        begin = time.perf_counter_ns()
+        action()
+        return time.perf_counter_ns() - begin
+
+    def _reference_ns(self) -> int:
+        begin = time.perf_counter_ns()
+        reference(self._memory, _REFERENCE_WORDS)
+        return time.perf_counter_ns() - begin
+
+
+def _epoch(structure: Structure, frames: Frames, out: Frames) -> None:
+    structure.insert(frames)
+    structure.harvest(out)

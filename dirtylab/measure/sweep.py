@@ -1,0 +1,300 @@
+"""Sweeps: every structure × operation × pattern × size, one row a sample.
+
+Whole rounds of a cell are measured, and written down before the next begins.  Where the cells go on
+many machines, each measures one cell at a time; which cell goes where is left to the executor.
+"""
+
+import concurrent.futures
+import contextlib
+import hashlib
+import os
+import platform
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dirtylab import _check
+from dirtylab.measure.contest import Cell, Contest, Plan, Row
+from dirtylab.measure.grid import Choice, Grid, build, label
+from dirtylab.measure.ledger import Ledger, describe_bad, key_of, key_of_row
+from dirtylab.measure.machine import describe_machine
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STRUCTURES = ("list", "bitmap", "tree8", "tree64", "hybrid")
+OPERATIONS = ("insert", "collect", "harvest", "epoch")
+LEAST_ROUNDS = 3
+"""Rounds that every cell gets before a budget is spent on those that need more."""
+MOST_ATTEMPTS = 3
+HOPELESS = (ValueError, TypeError, AssertionError, MemoryError, concurrent.futures.BrokenExecutor)
+"""Errors that another attempt would meet again."""
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Task(NamedTuple):
+    """Rounds of a cell, to be measured on one machine."""
+
+    cell: Cell
+    plan: Plan
+    first: int
+    rounds: int
+
+
+class Done(NamedTuple):
+    """What a task gave, and where."""
+
+    rows: list[Row]
+    machine: dict[str, Any]
+
+
+def sweep(
+    *,
+    structures: Sequence[Choice] = STRUCTURES,
+    operations: Sequence[str] = OPERATIONS,
+    datasets: Sequence[Choice] = ("random",),
+    pages: Iterable[int] = (10_000_000,),
+    dirty: Iterable[float] = (0.0001, 0.001, 0.01, 0.1),
+    repeats: int | None = None,
+    budget: float | str | None = None,
+    seed: int = 2016,
+    cache: str = "warm",
+    out: str | os.PathLike[str] | None = None,
+    executor: concurrent.futures.Executor | None = None,
+    report: Callable[[str], object] | None = None,
+    progress: bool = False,
+) -> "pd.DataFrame":
+    """Measure a grid of cells; return one row a sample.
+
+    Parameters
+    ----------
+    structures : sequence of str or (str, dict)
+        Names in ``dirtylab.STRUCTURES``, or ``"tree"``, with options where wanted.
+    operations : sequence of {"insert", "collect", "harvest", "clear", "epoch"}
+        What is timed.  A collect, harvest or clear follows an insert of the cell's frames; an
+        epoch is an insert and a harvest.
+    datasets : sequence of str or (str, dict)
+        Names in ``dirtylab.DATASETS``, with options where wanted.
+    pages : iterable of int
+        Sizes of the slot.
+    dirty : iterable of int or float
+        Numbers of frames; a float up to 1 is a share of the pages.
+    repeats : int, optional
+        Rounds of each cell, 2 or more; 5 … 15 by the cell's size when omitted.
+    budget : float or str, optional
+        Time to spend, in seconds or as ``"90s"``, ``"5m"``, ``"1h"``: after 3 rounds of every cell,
+        each further goes to the cell whose medians are known least.  Excludes `repeats`, executors.
+    seed : int, optional
+        Of frames and orders.
+    cache : {"warm", "cold"}, optional
+        Whether each structure's own memory is in the caches when it is timed.
+    out : path, optional
+        Folder for samples.csv and sweep.json; the same call goes on where it stopped.
+    executor : concurrent.futures.Executor, optional
+        Measures elsewhere: one cell at a time on each machine, many machines at once.
+    report : callable, optional
+        Called with a line of text about skipped cells and bad rows.
+    progress : bool, optional
+        Whether a bar is shown.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``structure, operation, dataset, pages, dirty``, options as ``structure_…`` and
+        ``dataset_…``, ``seed, repeat, ns, reference_ns, bytes, growth, words, nodes, cache,
+        control, machine``.  ``control`` marks the first structure's second entry, there to be
+        compared with the first; ``reference_ns`` is what a fixed piece of work took beside.
+        ``attrs`` holds ``machines``, ``skipped`` and ``bad_rows``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument is empty, unknown, contradictory or out of range; nothing is measured.
+    OutputError, LedgerError
+        `out` can't be written, or holds something else; it is left as it was.
+
+    Notes
+    -----
+    On Ctrl-C, a crash or a full disk all finished cells are on disk, when there is an `out`.
+    """
+    seconds = None if budget is None else parse_budget(budget)
+    if seconds is not None and repeats is not None:
+        raise ValueError(f"repeats={repeats}: can't be given together with a budget")
+    if seconds is not None and executor is not None:
+        raise ValueError("budget: can't be given together with an executor; give repeats")
+    if repeats is not None:
+        _check.integer("repeats", repeats, 2, 10**6)
+    grid = build(structures, operations, datasets, pages, dirty, seed, cache)
+    ledger = Ledger(grid, out)
+    say = report or (lambda _: None)
+    for line in grid.skipped:
+        say(f"skipped: {line}")
+    if ledger.bad:
+        say(describe_bad(ledger.bad))
+    counted = _counted(grid, ledger, repeats)
+    tasks = counted if seconds is None else _budgeted(grid, ledger, seconds)
+    with _bar(grid, ledger, repeats, progress and seconds is None) as step:
+        for task, done in _run(tasks, executor):
+            ledger.add(task.cell, done.rows, done.machine)
+            step(task)
+    return _frame(ledger, grid)
+
+
+def parse_budget(given: float | str) -> float:
+    """Return seconds from a number, or from text such as 90s, 5m or 1h."""
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([smh]?)\s*", str(given))
+    try:
+        seconds = float(found[1]) * _UNITS[found[2] or "s"] if found else -1.0
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 10**8:
+        raise ValueError(f"budget={given!r}: must be a time above 0, such as 90s, 5m or 1h")
+    return seconds
+
+
+def usual_rounds(cell: Cell) -> int:
+    """Return how many rounds a cell gets: large ones are slow, and vary less."""
+    work = cell.dirty + cell.pages / 64
+    return 15 if work < 10**5 else 9 if work < 3 * 10**6 else 5
+
+
+def measure(task: Task) -> Done:
+    """Measure rounds of a cell while nothing else of ours is measured on this machine."""
+    with _alone():
+        contest = Contest(task.cell, task.plan)
+        contest.round(-1)  # compiles, and brings memory in; not kept
+        rows = [
+            row
+            for number in range(task.first, task.first + task.rounds)
+            for row in contest.round(number)
+        ]
+    return Done(rows, this_machine())
+
+
+def this_machine() -> dict[str, Any]:
+    """Return a short name of this machine, and the facts."""
+    facts = describe_machine()
+    named = f"{platform.node()} {facts['cpu']} {facts['cores']} {facts['memory_gib']}"
+    return {"id": hashlib.sha256(named.encode()).hexdigest()[:8], "facts": facts}
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Hold this machine's lock: one measurement at a time, whoever asks."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks here: one process at a time is up to the user
+        yield
+        return
+    with open(os.path.join(tempfile.gettempdir(), f"dirtylab-{os.getuid()}.lock"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _counted(grid: Grid, ledger: Ledger, repeats: int | None) -> Iterator[Task]:
+    """Yield what is missing of each cell."""
+    for cell in grid.cells:
+        done = ledger.rounds(cell)
+        wanted = usual_rounds(cell) if repeats is None else repeats
+        if done < wanted:
+            yield Task(cell, grid.plan, done, wanted - done)
+
+
+def _budgeted(grid: Grid, ledger: Ledger, seconds: float) -> Iterator[Task]:
+    """Yield a few rounds of every cell, then one of that known least, until time is up."""
+    deadline = time.monotonic() + seconds
+    for cell in grid.cells:
+        done = ledger.rounds(cell)
+        if done < LEAST_ROUNDS:
+            yield Task(cell, grid.plan, done, LEAST_ROUNDS - done)
+    while time.monotonic() < deadline:
+        cell = max(grid.cells, key=lambda one: uncertainty(ledger, one))
+        yield Task(cell, grid.plan, ledger.rounds(cell), 1)
+
+
+def uncertainty(ledger: Ledger, cell: Cell) -> float:
+    """Return the widest relative standard error of a cell's medians, about."""
+    groups: dict[tuple[str, ...], list[float]] = {}
+    for row in ledger.rows:
+        if key_of_row(row) == key_of(cell):
+            owner = (row["structure"], row["operation"], str(row["control"]))
+            groups.setdefault(owner, []).append(row["ns"])
+    if not groups:
+        return np.inf
+    spans = [np.percentile(one, [10, 50, 90]) for one in groups.values()]
+    count = min(len(one) for one in groups.values())
+    return float(max((high - low) / middle for low, middle, high in spans) / np.sqrt(count))
+
+
+def _run(
+    tasks: Iterator[Task], executor: concurrent.futures.Executor | None
+) -> Iterator[tuple[Task, Done]]:
+    if executor is None:
+        for task in tasks:
+            yield task, measure(task)
+    else:
+        yield from _run_elsewhere(list(tasks), executor)
+
+
+def _run_elsewhere(
+    tasks: list[Task], executor: concurrent.futures.Executor
+) -> Iterator[tuple[Task, Done]]:
+    """Hand all tasks out; take each one's result once, asking again where a worker was lost."""
+    waiting = {executor.submit(measure, task): (task, 1) for task in tasks}
+    try:
+        while waiting:
+            finished, _ = concurrent.futures.wait(
+                waiting, return_when=concurrent.futures.FIRST_COMPLETED
+            )
+            for future in finished:
+                task, attempt = waiting.pop(future)
+                try:
+                    yield task, future.result()
+                except Exception as error:
+                    if attempt == MOST_ATTEMPTS or isinstance(error, HOPELESS):
+                        raise
+                    waiting[executor.submit(measure, task)] = (task, attempt + 1)
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@contextlib.contextmanager
+def _bar(
+    grid: Grid, ledger: Ledger, repeats: int | None, shown: bool
+) -> Iterator[Callable[[Task], object]]:
+    """Show a bar that knows how long cells take: by their work, not by their number."""
+    if not shown:
+        yield lambda _: None
+        return
+    from tqdm.auto import tqdm
+
+    left = list(_counted(grid, ledger, repeats))
+    total = sum(_weight(task) for task in left)
+    with tqdm(total=round(total), unit="frame", unit_scale=True, disable=None) as bar:
+
+        def step(task: Task) -> None:
+            bar.set_description(label(task.cell))
+            bar.update(round(_weight(task)))
+
+        yield step
+
+
+def _weight(task: Task) -> float:
+    return task.rounds * (task.cell.dirty + task.cell.pages / 64 + 20_000)
+
+
+def _frame(ledger: Ledger, grid: Grid) -> "pd.DataFrame":
+    import pandas as pd
+
+    table = pd.DataFrame.from_records(ledger.rows)
+    table.attrs = {
+        "machines": ledger.machines,
+        "skipped": list(grid.skipped),
+        "bad_rows": list(ledger.bad),
+    }
+    return table
