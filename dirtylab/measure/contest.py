@@ -31,7 +31,8 @@ Options = tuple[tuple[str, Any], ...]
 OPERATIONS = ("insert", "collect", "harvest", "clear", "epoch")
 CACHES = ("warm", "cold")
 BURST_FRAMES = 20_000
-"""Frames of a burst together ..."""
+"""Frames of a burst together, the words of a bitmap counted too, some to a frame ..."""
+WORDS_A_FRAME = 64 * 4
 MOST_EPOCHS = 16
 """... and the most epochs of it."""
 SEED_STEP = 1000
@@ -112,7 +113,8 @@ class Contest:
 
     def __init__(self, cell: Cell, plan: Plan) -> None:
         self._cell, self._plan = cell, plan
-        self._epochs = min(max(BURST_FRAMES // max(cell.dirty, 1), 1), MOST_EPOCHS)
+        work = max(cell.dirty + cell.pages // WORDS_A_FRAME, 1)
+        self._epochs = min(max(BURST_FRAMES // work, 1), MOST_EPOCHS)
         self._out = np.zeros(cell.dirty, np.uint64)
         self._memory = np.arange(_REFERENCE_WORDS, dtype=np.uint64)
         self._others = np.zeros(_COLD_BYTES // 8 if plan.cache == "cold" else 0, np.uint64)
@@ -123,7 +125,7 @@ class Contest:
 
     def _agree(self, frames: Frames) -> None:
         """Build all structures; let nothing count unless all give the frames that went in."""
-        expected = np.unique(frames)
+        expected = _distinct(frames)
         for contestant in self._plan.contestants:
             before = resident_bytes()
             structure = make(contestant, self._cell.pages)
@@ -131,7 +133,8 @@ class Contest:
             grown = resident_bytes() - before
             counted = structure.operations()
             found = structure.collect()
-            if not np.array_equal(np.unique(found), expected):
+            in_order = found if structure.sorted_output else _distinct(found)
+            if not np.array_equal(in_order, expected):
                 raise AssertionError(f"{contestant.structure} returned other frames than went in")
             harvested = structure.harvest()
             if harvested.size != found.size or len(structure):
@@ -215,3 +218,9 @@ class Contest:
 def _epoch(structure: Structure, frames: Frames, out: Frames) -> None:
     structure.insert(frames)
     structure.harvest(out)
+
+
+def _distinct(frames: Frames) -> Frames:
+    """Return distinct frames in order; NumPy's own unique, by hashing, takes 20 times as long."""
+    ordered = np.sort(frames)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]

@@ -166,7 +166,6 @@ def measure(task: Task) -> Done:
     """Measure rounds of a cell while nothing else of ours is measured on this machine."""
     with _alone():
         contest = Contest(task.cell, task.plan)
-        contest.round(-1)  # compiles, and brings memory in; not kept
         rows = [
             row
             for number in range(task.first, task.first + task.rounds)

@@ -1,9 +1,9 @@
 """What the time of an operation is made of: amounts of work, each to be given a price.
 
 The price of a unit (ns a frame, ns a word …) is the machine's, and :mod:`.cost` fits it; the
-amounts follow from the pattern alone.  Work is dearer where it leaves a cache, so that some terms stand
-once more, times the share of their memory that a cache can't hold: those steps are optional, and
-the data decide whether they are needed.
+amounts follow from the pattern alone.  Work is dearer where it leaves a cache, so that some terms
+stand once more, times the share of their memory that a cache can't hold: those steps are optional,
+and the data decide whether they are needed.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,6 @@ from dirtylab.theory.operations import (
     radix_nodes,
 )
 
-OPERATIONS = ("insert", "collect", "harvest", "clear", "epoch")
 CACHES = (32 * 2**10, 2**20, 32 * 2**20)
 """Bytes of the first, second and third cache of a machine that does not tell its own."""
 REACH = 8 * 2**20
@@ -58,8 +57,8 @@ def terms(subject: Subject, operation: str, pattern: Pattern) -> Terms:
     ----------
     subject : Subject
         The structure, a name in ``dirtylab.STRUCTURES`` or ``"tree"``.
-    operation : {"insert", "collect", "harvest", "clear", "epoch"}
-        A collect and a harvest follow an insert; an epoch is an insert and a harvest.
+    operation : {"insert", "collect", "harvest", "clear"}
+        A collect, harvest or clear follows an insert.
     pattern : Pattern
         What is tracked.
 
@@ -68,12 +67,6 @@ def terms(subject: Subject, operation: str, pattern: Pattern) -> Terms:
     Terms
         In frames, words, nodes, blocks; arrays of the shape of ``pattern.dirty``.
     """
-    if operation == "epoch":
-        insert, harvest = (terms(subject, part, pattern) for part in ("insert", "harvest"))
-        return Terms(
-            *({f"i.{name}": one[name] for name in one} | {f"h.{name}": two[name] for name in two}
-              for one, two in zip(insert, harvest, strict=True))
-        )  # fmt: skip
     found = _FAMILIES[_family(subject.structure)][operation](subject, pattern)
     call = np.ones_like(pattern.dirty)
     return Terms({"call": call, **found.always}, found.steps)
@@ -259,9 +252,7 @@ def _tree_collect(subject: Subject, pattern: Pattern) -> Terms:
             "levels": levels,
             "more than one a leaf": several,
             "lonely leaves": np.where(distinct * LONELY < words, nodes[0], 0.0),
-            "mixed leaves": np.minimum(
-                nodes[0], np.maximum(pattern.pages / radices[0] - nodes[0], 0)
-            ),
+            "mixed leaves": np.minimum(nodes[0], clean),
             **with_caches("lines", lines, 64 * lines, subject.caches),
             "lines beyond the TLB": lines * spilled(pattern.pages / 8, REACH),
             **_output(subject, distinct),

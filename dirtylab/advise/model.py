@@ -1,0 +1,234 @@
+"""A machine's cost model: a law for each structure and operation, and the memory beside it."""
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dirtylab import _check
+from dirtylab.measure.files import write_text
+from dirtylab.theory.cost import Error, Law, fit
+from dirtylab.theory.occupancy import Array
+from dirtylab.theory.operations import Pattern
+from dirtylab.theory.terms import CACHES, Subject, terms
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+STRUCTURES = ("list", "bitmap", "tree8", "tree16", "tree32", "tree64", "hybrid")
+OPERATIONS = ("insert", "collect", "harvest", "epoch")
+MEASURED = ("insert", "collect", "harvest")
+"""Operations that have laws; an epoch is an insert and a harvest."""
+
+Options = Mapping[str, Any]
+
+
+class ModelError(ValueError):
+    """A file that holds no model, or one of another version."""
+
+
+class Model:
+    """Predicts what tracking costs on one machine.
+
+    Parameters
+    ----------
+    laws : mapping of (str, str) to Law
+        By structure, a name such as ``"tree16"`` for a tree of radix 16, and operation.
+    machine : mapping
+        What it was measured on, as ``describe_machine`` gives it.
+    """
+
+    def __init__(self, laws: Mapping[tuple[str, str], Law], machine: Mapping[str, Any]) -> None:
+        self.laws = dict(laws)
+        self.machine = dict(machine)
+        self._caches = cache_bytes(machine)
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """Structures that it knows."""
+        return tuple(dict.fromkeys(structure for structure, _ in self.laws))
+
+    def predict(
+        self,
+        structure: str,
+        operation: str,
+        dataset: str,
+        pages: int,
+        dirty: npt.ArrayLike,
+        **dataset_options: Any,
+    ) -> Array:
+        """Return nanoseconds.
+
+        Parameters
+        ----------
+        structure : str
+            One of :attr:`structures`.
+        operation : {"insert", "collect", "harvest", "epoch"}
+            A collect and a harvest follow an insert.
+        dataset : str
+            Name in ``dirtylab.DATASETS``.
+        pages : int
+            Size of the slot.
+        dirty : array_like of int
+            Numbers of frames.
+        **dataset_options
+            As the generator takes them.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, the shape of `dirty`.
+
+        Raises
+        ------
+        ValueError
+            No law for such a structure or operation.
+        """
+        _check.choice("structure", structure, self.structures)
+        _check.choice("operation", operation, OPERATIONS)
+        pattern = Pattern(dataset, pages, np.asarray(dirty, float), dataset_options)
+        subject = subject_of(structure, self._caches)
+        parts = ("insert", "harvest") if operation == "epoch" else (operation,)
+        times = [
+            self.laws[structure, part].predict(terms(subject, part, pattern)) for part in parts
+        ]
+        total: Array = np.sum(times, axis=0)
+        return total
+
+    @property
+    def held_out(self) -> Error:
+        """The error of all laws on cells that they were not fitted to, on average."""
+        errors = np.array([law.held_out for law in self.laws.values()])
+        return Error(*np.median(errors, axis=0))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as JSON, whole or not at all."""
+        laws = [
+            {"structure": structure, "operation": operation, **law.as_dict()}
+            for (structure, operation), law in self.laws.items()
+        ]
+        facts = {"format": FORMAT, "machine": self.machine, "laws": laws}
+        write_text(pathlib.Path(path), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Model":
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ModelError
+            It is something else; what to do is said.
+        """
+        where = pathlib.Path(path)
+        try:
+            found = json.loads(where.read_text(encoding="utf-8"))
+            version = found["format"]
+            laws = {
+                (one["structure"], one["operation"]): Law.from_dict(one) for one in found["laws"]
+            }
+            machine = found["machine"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{where}: is no model ({error}); run dirtylab calibrate") from None
+        if version != FORMAT:
+            raise ModelError(f"{where}: has format {version}, not {FORMAT}; run dirtylab calibrate")
+        return cls(laws, machine)
+
+
+def subject_of(structure: str, caches: tuple[int, ...]) -> Subject:
+    """Return whose time is asked for: ``tree16`` is a tree of radix 16."""
+    if structure.startswith("tree") and structure[4:].isdigit():
+        return Subject("tree", {"radix": int(structure[4:])}, caches)
+    return Subject(structure, {}, caches)
+
+
+def cache_bytes(machine: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return a machine's data caches in bytes, a usual machine's where it does not tell."""
+    told = machine.get("caches") or {}
+    sizes = [told.get("L1d"), told.get("L2"), told.get("L3")]
+    units = {"K": 2**10, "M": 2**20}
+    return tuple(
+        int(size[:-1]) * units[size[-1]] if size and size[-1] in units else usual
+        for size, usual in zip(sizes, CACHES, strict=True)
+    )
+
+
+def name_of(row: Mapping[Any, Any]) -> str:
+    """Return the name by which a model knows the structure of a sweep's row."""
+    if row["structure"] != "tree":
+        return str(row["structure"])
+    return f"tree{int(float(row['structure_radix']))}"
+
+
+def cells_of(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Return one row for each cell, structure and operation of a sweep, with its median time.
+
+    Times are scaled to the machine's usual speed: by what the reference kernel took beside each.
+    """
+    kept = table[~table["control"]].copy()
+    kept["structure"] = [name_of(row) for row in kept.to_dict("records")]
+    usual = kept["reference_ns"].median()
+    kept["ns"] = kept["ns"] * usual / kept["reference_ns"]
+    own = [str(name) for name in kept if str(name).startswith("dataset_")]
+    keys = ["structure", "operation", "dataset", *own, "pages", "dirty"]
+    return kept.groupby(keys, sort=False, dropna=False)["ns"].median().reset_index()
+
+
+def pattern_of(row: Mapping[Any, Any]) -> Pattern:
+    """Return the pattern of one of :func:`cells_of`'s rows."""
+    options = {
+        name[8:]: _plain(value)
+        for name, value in row.items()
+        if name.startswith("dataset_") and value not in ("", None) and value == value
+    }
+    return Pattern(row["dataset"], int(row["pages"]), np.array(float(row["dirty"])), options)
+
+
+def _plain(value: Any) -> Any:
+    """Return an option as its generator takes it: numbers may have come back from text."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return value
+    return int(number) if number == int(number) else number
+
+
+def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
+    """Return the model that explains a sweep best.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As :func:`dirtylab.sweep` returns it.
+    machine : mapping
+        What it was measured on.
+    """
+    caches = cache_bytes(machine)
+    laws = {}
+    cells = cells_of(table)
+    cells = cells[cells["operation"].isin(MEASURED)]
+    for (structure, operation), group in cells.groupby(["structure", "operation"], sort=False):
+        subject = subject_of(str(structure), caches)
+        work = [terms(subject, str(operation), pattern_of(row)) for row in group.to_dict("records")]
+        laws[str(structure), str(operation)] = fit(work, group["ns"].to_numpy())
+    return Model(laws, machine)
+
+
+def errors_on(model: Model, cells: "pd.DataFrame") -> "pd.DataFrame":
+    """Return cells with the model's prediction and its relative error."""
+    found = cells[cells["structure"].isin(model.structures)].copy()
+    predicted: Sequence[float] = [
+        float(
+            model.predict(row["structure"], row["operation"], pattern.dataset, pattern.pages,
+                          pattern.dirty, **pattern.options)
+        )
+        for row in found.to_dict("records")
+        for pattern in [pattern_of(row)]
+    ]  # fmt: skip
+    found["predicted"] = predicted
+    found["error"] = (found["predicted"] / found["ns"] - 1.0).abs()
+    return found
