@@ -25,6 +25,11 @@ from dirtylab.theory.terms import Terms
 FOLDS = 5
 ROUNDS = 5
 """Times that the fit is weighted anew."""
+LEAST_CELLS = 8
+"""Cells that a step has to have a part in."""
+DEAREST_NS = 1000.0
+"""Most that a unit of a step may cost: some memory accesses that miss all caches.  Without it, a
+step that was nearly 0 in training took a price of 10^6 ns, and a cell elsewhere 20 minutes."""
 _ODD = 0.25
 """Relative error from which on a cell counts less: a busy machine, say."""
 _LEAST_NS = 1.0
@@ -147,9 +152,16 @@ def _select(matrix: Array, base: list[int], measured: Array) -> tuple[list[int],
     prices, loss = _solve(matrix[:, chosen], measured)
     penalty = np.log(measured.size)
     best = loss + penalty * np.count_nonzero(prices)
-    left = [column for column in range(matrix.shape[1]) if column not in chosen]
+    left = [
+        column
+        for column in range(matrix.shape[1])
+        if column not in chosen and np.count_nonzero(matrix[:, column]) >= LEAST_CELLS
+    ]
     while left:
         tried = [(*_solve(matrix[:, [*chosen, column]], measured), column) for column in left]
+        tried = [one for one in tried if one[0][-1] <= DEAREST_NS]
+        if not tried:
+            break
         found, loss, column = min(tried, key=lambda one: one[1])
         score = loss + penalty * np.count_nonzero(found)
         if score >= best:

@@ -24,7 +24,7 @@ from dirtylab.theory.memory import (
     radices_of,
     words_for,
 )
-from dirtylab.theory.occupancy import Array, clusters_of, occupied
+from dirtylab.theory.occupancy import Array, occupied
 from dirtylab.theory.ranges import sequential_blocks, strided_blocks
 
 LINE_PAGES = 512
@@ -119,24 +119,6 @@ def radix_nodes(pattern: Pattern, radices: Sequence[int]) -> list[Array]:
     depth = len(level_lengths(pattern.pages, radices))
     blocks = np.cumprod([radices[min(level, len(radices) - 1)] for level in range(depth)])
     return [pattern.occupied(int(min(block, pattern.pages))) for block in blocks]
-
-
-def arrivals_elsewhere(pattern: Pattern, block: int) -> Array:
-    """Return how many frames come from another block than the frame before them, about.
-
-    The locality of an insert: one in `block` for a sequence, all for frames drawn anywhere.
-    """
-    dirty, share = pattern.dirty, min(block / pattern.pages, 1.0)
-    if pattern.dataset == "sequential":
-        return np.ceil(dirty / block)
-    if pattern.dataset == "strided":
-        stride = pattern.options.get("stride") or min(64, pattern.pages)
-        return dirty * min(1.0, stride / block)
-    if pattern.dataset == "clustered":
-        wanted = pattern.options.get("clusters"), pattern.options.get("length")
-        number, total = clusters_of(dirty, *wanted)
-        return number + (total - number) / block
-    return dirty * (1.0 - share)
 
 
 # --- one function a structure: words, nodes, bytes ------------------------------------------------

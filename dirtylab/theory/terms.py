@@ -11,21 +11,33 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dirtylab.theory.memory import level_lengths, radices_of, words_for
+from dirtylab.theory.locality import (
+    REGULAR,
+    arrivals_elsewhere,
+    boundaries,
+    frames_in_runs,
+    full_blocks,
+    jumps,
+)
+from dirtylab.theory.memory import WORD_BITS, level_lengths, radices_of, words_for
 from dirtylab.theory.occupancy import Array
 from dirtylab.theory.operations import (
     DENSE,
     LINE_PAGES,
     Options,
     Pattern,
-    arrivals_elsewhere,
     radix_nodes,
 )
 
 CACHES = (32 * 2**10, 2**20, 32 * 2**20)
 """Bytes of the first, second and third cache of a machine that does not tell its own."""
-REACH = 8 * 2**20
-"""Bytes of 4 KiB pages whose addresses a usual second-level TLB knows: 2,048 of them."""
+TRANSLATIONS = (64, 2048)
+"""4 KiB pages whose addresses a usual first- and second-level TLB know."""
+TRANSLATED = 4096
+BITMAP_PAGE = 8 * TRANSLATED
+"""Pages whose bits share 4 KiB of the bitmap."""
+NEIGHBOURS = 4
+"""A third cache serves several cores: a step is offered where it is full, and at a quarter."""
 LONELY = 10
 """Words a dirty frame from which on most dirty words have a single bit."""
 REBUILD = {64: 48}
@@ -72,18 +84,42 @@ def terms(subject: Subject, operation: str, pattern: Pattern) -> Terms:
     return Terms({"call": call, **found.always}, found.steps)
 
 
-def spilled(nbytes: Array | float, cache: int) -> Array:
-    """Return the share of so many bytes that a cache does not hold."""
-    return np.maximum(0.0, 1.0 - cache / np.maximum(np.asarray(nbytes, float), 1.0))
+def spilled(size: Array | float, held: float) -> Array:
+    """Return the share of so many bytes, or pages, that a cache or TLB does not hold."""
+    return np.maximum(0.0, 1.0 - held / np.maximum(np.asarray(size, float), 1.0))
 
 
 def with_caches(
     name: str, amount: Array, nbytes: Array | float, caches: tuple[int, ...]
 ) -> Amounts:
     """Return a term's steps: its amount times what each cache can't hold."""
+    sizes = {f"L{level}": cache for level, cache in enumerate(caches, start=1)}
+    sizes["a share of the last"] = caches[-1] // NEIGHBOURS
+    return {f"{name} beyond {cache}": amount * spilled(nbytes, held)
+            for cache, held in sizes.items()}  # fmt: skip
+
+
+def with_tlb(name: str, amount: Array, nbytes: Array | float) -> Amounts:
+    """Return a term's steps: its amount times what each level of the TLB can't address."""
+    size = np.asarray(nbytes, float) / TRANSLATED
+    return {f"{name} beyond {held} addresses": amount * spilled(size, held)
+            for held in TRANSLATIONS}  # fmt: skip
+
+
+def first_touches(pattern: Pattern, caches: tuple[int, ...], radix: int = 1) -> Amounts:
+    """Return the steps for lines that nothing has touched since the last epoch.
+
+    They lie anywhere in a bitmap, or in the level of a tree that has one bit for `radix` pages, and
+    are in a cache only as far as the whole of it is.
+    """
+    nbytes = pattern.pages / 8 / radix
+    name = f"lines of level {radix}" if radix > 1 else "lines"
+    lines = pattern.occupied(LINE_PAGES * radix)
+    pages = pattern.occupied(BITMAP_PAGE * radix)
     return {
-        f"{name} beyond L{level}": amount * spilled(nbytes, cache)
-        for level, cache in enumerate(caches, start=1)
+        **with_caches(f"first {name}", lines, nbytes, caches),
+        **with_tlb(f"first {name}", lines, nbytes),
+        **with_tlb(f"first {name} touched", lines, TRANSLATED * pages),
     }
 
 
@@ -117,16 +153,26 @@ def _list_clear(subject: Subject, pattern: Pattern) -> Terms:
 
 
 def _bitmap_insert(subject: Subject, pattern: Pattern) -> Terms:
-    frames = pattern.dirty
-    lines = arrivals_elsewhere(pattern, LINE_PAGES)
-    bitmap, touched = pattern.pages / 8, 64 * pattern.occupied(LINE_PAGES)
+    frames, lines = pattern.dirty, arrivals_elsewhere(pattern, LINE_PAGES)
+    run, far = frames_in_runs(pattern), jumps(pattern, LINE_PAGES)
+    alone = np.maximum(frames - run, 0.0)
+    # One after the other within a word: each waits for what the one before it stored.
+    waiting = np.clip(frames - arrivals_elsewhere(pattern, WORD_BITS), 0.0, alone)
+    after_run = far * waiting / np.maximum(frames, 1.0)
+    touched = 64 * pattern.occupied(LINE_PAGES)
+    pages = TRANSLATED * pattern.occupied(BITMAP_PAGE)
     return Terms(
-        {"frames": frames, "words": arrivals_elsewhere(pattern, 64), "lines": lines},
+        {"frames in runs": run, "frames": alone, "waiting": waiting, "lines": lines},
         {
+            "run or not": run * alone / np.maximum(frames, 1.0),
+            "jumps": far,
             **with_caches("lines", lines, touched, subject.caches),
-            **with_caches("lines of all", lines, bitmap, subject.caches),
+            **with_caches("jumps", far, touched, subject.caches),
+            **with_caches("jumps after frames that wait", after_run, touched, subject.caches),
+            **with_tlb("jumps", far, pages),
+            **with_tlb("jumps after frames that wait", after_run, pages),
             **with_caches("frames", frames, 8 * frames, subject.caches),
-            "lines beyond the TLB": lines * spilled(bitmap, REACH),
+            **first_touches(pattern, subject.caches),
         },
     )
 
@@ -137,21 +183,23 @@ def _output(subject: Subject, distinct: Array) -> Amounts:
 
 def _decoding(subject: Subject, pattern: Pattern, words: int) -> Terms:
     """Return the terms of turning words into frames: all of them where many are dirty."""
-    distinct, dirty_words = pattern.occupied(1), pattern.occupied(64)
+    distinct, dirty_words = pattern.occupied(1), pattern.occupied(WORD_BITS)
     dense = distinct >= DENSE * words
     several = np.maximum(distinct - dirty_words, 0.0)
-    mixed = np.minimum(dirty_words, words - dirty_words)
+    partial = np.maximum(dirty_words - full_blocks(pattern, WORD_BITS), 0.0)
     return Terms(
         {
             "distinct": np.where(dense, 0.0, distinct),
             "dirty words": np.where(dense, 0.0, dirty_words),
             "distinct, dense": np.where(dense, distinct, 0.0),
             "words, dense": np.where(dense, float(words), 0.0),
+            "partial words, dense": np.where(dense, partial, 0.0),
         },
         {
             "more than one a word": np.where(dense, 0.0, several),
+            "partial words": np.where(dense, 0.0, partial),
             "lonely words": np.where(distinct * LONELY < words, dirty_words, 0.0),
-            "mixed words": np.where(dense, 0.0, mixed),
+            "words after clean ones": np.where(dense, 0.0, boundaries(pattern, WORD_BITS)),
             **_output(subject, distinct),
         },
     )
@@ -170,13 +218,17 @@ def _hybrid_collect(subject: Subject, pattern: Pattern) -> Terms:
     blocks = pattern.occupied(LINE_PAGES)
     summary = np.full_like(pattern.dirty, pattern.pages / LINE_PAGES / 64)
     decoding = _decoding(subject, pattern, words)
-    some = np.minimum(blocks, pattern.pages / LINE_PAGES - blocks)
     steps = with_caches("blocks", blocks, 64 * blocks, subject.caches)
     return Terms(
         {"summary": summary, "blocks": blocks, **decoding.always},
-        {"mixed blocks": np.maximum(some, 0.0), **decoding.steps, **steps,
-         "blocks beyond the TLB": blocks * spilled(pattern.pages / 8, REACH)},
-    )  # fmt: skip
+        {
+            "blocks after clean ones": boundaries(pattern, LINE_PAGES),
+            "blocks apart": np.where(pattern.dataset in REGULAR, 0.0, blocks),
+            **decoding.steps,
+            **steps,
+            **with_tlb("blocks", blocks, TRANSLATED * pattern.occupied(BITMAP_PAGE)),
+        },
+    )
 
 
 def _hybrid_insert(subject: Subject, pattern: Pattern) -> Terms:
@@ -220,7 +272,11 @@ def _tree_insert(subject: Subject, pattern: Pattern) -> Terms:
     for level in range(len(nodes) - 1):
         block *= radices[min(level, len(radices) - 1)]
         moves = moves + arrivals_elsewhere(pattern, block)
-    first = pattern.pages / 8 / radices[0]
+    above: Amounts = {}
+    for radix in np.cumprod([radices[min(level, len(radices) - 1)] for level in range(2)]):
+        for name, amount in first_touches(pattern, subject.caches, int(radix)).items():
+            level_name = name.replace(f"level {radix}", "upper levels")
+            above[level_name] = above.get(level_name, 0.0) + np.where(climbs, amount, 0.0)
     return Terms(
         {
             **bitmap.always,
@@ -231,7 +287,7 @@ def _tree_insert(subject: Subject, pattern: Pattern) -> Terms:
         {
             **bitmap.steps,
             "moves": np.where(climbs, moves, 0.0),
-            **with_caches("moves", np.where(climbs, moves, 0.0), first, subject.caches),
+            **above,
             **with_caches("summary words", np.where(climbs, 0.0, words), 8 * words, subject.caches),
         },
     )
@@ -245,16 +301,18 @@ def _tree_collect(subject: Subject, pattern: Pattern) -> Terms:
     inner = np.sum(nodes[1:], axis=0) + np.zeros_like(pattern.dirty)
     several = np.maximum(distinct - nodes[0], 0.0)
     words = words_for(pattern.pages)
-    clean = np.maximum(pattern.pages / radices[0] - nodes[0], 0.0)
+    partial = np.maximum(nodes[0] - full_blocks(pattern, radices[0]), 0.0)
     return Terms(
         {"distinct": distinct, "leaves": nodes[0], "inner nodes": inner},
         {
             "levels": levels,
             "more than one a leaf": several,
             "lonely leaves": np.where(distinct * LONELY < words, nodes[0], 0.0),
-            "mixed leaves": np.minimum(nodes[0], clean),
+            "partial leaves": partial,
+            "leaves after clean ones": boundaries(pattern, radices[0]),
+            "lines apart": np.where(pattern.dataset in REGULAR, 0.0, lines),
             **with_caches("lines", lines, 64 * lines, subject.caches),
-            "lines beyond the TLB": lines * spilled(pattern.pages / 8, REACH),
+            **with_tlb("lines", lines, TRANSLATED * pattern.occupied(BITMAP_PAGE)),
             **_output(subject, distinct),
         },
     )

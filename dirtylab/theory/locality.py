@@ -1,0 +1,96 @@
+"""How a pattern's frames lie together, in order of arrival and in the slot: what locality there is.
+
+Processors foresee what repeats.  Frames that come in a row, a stride, an empty stretch of the
+bitmap cost little; where a run ends or a dirty word follows a clean one, a branch goes the other
+way, and where the next frame is elsewhere, its line has to come.  Cost models need those numbers
+beside the mere amounts.
+"""
+
+import numpy as np
+
+from dirtylab.theory.occupancy import Array, clusters_of
+from dirtylab.theory.operations import Pattern
+
+REGULAR = ("sequential", "strided")
+"""Patterns whose next line a processor foresees."""
+OCTET = 8
+"""Frames that an insert looks at together: a run of them sets its bits at once."""
+WORD = 64
+
+
+def arrivals_elsewhere(pattern: Pattern, block: int) -> Array:
+    """Return how many frames come from another block than the frame before them, about.
+
+    The locality of an insert: one in `block` for a sequence, all for frames drawn anywhere.
+    """
+    dirty, share = pattern.dirty, min(block / pattern.pages, 1.0)
+    if pattern.dataset == "sequential":
+        return np.ceil(dirty / block)
+    if pattern.dataset == "strided":
+        return dirty * min(1.0, _stride(pattern) / block)
+    if pattern.dataset == "clustered":
+        number, total = _clusters(pattern)
+        return number + (total - number) / block
+    return dirty * (1.0 - share)
+
+
+def jumps(pattern: Pattern, block: int) -> Array:
+    """Return how many frames come from another block that nothing foretold."""
+    if pattern.dataset in REGULAR:
+        return np.zeros_like(pattern.dirty)
+    return arrivals_elsewhere(pattern, block)
+
+
+def frames_in_runs(pattern: Pattern) -> Array:
+    """Return how many frames come in octets that follow each other within a word, about."""
+    within = 1.0 - (OCTET - 1) / WORD
+    return pattern.dirty * within * run_goes_on(pattern) ** (OCTET - 1)
+
+
+def run_goes_on(pattern: Pattern) -> Array:
+    """Return the probability that the frame after a frame is its neighbour."""
+    if pattern.dataset == "sequential" or (
+        pattern.dataset == "strided" and _stride(pattern) == 1
+    ):
+        return np.ones_like(pattern.dirty)
+    if pattern.dataset != "clustered":
+        return np.zeros_like(pattern.dirty)
+    number, total = _clusters(pattern)
+    return 1.0 - number / np.maximum(total, 1.0)
+
+
+def full_blocks(pattern: Pattern, block: int) -> Array:
+    """Return how many blocks are dirty throughout, about.
+
+    Dirty pages and clean ones alternate like a chain of two states: a page is dirty with the
+    pattern's density, and a dirty one is followed by a clean one where its run ends and no other
+    begins.
+    """
+    density = np.minimum(pattern.occupied(1) / pattern.pages, 1.0)
+    if pattern.dataset == "strided" and _stride(pattern) > 1:
+        goes_on = density
+    else:
+        goes_on = 1.0 - (1.0 - density) * (1.0 - run_goes_on(pattern))
+    return pattern.pages / block * density * goes_on ** (block - 1)
+
+
+def boundaries(pattern: Pattern, block: int) -> Array:
+    """Return how many dirty blocks follow a clean one that nothing foretold, about."""
+    number = max(pattern.pages / block, 1.0)
+    share = np.minimum(pattern.occupied(block) / number, 1.0)
+    drawn = number * share * (1.0 - share)
+    if pattern.dataset in REGULAR:
+        return np.zeros_like(drawn)
+    if pattern.dataset == "clustered":
+        return np.minimum(drawn, _clusters(pattern)[0])
+    return drawn
+
+
+def _clusters(pattern: Pattern) -> tuple[Array, Array]:
+    """Return the number of clusters, and of the frames in all of them."""
+    options = pattern.options
+    return clusters_of(pattern.dirty, options.get("clusters"), options.get("length"))
+
+
+def _stride(pattern: Pattern) -> int:
+    return int(pattern.options.get("stride") or min(WORD, pattern.pages))
