@@ -178,6 +178,11 @@ def cells_of(table: "pd.DataFrame") -> "pd.DataFrame":
     return kept.groupby(keys, sort=False, dropna=False)["ns"].median().reset_index()
 
 
+def _pattern_keys(cells: "pd.DataFrame") -> list[str]:
+    own = [str(name) for name in cells if str(name).startswith("dataset_")]
+    return ["dataset", *own, "pages", "dirty"]
+
+
 def pattern_of(row: Mapping[Any, Any]) -> Pattern:
     """Return the pattern of one of :func:`cells_of`'s rows."""
     options = {
@@ -211,9 +216,17 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
     laws = {}
     cells = cells_of(table)
     cells = cells[cells["operation"].isin(MEASURED)]
+    keys = _pattern_keys(cells)
+    known: dict[tuple[Any, ...], Pattern] = {}
     for (structure, operation), group in cells.groupby(["structure", "operation"], sort=False):
         subject = subject_of(str(structure), caches)
-        work = [terms(subject, str(operation), pattern_of(row)) for row in group.to_dict("records")]
+        patterns = [
+            known.setdefault(tuple(map(str, key)), pattern_of(row))
+            for key, row in zip(
+                group[keys].itertuples(index=False), group.to_dict("records"), strict=True
+            )
+        ]
+        work = [terms(subject, str(operation), pattern) for pattern in patterns]
         laws[str(structure), str(operation)] = fit(work, group["ns"].to_numpy())
     return Model(laws, machine)
 

@@ -149,33 +149,47 @@ def _renamed(steps: Mapping[str, Array]) -> dict[str, Array]:
 def _select(matrix: Array, base: list[int], measured: Array) -> tuple[list[int], Array]:
     """Return the columns to use and their prices: `base`, and steps while the BIC falls."""
     chosen = list(base)
-    prices, loss = _solve(matrix[:, chosen], measured)
+    fitted = _solve(matrix[:, chosen], measured, _evenly(measured), ROUNDS)
     penalty = np.log(measured.size)
-    best = loss + penalty * np.count_nonzero(prices)
+    best = fitted.loss + penalty * np.count_nonzero(fitted.prices)
     left = [
         column
         for column in range(matrix.shape[1])
         if column not in chosen and np.count_nonzero(matrix[:, column]) >= LEAST_CELLS
     ]
     while left:
-        tried = [(*_solve(matrix[:, [*chosen, column]], measured), column) for column in left]
-        tried = [one for one in tried if one[0][-1] <= DEAREST_NS]
-        if not tried:
-            break
-        found, loss, column = min(tried, key=lambda one: one[1])
-        score = loss + penalty * np.count_nonzero(found)
+        # With the weights of the fit so far, one round tells the best: half the time of all rounds.
+        tried = {
+            column: _solve(matrix[:, [*chosen, column]], measured, fitted.weights, 1)
+            for column in left
+        }
+        column = min(tried, key=lambda one: tried[one].loss)
+        more = _solve(matrix[:, [*chosen, column]], measured, fitted.weights, ROUNDS)
+        score = more.loss + penalty * np.count_nonzero(more.prices)
+        left.remove(column)
+        if more.prices[-1] > DEAREST_NS:
+            continue
         if score >= best:
             break
-        best, prices = score, found
+        best, fitted = score, more
         chosen.append(column)
-        left.remove(column)
-    return chosen, prices
+    return chosen, fitted.prices
 
 
-def _solve(matrix: Array, measured: Array) -> tuple[Array, float]:
-    """Return non-negative prices and minus twice the log-likelihood, up to a constant."""
-    weights = 1.0 / measured
-    for _ in range(ROUNDS):
+class _Fitted(NamedTuple):
+    prices: Array
+    loss: float
+    """Minus twice the log-likelihood, up to a constant."""
+    weights: Array
+
+
+def _evenly(measured: Array) -> Array:
+    return 1.0 / measured
+
+
+def _solve(matrix: Array, measured: Array, weights: Array, rounds: int) -> _Fitted:
+    """Return non-negative prices, fitted and weighted anew so many times."""
+    for _ in range(rounds):
         rows = matrix * weights[:, None]
         size = np.maximum(rows.max(axis=0), 1e-300)
         prices = nnls(rows / size, measured * weights, maxiter=100 * matrix.shape[1])[0] / size
@@ -186,4 +200,4 @@ def _solve(matrix: Array, measured: Array) -> tuple[Array, float]:
         weights = np.sqrt(np.minimum(1.0, _ODD / np.maximum(np.abs(off), 1e-12)))
         weights /= np.sqrt(predicted * measured)
     squares = float(np.mean(np.minimum(np.abs(off), 1.0) ** 2))
-    return prices, measured.size * float(np.log(max(squares, 1e-12)))
+    return _Fitted(prices, measured.size * float(np.log(max(squares, 1e-12))), weights)

@@ -8,6 +8,7 @@ Words, nodes and bytes mean what the structures' own ``operations()`` counts; no
 a structure.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -35,17 +36,23 @@ DENSE = 3
 Options = Mapping[str, Any]
 
 
-class Pattern(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pattern:
     """What is tracked: a dataset with its options, a slot, and numbers of frames."""
 
     dataset: str
     pages: int
     dirty: Array
     options: Options
+    _known: dict[int, Array] = dataclasses.field(default_factory=dict, repr=False)
 
     def occupied(self, block: int) -> Array:
         """Return the expected number of blocks touched."""
-        return occupied(self.dataset, self.pages, self.dirty, block, **self.options)
+        if block not in self._known:
+            self._known[block] = occupied(
+                self.dataset, self.pages, self.dirty, block, **self.options
+            )
+        return self._known[block]
 
 
 class Work(NamedTuple):
