@@ -3,15 +3,16 @@
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab.advise.trial import Trial
 from dirtylab.measure.files import write_text
-from dirtylab.theory.cost import Error, Law, fit
+from dirtylab.theory.cost import Law, fit
 from dirtylab.theory.occupancy import Array
 from dirtylab.theory.operations import Pattern
 from dirtylab.theory.terms import CACHES, Subject, terms
@@ -41,12 +42,28 @@ class Model:
         By structure, a name such as ``"tree16"`` for a tree of radix 16, and operation.
     machine : mapping
         What it was measured on, as ``describe_machine`` gives it.
+    reference_ns : float, optional
+        What the reference kernel took while it was measured: the speed that its times are for.
+    trial : Trial, optional
+        How good it was on cells held out.
     """
 
-    def __init__(self, laws: Mapping[tuple[str, str], Law], machine: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        laws: Mapping[tuple[str, str], Law],
+        machine: Mapping[str, Any],
+        reference_ns: float = 1.0,
+        trial: Trial | None = None,
+    ) -> None:
         self.laws = dict(laws)
         self.machine = dict(machine)
+        self.reference_ns = reference_ns
+        self.trial = trial
         self._caches = cache_bytes(machine)
+
+    def with_trial(self, trial: Trial) -> "Model":
+        """Return the same model with a trial."""
+        return Model(self.laws, self.machine, self.reference_ns, trial)
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -89,9 +106,16 @@ class Model:
         ValueError
             No law for such a structure or operation.
         """
+        pattern = Pattern(dataset, pages, np.asarray(dirty, float), dataset_options)
+        return self.times(structure, operation, pattern)
+
+    def times(self, structure: str, operation: str, pattern: Pattern) -> Array:
+        """Return nanoseconds for a pattern; one pattern for many structures saves its evaluation.
+
+        Takes and raises what :meth:`predict` does; float64, the shape of ``pattern.dirty``.
+        """
         _check.choice("structure", structure, self.structures)
         _check.choice("operation", operation, OPERATIONS)
-        pattern = Pattern(dataset, pages, np.asarray(dirty, float), dataset_options)
         subject = subject_of(structure, self._caches)
         parts = ("insert", "harvest") if operation == "epoch" else (operation,)
         times = [
@@ -100,19 +124,19 @@ class Model:
         total: Array = np.sum(times, axis=0)
         return total
 
-    @property
-    def held_out(self) -> Error:
-        """The error of all laws on cells that they were not fitted to, on average."""
-        errors = np.array([law.held_out for law in self.laws.values()])
-        return Error(*np.median(errors, axis=0))
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as JSON, whole or not at all."""
         laws = [
             {"structure": structure, "operation": operation, **law.as_dict()}
             for (structure, operation), law in self.laws.items()
         ]
-        facts = {"format": FORMAT, "machine": self.machine, "laws": laws}
+        facts = {
+            "format": FORMAT,
+            "machine": self.machine,
+            "reference_ns": self.reference_ns,
+            "trial": self.trial.as_dict() if self.trial else None,
+            "laws": laws,
+        }
         write_text(pathlib.Path(path), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
@@ -131,12 +155,13 @@ class Model:
             laws = {
                 (one["structure"], one["operation"]): Law.from_dict(one) for one in found["laws"]
             }
-            machine = found["machine"]
+            machine, reference_ns = found["machine"], float(found["reference_ns"])
+            trial = Trial.from_dict(found["trial"]) if found["trial"] else None
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{where}: is no model ({error}); run dirtylab calibrate") from None
         if version != FORMAT:
             raise ModelError(f"{where}: has format {version}, not {FORMAT}; run dirtylab calibrate")
-        return cls(laws, machine)
+        return cls(laws, machine, reference_ns, trial)
 
 
 def subject_of(structure: str, caches: tuple[int, ...]) -> Subject:
@@ -164,14 +189,15 @@ def name_of(row: Mapping[Any, Any]) -> str:
     return f"tree{int(float(row['structure_radix']))}"
 
 
-def cells_of(table: "pd.DataFrame") -> "pd.DataFrame":
+def cells_of(table: "pd.DataFrame", reference_ns: float | None = None) -> "pd.DataFrame":
     """Return one row for each cell, structure and operation of a sweep, with its median time.
 
-    Times are scaled to the machine's usual speed: by what the reference kernel took beside each.
+    Times are scaled to one speed of the machine, by what the reference kernel took beside each: to
+    that where it takes `reference_ns`, the usual one when omitted.
     """
     kept = table[~table["control"]].copy()
     kept["structure"] = [name_of(row) for row in kept.to_dict("records")]
-    usual = kept["reference_ns"].median()
+    usual = reference_ns or kept["reference_ns"].median()
     kept["ns"] = kept["ns"] * usual / kept["reference_ns"]
     own = [str(name) for name in kept if str(name).startswith("dataset_")]
     keys = ["structure", "operation", "dataset", *own, "pages", "dirty"]
@@ -214,7 +240,8 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
     """
     caches = cache_bytes(machine)
     laws = {}
-    cells = cells_of(table)
+    reference_ns = float(table["reference_ns"].median())
+    cells = cells_of(table, reference_ns)
     cells = cells[cells["operation"].isin(MEASURED)]
     keys = _pattern_keys(cells)
     known: dict[tuple[Any, ...], Pattern] = {}
@@ -228,20 +255,15 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
         ]
         work = [terms(subject, str(operation), pattern) for pattern in patterns]
         laws[str(structure), str(operation)] = fit(work, group["ns"].to_numpy())
-    return Model(laws, machine)
+    return Model(laws, machine, reference_ns)
 
 
 def errors_on(model: Model, cells: "pd.DataFrame") -> "pd.DataFrame":
-    """Return cells with the model's prediction and its relative error."""
+    """Return cells with what the model predicts and its relative error, a share."""
     found = cells[cells["structure"].isin(model.structures)].copy()
-    predicted: Sequence[float] = [
-        float(
-            model.predict(row["structure"], row["operation"], pattern.dataset, pattern.pages,
-                          pattern.dirty, **pattern.options)
-        )
+    found["predicted"] = [
+        float(model.times(row["structure"], row["operation"], pattern_of(row)))
         for row in found.to_dict("records")
-        for pattern in [pattern_of(row)]
-    ]  # fmt: skip
-    found["predicted"] = predicted
+    ]
     found["error"] = (found["predicted"] / found["ns"] - 1.0).abs()
     return found

@@ -7,6 +7,7 @@ beside the mere amounts.
 """
 
 import numpy as np
+from scipy.stats import binom
 
 from dirtylab.theory.occupancy import Array, clusters_of
 from dirtylab.theory.operations import Pattern
@@ -49,9 +50,7 @@ def frames_in_runs(pattern: Pattern) -> Array:
 
 def run_goes_on(pattern: Pattern) -> Array:
     """Return the probability that the frame after a frame is its neighbour."""
-    if pattern.dataset == "sequential" or (
-        pattern.dataset == "strided" and _stride(pattern) == 1
-    ):
+    if pattern.dataset == "sequential" or (pattern.dataset == "strided" and _stride(pattern) == 1):
         return np.ones_like(pattern.dirty)
     if pattern.dataset != "clustered":
         return np.zeros_like(pattern.dirty)
@@ -84,6 +83,25 @@ def boundaries(pattern: Pattern, block: int) -> Array:
     if pattern.dataset == "clustered":
         return np.minimum(drawn, _clusters(pattern)[0])
     return drawn
+
+
+def uncertain_octets(pattern: Pattern) -> Array:
+    """Return how many dirty words have a number of bits that nothing foretold, in eighths, about.
+
+    Bits are decoded eight at a time.  Where frames are drawn, a word's bits are binomial, and
+    what counts is how often ``ceil(bits / 8)`` is not the usual number; where a cluster ends in a
+    word, any number is as likely as any other.
+    """
+    dirty_words = pattern.occupied(WORD)
+    if pattern.dataset in REGULAR:
+        return np.zeros_like(dirty_words)
+    if pattern.dataset == "clustered":
+        partial = np.maximum(dirty_words - full_blocks(pattern, WORD), 0.0)
+        return partial * (1.0 - OCTET / WORD)
+    density = np.minimum(pattern.occupied(1) / pattern.pages, 1.0)
+    up_to = binom.cdf(np.arange(0, WORD + 1, OCTET), WORD, density[..., None])
+    usual = np.diff(up_to, axis=-1).max(axis=-1) + up_to[..., 0]
+    return dirty_words * np.clip(1.0 - usual, 0.0, 1.0)
 
 
 def _clusters(pattern: Pattern) -> tuple[Array, Array]:

@@ -1,0 +1,81 @@
+"""How good a model and its advice are, on cells that it was not fitted to."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dirtylab.theory.cost import Error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST_PAGES = 10**5
+"""Smallest slot of a trial."""
+
+
+class Trial(NamedTuple):
+    """Errors and regrets over a grid of cells held out."""
+
+    cells: int
+    error: Error
+    """Of predicted times: all structures and operations."""
+    median_regret: float
+    """By how much the structure advised costs more than the best one measured, as a share."""
+    worst_regret: float
+    pages: tuple[int, int]
+    """Smallest and largest slot."""
+
+    def __str__(self) -> str:
+        median, worst = _percent(self.median_regret), _percent(self.worst_regret)
+        off, far_off = _percent(self.error.median), _percent(self.error.high)
+        return (
+            f"on {self.cells} cells held out, the structure advised cost {median} more than the "
+            f"best in the median and {worst} at worst; times were off by {off} in the median, "
+            f"{far_off} at the 90th percentile"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {**self._asdict(), "error": list(self.error), "pages": list(self.pages)}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "Trial":
+        """Return what :meth:`as_dict` gave."""
+        low, high = given["pages"]
+        return cls(
+            int(given["cells"]),
+            Error(*given["error"]),
+            float(given["median_regret"]),
+            float(given["worst_regret"]),
+            (int(low), int(high)),
+        )
+
+
+def trial_of(tried: "pd.DataFrame") -> Trial:
+    """Return the trial of cells, as :func:`dirtylab.advise.model.errors_on` gives them."""
+    found = regrets(tried)["regret"]
+    error = Error(float(tried["error"].median()), float(tried["error"].quantile(0.9)))
+    sizes = (int(tried["pages"].min()), int(tried["pages"].max()))
+    return Trial(len(found), error, float(found.median()), float(found.max()), sizes)
+
+
+def regrets(tried: "pd.DataFrame") -> "pd.DataFrame":
+    """Return for each cell the structure picked, the best one, and the regret as a share."""
+    import pandas as pd
+
+    own = [str(name) for name in tried if str(name).startswith("dataset")]
+    cell = [*own, "pages", "dirty"]
+    rows = []
+    for _, group in tried[tried["operation"] == "epoch"].groupby(cell, dropna=False, sort=False):
+        records: list[dict[Any, Any]] = group.to_dict("records")
+        picked = min(records, key=lambda row: row["predicted"])
+        best = min(records, key=lambda row: row["ns"])
+        facts = {name: picked[name] for name in cell}
+        regret = picked["ns"] / best["ns"] - 1.0
+        rows.append(
+            {**facts, "picked": picked["structure"], "best": best["structure"], "regret": regret}
+        )
+    return pd.DataFrame.from_records(rows)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
