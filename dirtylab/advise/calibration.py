@@ -34,6 +34,8 @@ ROUNDS = 3
 """Rounds of a cell at each of its two visits."""
 HELD_OUT = 0.25
 """Share of the cells that is kept from the fit, to try the model on."""
+BUSY = 1.3
+"""Times the reference kernel's usual time from which on a machine counts as busy."""
 _PAGES = (4.5, 8.0)
 _DENSITY = (-5.5, 0.0)
 _MOST_DIRTY = 3_000_000
@@ -117,7 +119,12 @@ def calibrate(
 
 
 def calibrated(table: "pd.DataFrame", machine: dict[str, Any]) -> Calibration:
-    """Return the model that samples give, fitted to some of the cells and tried on the others."""
+    """Return the model that samples give, fitted to some of the cells and tried on the others.
+
+    Samples from when the machine was busy with something else, as its reference kernel tells, say
+    what that costs: they are left out.
+    """
+    table = table[table["reference_ns"] < BUSY * table["reference_ns"].median()]
     model = fit_model(table[~table["held_out"]], machine)
     kept = cells_of(table[table["held_out"]], model.reference_ns)
     tried = errors_on(model, kept[kept["pages"] >= LEAST_PAGES])
