@@ -7,8 +7,9 @@ a walk over other memory that throws it out), and then, on frames that no proces
     insert (timed), collect (timed)  ·  insert, harvest (timed)  ·  insert, clear (timed)  ·  epoch
 
 Few frames come as a burst of epochs, each with frames of its own, and the burst's time is divided:
-one epoch of 100 frames would be a few readings of the clock.  A reference kernel that never changes
-is timed before each turn; what it takes tells how fast the machine was just then.
+one epoch of 100 frames would be a few readings of the clock.  Calls from Python are part of the
+times, a µs or so each.  A reference kernel that never changes is timed before and after each turn;
+what it takes tells how fast the machine was just then.
 """
 
 import time
@@ -20,7 +21,8 @@ import numpy.typing as npt
 
 from dirtylab._jit import kernel
 from dirtylab.datasets import DATASETS
-from dirtylab.measure.growth import resident_bytes
+from dirtylab.measure.growth import growth_of
+from dirtylab.measure.machine import last_cache_bytes
 from dirtylab.structures import STRUCTURES, Structure, Tree
 
 Frames = npt.NDArray[np.uint64]
@@ -42,10 +44,12 @@ MOST_EPOCHS = 16
 SEED_STEP = 1000
 """Seeds that a round has for itself."""
 _REFERENCE_WORDS = 2**15
-_COLD_BYTES = 64 * 2**20
+_COLD_TIMES = 2
+"""Memory walked over to throw all else out of the caches, in units of the last of them."""
 _STEP = np.uint64(6364136223846793005)
 _MASK = np.uint64(_REFERENCE_WORDS - 1)
 _HIGH = np.uint64(40)
+_NO_FRAME = np.uint64(2**64 - 1)
 
 
 class Contestant(NamedTuple):
@@ -86,6 +90,12 @@ def reference(memory: Frames, loops: int) -> np.uint64:
     return total
 
 
+def label(cell: Cell) -> str:
+    """Return a cell in words."""
+    options = "".join(f" {name}={value}" for name, value in cell.options)
+    return f"{cell.dataset}{options}, {cell.dirty:,} of {cell.pages:,} pages"
+
+
 def make(contestant: Contestant, pages: int) -> Structure:
     """Return a new structure."""
     options = dict(contestant.options)
@@ -112,7 +122,9 @@ class Contest:
     Raises
     ------
     AssertionError
-        Two structures return different frames; nothing has been timed then.
+        A structure returns other frames than went in; nothing has been timed then.
+    ValueError
+        A structure can't take the cell's frames, for lack of capacity say.
     """
 
     def __init__(self, cell: Cell, plan: Plan) -> None:
@@ -121,40 +133,66 @@ class Contest:
         self._epochs = min(max(BURST_FRAMES // work, 1), MOST_EPOCHS)
         self._out = np.zeros(cell.dirty, np.uint64)
         self._memory = np.arange(_REFERENCE_WORDS, dtype=np.uint64)
-        self._others = np.zeros(_COLD_BYTES // 8 if plan.cache == "cold" else 0, np.uint64)
+        cold = _COLD_TIMES * last_cache_bytes() // 8 if plan.cache == "cold" else 0
+        self._others = np.zeros(cold, np.uint64)
         self._rng = np.random.default_rng([plan.seed, cell.pages, cell.dirty])
         self._made: list[Structure] = []
         self._facts: list[Row] = []
-        self._agree(draw(cell, plan.seed))
-
-    def _agree(self, frames: Frames) -> None:
-        """Build all structures; let nothing count unless all give the frames that went in."""
+        frames = draw(cell, plan.seed)
         expected = _distinct(frames)
-        for contestant in self._plan.contestants:
-            before = resident_bytes()
-            structure = make(contestant, self._cell.pages)
+        for contestant in plan.contestants:
+            try:
+                self._require_agreement(contestant, frames, expected)
+                self._made.append(self._fresh(contestant, frames))
+            except (OverflowError, RuntimeError) as error:
+                raise ValueError(f"{contestant.structure}: {label(cell)}: {error}") from None
+        self._reference_ns()  # compiles it, or loads it: 45 ms on the clock of the first turn
+
+    def _require_agreement(self, contestant: Contestant, frames: Frames, expected: Frames) -> None:
+        """Let nothing count unless a structure gives the frames that went in, and forgets them."""
+        structure = make(contestant, self._cell.pages)
+        name = f"{contestant.structure}, {label(self._cell)}:"
+        for operation in ("collect", "harvest"):
             structure.insert(frames)
-            grown = resident_bytes() - before
-            counted = structure.operations()
-            found = structure.collect()
+            self._out.fill(_NO_FRAME)  # else it would still hold the right answer of the last one
+            found = getattr(structure, operation)(self._out)
             in_order = found if structure.sorted_output else _distinct(found)
             if not np.array_equal(in_order, expected):
-                raise AssertionError(f"{contestant.structure} returned other frames than went in")
-            harvested = structure.harvest()
-            if harvested.size != found.size or len(structure):
-                raise AssertionError(f"{contestant.structure} keeps frames after a harvest")
-            # Writes all memory: else each round's frames would meet pages that nobody has touched,
-            # and an insert of 588 frames into 60 million pages took 186 µs of faults, not 4 µs.
-            structure.clear()
-            self._made.append(structure)
-            self._facts.append(
-                {
-                    "bytes": structure.nbytes,
-                    "growth": grown,
-                    "words": counted.words,
-                    "nodes": counted.nodes,
-                }
-            )
+                raise AssertionError(f"{name} {operation} returned other frames than went in")
+            if structure.unique_output and found.size != expected.size:
+                raise AssertionError(f"{name} {operation} returned a frame twice")
+            if operation == "collect":
+                structure.clear()
+            if len(structure):
+                raise AssertionError(f"{name} keeps frames after a clear or harvest")
+
+    def _fresh(self, contestant: Contestant, frames: Frames) -> Structure:
+        """Return a structure to be timed; note how much memory it takes and what a collect touches.
+
+        It is the second of its kind: the first has compiled all that there is to compile, which
+        made the process grow by 8 MB where the structure has 0.1.
+        """
+
+        def filled() -> Structure:
+            structure = make(contestant, self._cell.pages)
+            structure.insert(frames)
+            return structure
+
+        structure, grown = growth_of(filled)
+        counted = structure.operations()
+        self._facts.append(
+            {
+                "bytes": structure.nbytes,
+                "growth": grown,
+                "words": counted.words,
+                "nodes": counted.nodes,
+            }
+        )
+        # Writes all memory: else each round's frames would meet pages that nobody has touched,
+        # and an insert of 588 frames into 60 million pages took 186 µs of faults, not 4 µs.
+        structure.harvest(self._out)
+        structure.clear()
+        return structure
 
     def round(self, number: int) -> list[Row]:
         """Measure each structure once; return a row for each of its operations."""
@@ -230,6 +268,11 @@ class Contest:
         return time.perf_counter_ns() - begin
 
     def _reference_ns(self) -> int:
+        """Return what the reference kernel takes, its memory in the caches: the lesser of two."""
+        reference(self._memory, _REFERENCE_WORDS)  # else 63 µs after large cells, 32 after small
+        return min(self._time_reference() for _ in range(2))
+
+    def _time_reference(self) -> int:
         begin = time.perf_counter_ns()
         reference(self._memory, _REFERENCE_WORDS)
         return time.perf_counter_ns() - begin

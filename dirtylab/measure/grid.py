@@ -1,18 +1,36 @@
 """What a sweep goes over: structures × operations × datasets × pages × dirty frames × options."""
 
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from dirtylab import _check
 from dirtylab.datasets import DATASETS
-from dirtylab.measure.contest import CACHES, OPERATIONS, Cell, Contestant, Options, Plan
+from dirtylab.measure.contest import (
+    CACHES,
+    OPERATIONS,
+    Cell,
+    Contestant,
+    Options,
+    Plan,
+    label,
+    make,
+)
 from dirtylab.structures import STRUCTURES
 
 NAMES = (*STRUCTURES, "tree")
 BYTES_A_PAGE = 16
 """Memory that a cell needs for each page and frame, at most: a list, its copy, a mask."""
 
+_ANY_PAGES = 4104
+"""A size at which no structure has anything to refuse."""
+_TRIED_FRAMES = 2**16
+_SHOWN = 5
+
+Option = str | int | float
 Choice = str | tuple[str, Mapping[str, Any]]
 """A name, or a name and options."""
 
@@ -47,85 +65,126 @@ def build(
     cache: str,
 ) -> Grid:
     """Return the grid; parameters and errors as :func:`dirtylab.sweep`."""
-    for name, values in (("structures", structures), ("operations", operations)):
-        _check_names(name, values)
-    contestants = [Contestant(*_choice("structures", one, NAMES)) for one in structures]
+    given = {
+        "structures": structures, "operations": operations, "datasets": datasets,
+        "pages": pages, "dirty": dirty,
+    }  # fmt: skip
+    listed = {name: _listed(name, values) for name, values in given.items()}
+    contestants = [Contestant(*_choice("structures", one, NAMES)) for one in listed["structures"]]
     if len(set(contestants)) < len(contestants):
-        raise ValueError(f"structures={list(structures)!r}: names one twice")
-    for one in operations:
+        raise ValueError(f"structures={structures!r}: names one twice")
+    for one in listed["operations"]:
         _check.choice("operations", one, OPERATIONS)
-    patterns = [_choice("datasets", one, tuple(DATASETS)) for one in datasets]
-    sizes = [_check.pages(one, 1) for one in pages]
-    numbers = [_amount(one) for one in dirty]
-    if not (patterns and sizes and numbers):
-        empty = [
-            name
-            for name, values in (("datasets", patterns), ("pages", sizes), ("dirty", numbers))
-            if not values
-        ]
-        raise ValueError(f"{empty[0]}=[]: must name at least one")
+    patterns = [_choice("datasets", one, tuple(DATASETS)) for one in listed["datasets"]]
+    sizes = [_check.pages(one, 1) for one in listed["pages"]]
+    numbers = [_amount(one) for one in listed["dirty"]]
+    for contestant in contestants:
+        _require_options(contestant)
     control = contestants[0]._replace(control=True)
     plan = Plan(
         (*contestants, control),
-        tuple(one for one in OPERATIONS if one in operations),
+        tuple(one for one in OPERATIONS if one in listed["operations"]),
         _check.integer("seed", seed, 0, 2**63),
         _check.choice("cache", cache, CACHES),
     )
-    cells, skipped = _cells(patterns, sizes, numbers)
+    cells, skipped = _cells(contestants, patterns, sizes, numbers)
     if not cells:
-        raise ValueError("the grid has no cell that can be measured: " + "; ".join(skipped))
+        more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+        shown = "; ".join(skipped[:_SHOWN])
+        raise ValueError(f"the grid has no cell that can be measured: {shown}{more}")
     return Grid(cells, plan, skipped)
 
 
-def _check_names(name: str, values: Sequence[Any]) -> None:
-    if isinstance(values, str) or not values:
-        raise ValueError(f"{name}={values!r}: must be a list of names, at least one")
+def _listed(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise TypeError(f"{name}={values!r}: must be a list, of one or more")
+    listed = list(values)
+    if not listed:
+        raise ValueError(f"{name}={values!r}: must name at least one")
+    return listed
 
 
 def _choice(name: str, given: Choice, allowed: tuple[str, ...]) -> tuple[str, Options]:
-    chosen, options = (given, {}) if isinstance(given, str) else given
+    pair = (given, {}) if isinstance(given, str) else given
+    if not (isinstance(pair, Sequence) and len(pair) == 2 and isinstance(pair[1], Mapping)):
+        raise TypeError(f"{name}: {given!r}: must be a name, or a name and a dict of options")
+    chosen, options = pair
     _check.choice(name, chosen, allowed)
-    return chosen, tuple((key, _hashable(value)) for key, value in sorted(options.items()))
+    found = sorted((str(key), _plain(name, key, value)) for key, value in options.items())
+    return chosen, tuple((key, value) for key, value in found if value is not None)
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _plain(name: str, option: str, value: Any) -> Option | None:
+    """Return an option's value as it is written to disk and read again."""
+    number = value.item() if isinstance(value, np.generic) else value
+    if isinstance(number, os.PathLike):
+        number = os.fspath(number)
+    if number is not None and not isinstance(number, str | int | float):
+        raise TypeError(f"{name}: {option}={value!r}: must be a number, a word or a path")
+    return number
 
 
-def _amount(value: float) -> float:
-    if isinstance(value, float) and 0 < value <= 1:
-        return value
+def _require_options(contestant: Contestant) -> None:
+    """Refuse options that a structure does not take at any size."""
+    try:
+        make(contestant, _ANY_PAGES)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"structures: {contestant.structure}: {error}") from None
+
+
+def _amount(value: Any) -> float:
+    if isinstance(value, float | np.floating):
+        if not 0 < value <= 1:
+            raise ValueError(
+                f"dirty={value}: must be a whole number, or a share above 0, up to 1.0"
+            )
+        return float(value)
     return _check.integer("dirty", value, 1)
 
 
 def _cells(
-    patterns: Sequence[tuple[str, Options]], sizes: Sequence[int], numbers: Sequence[float]
+    contestants: Sequence[Contestant],
+    patterns: Sequence[tuple[str, Options]],
+    sizes: Sequence[int],
+    numbers: Sequence[float],
 ) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     cells: list[Cell] = []
     skipped: list[str] = []
+    refused = {pages: _refused(contestants, pages) for pages in sizes}
     for (dataset, options), pages, number in itertools.product(patterns, sizes, numbers):
-        dirty = max(1, round(number * pages)) if isinstance(number, float) else int(number)
+        dirty = max(1, round(number * pages)) if isinstance(number, float) else number
         cell = Cell(dataset, options, pages, dirty)
-        if trouble := _trouble(cell):
+        if cell in cells:
+            continue
+        if trouble := refused[pages] or _trouble(cell):
             skipped.append(f"{label(cell)}: {trouble}")
-        elif cell not in cells:
+        else:
             cells.append(cell)
-    return tuple(cells), tuple(skipped)
+    return tuple(cells), tuple(dict.fromkeys(skipped))
 
 
-def _trouble(cell: Cell) -> str:
-    """Return why a cell can't be measured, or nothing."""
-    if cell.dirty > cell.pages:
-        return "more dirty frames than pages"
+def _refused(contestants: Sequence[Contestant], pages: int) -> str:
+    """Return why a structure can't be compared at a size, or nothing."""
     try:
-        _check.memory("pages", cell.pages, BYTES_A_PAGE * (cell.pages + cell.dirty))
-        DATASETS[cell.dataset](cell.pages, min(cell.dirty, 2**16), **dict(cell.options))
+        _check.memory("pages", pages, BYTES_A_PAGE * pages)
+        for contestant in contestants:
+            if getattr(make(contestant, pages), "lost", ()):
+                return f"{contestant.structure} loses frames at this size"
     except (ValueError, TypeError, MemoryError) as error:
         return str(error)
     return ""
 
 
-def label(cell: Cell) -> str:
-    """Return a cell in words."""
-    options = "".join(f" {name}={value}" for name, value in cell.options)
-    return f"{cell.dataset}{options}, {cell.dirty:,} of {cell.pages:,} pages"
+def _trouble(cell: Cell) -> str:
+    """Return why a pattern can't be measured, or nothing."""
+    if cell.dirty > cell.pages:
+        return "more dirty frames than pages"
+    try:
+        _check.memory("pages", cell.pages, BYTES_A_PAGE * (cell.pages + cell.dirty))
+        tried = cell.dirty if cell.dataset == "trace" else min(cell.dirty, _TRIED_FRAMES)
+        DATASETS[cell.dataset](cell.pages, tried, **dict(cell.options))
+    except TypeError as error:  # at any size
+        raise TypeError(f"datasets: {cell.dataset}: {error}") from None
+    except (ValueError, IndexError, MemoryError) as error:
+        return str(error)
+    return ""

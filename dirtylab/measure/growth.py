@@ -1,9 +1,15 @@
 """How much the process has really grown: its resident memory, as the system counts it."""
 
+import ctypes
+import functools
 import mmap
 import pathlib
 import resource
 import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+Made = TypeVar("Made")
 
 _STATM = pathlib.Path("/proc/self/statm")
 
@@ -19,3 +25,33 @@ def resident_bytes() -> int:
     except OSError:
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def growth_of(make: Callable[[], Made]) -> tuple[Made, int]:
+    """Make something; return it, and by how many bytes the process has grown.
+
+    What the C library keeps of freed memory goes back to the system before, where it can: else a
+    bitmap of 1.25 MB that took the place of another came out as 0.  Whole pages are counted, and
+    what else the process did meanwhile: below some 100 kB it says little.
+    """
+    give_back()
+    before = resident_bytes()
+    made = make()
+    return made, resident_bytes() - before
+
+
+def give_back() -> None:
+    """Return freed memory to the system, where the C library can."""
+    trim = _trimmer()
+    if trim is not None:
+        trim(0)
+
+
+@functools.cache
+def _trimmer() -> Callable[[int], int] | None:
+    """Return glibc's malloc_trim; nothing elsewhere."""
+    try:
+        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None
+    return trim

@@ -63,6 +63,17 @@ def cache_sizes() -> dict[str, str]:
     return found
 
 
+def last_cache_bytes(usual: int = 32 * 2**20) -> int:
+    """Return the bytes of the largest cache; `usual` where the system does not tell."""
+    units = {"K": 2**10, "M": 2**20, "G": 2**30}
+    told = [
+        int(size[:-1]) * units[size[-1]]
+        for size in cache_sizes().values()
+        if size[:-1].isdecimal() and size[-1] in units
+    ]
+    return max(told, default=usual)
+
+
 def git_revision() -> str | None:
     """Return the short revision of the checkout this runs from, ``+`` when it has changes."""
     here = pathlib.Path(__file__).parent

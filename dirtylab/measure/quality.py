@@ -3,37 +3,41 @@
 Nothing is hidden or thrown away because of it; it is said.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[np.float64]
 
-DRIFTS = 0.01
-"""Probability, under no drift, below which times that rise or fall with the rounds are reported."""
+CHANCE = 0.01
+"""Probability of finding on a quiet machine what is reported; over all cells of a sweep."""
 SLOWS = 1.15
 """Change of the reference kernel, from 10th to 90th percentile, that is reported."""
 CLOCK_STEPS = 10
 """Steps of the clock below which a sample is near its floor."""
+USUAL_STEP = 50.0
+"""Steps of Python's clock, in ns, where nobody has measured them."""
 RESAMPLES = 1000
 LEAST_ROUNDS = 5
-"""Rounds below which the bootstrap of a median says too little."""
+"""Rounds below which neither drift nor a control can be judged."""
 
 
 class Quality(NamedTuple):
     """What is known of the machine during a measurement."""
 
     drift: float
-    """Spearman's rank correlation of time and round; 0 where there is none to be seen."""
+    """Kendall's rank correlation of time and round; 0 where there is none to be seen."""
     drift_chance: float
     """Probability of such a correlation by chance."""
     control: tuple[float, float]
     """95 % interval of the ratio of the same contestant's times, measured twice; (1, 1) if not."""
+    control_chance: float
+    """Probability of such a ratio by chance."""
     speed_range: float
     """How much slower the reference kernel was at its 90th percentile than at its 10th."""
     near_floor: float
@@ -43,11 +47,11 @@ class Quality(NamedTuple):
     def remarks(self) -> list[str]:
         """Return in words what should be known; empty where all was quiet."""
         said = []
-        if self.drift_chance < DRIFTS:
+        if self.drift_chance < CHANCE:
             way = "rose" if self.drift > 0 else "fell"
             said.append(f"times {way} with the rounds (rank correlation {self.drift:+.2f})")
-        low, high = self.control
-        if not low <= 1.0 <= high:
+        if self.control_chance < CHANCE:
+            low, high = self.control
             said.append(f"the same contestant twice differs by a ratio of {low:.2f} … {high:.2f}")
         if self.speed_range > SLOWS:
             said.append(f"the machine's speed changed by {100 * (self.speed_range - 1):.0f} %")
@@ -61,7 +65,7 @@ def judge(
     reference_ns: npt.ArrayLike,
     *,
     twice: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-    clock_step: float = 20.0,
+    clock_step: float = USUAL_STEP,
     seed: int = 2016,
 ) -> Quality:
     """Judge the samples of one contestant.
@@ -69,7 +73,7 @@ def judge(
     Parameters
     ----------
     ns : array_like of float
-        Samples in the order of the rounds.
+        Samples in the order of the rounds, above 0.
     reference_ns : array_like of float
         What the reference kernel took in the same rounds.
     twice : pair of array_like, optional
@@ -83,29 +87,61 @@ def judge(
     -------
     Quality
         Of which ``remarks`` says what is notable.
+
+    Notes
+    -----
+    Drift is told by Kendall's rank correlation with its exact distribution, which a few rounds
+    need, and a difference from the control by a t test of the ratios' logarithms.  With fewer than
+    5 rounds neither is told.
     """
     values, speed = np.asarray(ns, float), np.asarray(reference_ns, float)
-    drift, chance = _drift(values / speed)
-    low, high = np.percentile(speed, [10, 90])
-    control = _ratio_interval(*twice, seed) if twice is not None else (1.0, 1.0)
+    drift, drift_chance = _drift(values / speed)
+    control, control_chance = (1.0, 1.0), 1.0
+    if twice is not None:
+        logs = np.log(np.asarray(twice[0], float) / np.asarray(twice[1], float))
+        control, control_chance = _interval(logs, seed), _chance(logs)
     floor = float(np.mean(values < CLOCK_STEPS * clock_step))
-    return Quality(drift, chance, control, float(high / low), floor)
+    return Quality(drift, drift_chance, control, control_chance, _range(speed), floor)
 
 
 def _drift(values: Array) -> tuple[float, float]:
-    if values.size < 5 or np.ptp(values) == 0:
+    from scipy.stats import kendalltau
+
+    if values.size < LEAST_ROUNDS or np.ptp(values) == 0:
         return 0.0, 1.0
-    found = spearmanr(np.arange(values.size), values)
+    found = kendalltau(np.arange(values.size), values)
     return float(found.statistic), float(found.pvalue)
 
 
-def _ratio_interval(one: npt.ArrayLike, two: npt.ArrayLike, seed: int) -> tuple[float, float]:
-    logs = np.log(np.asarray(one, float) / np.asarray(two, float))
+def _interval(logs: Array, seed: int) -> tuple[float, float]:
     if logs.size < LEAST_ROUNDS:
         return 0.0, np.inf
     drawn = np.random.default_rng(seed).integers(0, logs.size, (RESAMPLES, logs.size))
     low, high = np.exp(np.percentile(np.median(logs[drawn], axis=1), [2.5, 97.5]))
     return float(low), float(high)
+
+
+def _chance(logs: Array) -> float:
+    """Return how probable ratios so far from 1 are when both are alike."""
+    from scipy.stats import ttest_1samp
+
+    if logs.size < LEAST_ROUNDS:
+        return 1.0
+    if np.ptp(logs) == 0:
+        return 1.0 if logs[0] == 0 else 0.0
+    return float(ttest_1samp(logs, 0.0).pvalue)
+
+
+def _range(speed: Array) -> float:
+    low, high = np.percentile(speed, [10, 90])
+    return float(high / low)
+
+
+class _Comparison(NamedTuple):
+    """A contestant and its repetition, in one cell and operation."""
+
+    ratio: float
+    chance: float
 
 
 def remarks(table: "pd.DataFrame") -> list[str]:
@@ -119,34 +155,83 @@ def remarks(table: "pd.DataFrame") -> list[str]:
     Returns
     -------
     list of str
-        How many cells and operations differ from their control, drifted, saw the machine's speed
-        change, or are near the clock's floor; empty where none did.
+        How many cells drifted, saw the machine's speed change, differ from their control, have
+        samples near the clock's floor or too few rounds to tell; empty where none did.
+
+    Notes
+    -----
+    What is told by a test has a probability of 1 % over the whole sweep when the machine is quiet:
+    each cell's is multiplied by their number.
     """
-    cell = [
-        "operation",
-        *[str(name) for name in table if str(name).startswith("dataset")],
-        "pages",
-        "dirty",
-    ]
-    judged = [_judge_cell(group) for _, group in table.groupby(cell, sort=False, dropna=False)]
+    cells = [cell for _, cell in table.groupby(_cell_columns(table), sort=False, dropna=False)]
+    drifts = [_drift(_course(cell))[1] for cell in cells]
+    compared = [one for cell in cells for one in _compare(cell)]
+    apart = [one for one in compared if one.chance * len(compared) < CHANCE]
+    speeds = [cell["reference_ns"].to_numpy(float) for cell in cells]
+    furthest = max((max(one.ratio, 1 / one.ratio) for one in apart), default=1.0)
     counts = {
-        "differ from their own repetition": sum(
-            not one.control[0] <= 1.0 <= one.control[1] for one in judged
+        "cells rose or fell with the rounds": sum(one * len(cells) < CHANCE for one in drifts),
+        "cells saw the machine's speed change by more than 15 %": sum(
+            _range(one) > SLOWS for one in speeds
         ),
-        "rose or fell with the rounds": sum(one.drift_chance < DRIFTS for one in judged),
-        "saw the machine's speed change by more than 15 %": sum(
-            one.speed_range > SLOWS for one in judged
+        "cells have samples near the clock's floor": sum(
+            _near_floor(cell, table.attrs.get("machines", {})) for cell in cells
         ),
-        "have samples near the clock's floor": sum(one.near_floor > 0 for one in judged),
+        f"cells have fewer than {LEAST_ROUNDS} rounds: too few to tell drift from noise": sum(
+            cell["repeat"].nunique() < LEAST_ROUNDS for cell in cells
+        ),
     }
-    return [f"{count} of {len(judged)} cells {what}" for what, count in counts.items() if count]
+    said = [f"{count} of {len(cells)} {what}" for what, count in counts.items() if count]
+    if apart:
+        said.append(
+            f"the same structure measured twice differs beyond noise in {len(apart)} of "
+            f"{len(compared)} cells and operations, by up to {furthest:.2f} times"
+        )
+    return said + _between_cells(table, speeds)
 
 
-def _judge_cell(group: "pd.DataFrame") -> Quality:
-    control = group[group["control"]].sort_values("repeat")
-    same = group[(group["structure"] == control["structure"].iloc[0]) & ~group["control"]]
-    options = [str(name) for name in group if str(name).startswith("structure_")]
-    for name in options:
-        same = same[same[name] == control[name].iloc[0]]
-    same = same.sort_values("repeat")
-    return judge(same["ns"], same["reference_ns"], twice=(same["ns"], control["ns"]))
+def _cell_columns(table: "pd.DataFrame") -> list[str]:
+    patterns = [str(name) for name in table if str(name).startswith("dataset")]
+    where = [name for name in ("cache", "machine") if name in table]
+    return [*patterns, "pages", "dirty", *where]
+
+
+def _owner_columns(cell: "pd.DataFrame") -> list[str]:
+    """Return what tells the contestants apart, but for the control and its double."""
+    return ["operation", *[str(name) for name in cell if str(name).startswith("structure")]]
+
+
+def _course(cell: "pd.DataFrame") -> Array:
+    """Return how the times of all contestants together went from round to round."""
+    import pandas as pd
+
+    relative = pd.Series(np.log(cell["ns"] / cell["reference_ns"]), index=cell.index)
+    owners = [cell[name].astype(str) for name in [*_owner_columns(cell), "control"]]
+    own = relative - relative.groupby(owners).transform("median")
+    return own.groupby(cell["repeat"]).mean().sort_index().to_numpy(float)
+
+
+def _compare(cell: "pd.DataFrame") -> list[_Comparison]:
+    """Return each operation's comparison of the control with its double."""
+    found = []
+    columns = _owner_columns(cell)
+    for _, own in cell.groupby(columns, sort=False, dropna=False):
+        twice = own.pivot_table(index="repeat", columns="control", values="ns").dropna()
+        if twice.shape[1] == 2:
+            logs = np.log(np.asarray(twice[False], float) / np.asarray(twice[True], float))
+            found.append(_Comparison(float(np.exp(np.median(logs))), _chance(logs)))
+    return found
+
+
+def _near_floor(cell: "pd.DataFrame", machines: Mapping[str, Mapping[str, float]]) -> bool:
+    known = machines.get(str(cell["machine"].iloc[0]), {}) if "machine" in cell else {}
+    return bool((cell["ns"] < CLOCK_STEPS * known.get("clock_step_ns", USUAL_STEP)).any())
+
+
+def _between_cells(table: "pd.DataFrame", speeds: Sequence[Array]) -> list[str]:
+    """Return a line when the machine was faster in some cells than in others."""
+    machines = table["machine"].nunique() if "machine" in table else 1
+    slowest = _range(np.array([np.median(one) for one in speeds]))
+    if machines > 1 or slowest <= SLOWS:
+        return []
+    return [f"the machine's speed changed by {100 * (slowest - 1):.0f} % from cell to cell"]

@@ -5,12 +5,11 @@ many machines, each measures one cell at a time; which cell goes where is left t
 """
 
 import concurrent.futures
-import contextlib
 import hashlib
+import itertools
 import os
 import platform
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,10 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
-from dirtylab.measure.contest import Cell, Contest, Plan, Row
-from dirtylab.measure.grid import Choice, Grid, build, label
-from dirtylab.measure.ledger import Ledger, describe_bad, key_of, key_of_row
+from dirtylab.measure.clock import python_step
+from dirtylab.measure.contest import Cell, Contest, Plan, Row, label
+from dirtylab.measure.grid import Choice, Grid, build
+from dirtylab.measure.ledger import Ledger, describe_bad
+from dirtylab.measure.locks import alone_on_machine
 from dirtylab.measure.machine import describe_machine
+from dirtylab.measure.progress import time_bar, work_bar
+from dirtylab.measure.samples import owner_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
 STRUCTURES = ("list", "bitmap", "tree8", "tree64", "hybrid")
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 LEAST_ROUNDS = 3
-"""Rounds that every cell gets before a budget is spent on those that need more."""
+"""Rounds of a cell at a time, where a budget decides: making its structures anew takes one or two.
+"""
 MOST_ATTEMPTS = 3
 HOPELESS = (ValueError, TypeError, AssertionError, MemoryError, concurrent.futures.BrokenExecutor)
 """Errors that another attempt would meet again."""
@@ -86,8 +90,9 @@ def sweep(
     repeats : int, optional
         Rounds of each cell, 2 or more; 5 … 15 by the cell's size when omitted.
     budget : float or str, optional
-        Time to spend, in seconds or as ``"90s"``, ``"5m"``, ``"1h"``: after 3 rounds of every cell,
-        each further goes to the cell whose medians are known least.  Excludes `repeats`, executors.
+        Time to spend, in seconds or as ``"90s"``, ``"5m"``, ``"1h"``: every 3 rounds go to the cell
+        whose medians are known least, first to those not measured yet.  What is under way when the
+        time is up is finished.  Excludes `repeats` and `executor`.
     seed : int, optional
         Of frames and orders.
     cache : {"warm", "cold"}, optional
@@ -119,29 +124,52 @@ def sweep(
 
     Notes
     -----
-    On Ctrl-C, a crash or a full disk all finished cells are on disk, when there is an `out`.
+    On Ctrl-C, a crash or a full disk all finished cells are on disk, when there is an `out`.  Where
+    that holds cells of other grids with the same structures and operations, their rows are returned
+    too.
     """
     seconds = None if budget is None else parse_budget(budget)
+    _require_compatible(seconds, repeats, executor)
+    grid = build(structures, operations, datasets, pages, dirty, seed, cache)
+    say = report or (lambda _: None)
+    with Ledger(grid, out) as ledger:
+        for line in grid.skipped:
+            say(f"skipped: {line}")
+        if ledger.bad:
+            say(describe_bad(ledger.bad))
+        if seconds is None:
+            tasks = _counted(grid, ledger, repeats)
+            work = sum(_weight(task) for task in _counted(grid, ledger, repeats))
+            bar = work_bar(work, shown=progress)
+        else:
+            tasks = _budgeted(grid, ledger, seconds)
+            bar = time_bar(seconds, shown=progress)
+        with bar as step:
+            for task, done in _run(tasks, executor):
+                ledger.add(task.cell, done.rows, done.machine)
+                step(label(task.cell), _weight(task))
+        if unmeasured := sum(not ledger.rounds(cell) for cell in grid.cells):
+            say(
+                f"the time was up before {unmeasured} of {len(grid.cells)} cells were measured; "
+                "the same call goes on with them"
+            )
+        return _frame(ledger, grid)
+
+
+def _require_compatible(
+    seconds: float | None, repeats: int | None, executor: concurrent.futures.Executor | None
+) -> None:
     if seconds is not None and repeats is not None:
         raise ValueError(f"repeats={repeats}: can't be given together with a budget")
     if seconds is not None and executor is not None:
         raise ValueError("budget: can't be given together with an executor; give repeats")
     if repeats is not None:
         _check.integer("repeats", repeats, 2, 10**6)
-    grid = build(structures, operations, datasets, pages, dirty, seed, cache)
-    ledger = Ledger(grid, out)
-    say = report or (lambda _: None)
-    for line in grid.skipped:
-        say(f"skipped: {line}")
-    if ledger.bad:
-        say(describe_bad(ledger.bad))
-    counted = _counted(grid, ledger, repeats)
-    tasks = counted if seconds is None else _budgeted(grid, ledger, seconds)
-    with _bar(grid, ledger, repeats, progress and seconds is None) as step:
-        for task, done in _run(tasks, executor):
-            ledger.add(task.cell, done.rows, done.machine)
-            step(task)
-    return _frame(ledger, grid)
+    if executor is not None and not isinstance(executor, concurrent.futures.Executor):
+        raise TypeError(
+            f"executor={executor!r}: must be a concurrent.futures.Executor, such as what "
+            "get_executor() of a dask client returns"
+        )
 
 
 def parse_budget(given: float | str) -> float:
@@ -164,7 +192,7 @@ def usual_rounds(cell: Cell) -> int:
 
 def measure(task: Task) -> Done:
     """Measure rounds of a cell while nothing else of ours is measured on this machine."""
-    with _alone():
+    with alone_on_machine():
         contest = Contest(task.cell, task.plan)
         rows = [
             row
@@ -176,56 +204,50 @@ def measure(task: Task) -> Done:
 
 def this_machine() -> dict[str, Any]:
     """Return a short name of this machine, and the facts."""
-    facts = describe_machine()
+    facts = {**describe_machine(), "clock_step_ns": python_step()}
     named = f"{platform.node()} {facts['cpu']} {facts['cores']} {facts['memory_gib']}"
     return {"id": hashlib.sha256(named.encode()).hexdigest()[:8], "facts": facts}
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Hold this machine's lock: one measurement at a time, whoever asks."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks here: one process at a time is up to the user
-        yield
-        return
-    with open(os.path.join(tempfile.gettempdir(), f"dirtylab-{os.getuid()}.lock"), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _counted(grid: Grid, ledger: Ledger, repeats: int | None) -> Iterator[Task]:
     """Yield what is missing of each cell."""
     for cell in grid.cells:
-        done = ledger.rounds(cell)
         wanted = usual_rounds(cell) if repeats is None else repeats
-        if done < wanted:
-            yield Task(cell, grid.plan, done, wanted - done)
+        have = ledger.rounds(cell)
+        if len(have) < wanted:
+            missing = [number for number in range(wanted) if number not in have]
+            yield from _tasks(cell, grid, missing)
+
+
+def _tasks(cell: Cell, grid: Grid, rounds: list[int]) -> Iterator[Task]:
+    """Yield a task for each run of numbers without a gap."""
+    for _, run in itertools.groupby(enumerate(rounds), lambda pair: pair[1] - pair[0]):
+        numbers = [number for _, number in run]
+        yield Task(cell, grid.plan, numbers[0], len(numbers))
 
 
 def _budgeted(grid: Grid, ledger: Ledger, seconds: float) -> Iterator[Task]:
-    """Yield a few rounds of every cell, then one of that known least, until time is up."""
+    """Yield a few rounds of the cell known least, again and again, until time is up."""
     deadline = time.monotonic() + seconds
-    for cell in grid.cells:
-        done = ledger.rounds(cell)
-        if done < LEAST_ROUNDS:
-            yield Task(cell, grid.plan, done, LEAST_ROUNDS - done)
+    doubts = {cell: uncertainty(ledger.rows_of(cell)) for cell in grid.cells}
     while time.monotonic() < deadline:
-        cell = max(grid.cells, key=lambda one: uncertainty(ledger, one))
-        yield Task(cell, grid.plan, ledger.rounds(cell), 1)
+        cell = max(doubts, key=lambda one: doubts[one])
+        yield Task(cell, grid.plan, max(ledger.rounds(cell), default=-1) + 1, LEAST_ROUNDS)
+        doubts[cell] = uncertainty(ledger.rows_of(cell))
 
 
-def uncertainty(ledger: Ledger, cell: Cell) -> float:
-    """Return the widest relative standard error of a cell's medians, about."""
-    groups: dict[tuple[str, ...], list[float]] = {}
-    for row in ledger.rows:
-        if key_of_row(row) == key_of(cell):
-            owner = (row["structure"], row["operation"], str(row["control"]))
-            groups.setdefault(owner, []).append(row["ns"])
-    if not groups:
+def uncertainty(rows: Sequence[Row]) -> float:
+    """Return the widest relative standard error, about, of the medians of a cell's rows.
+
+    Infinite where there are none, or too few to tell.
+    """
+    groups: dict[object, list[float]] = {}
+    for row in rows:
+        groups.setdefault(owner_of(row), []).append(row["ns"])
+    count = min((len(one) for one in groups.values()), default=0)
+    if count < 2:
         return np.inf
     spans = [np.percentile(one, [10, 50, 90]) for one in groups.values()]
-    count = min(len(one) for one in groups.values())
     return float(max((high - low) / middle for low, middle, high in spans) / np.sqrt(count))
 
 
@@ -244,46 +266,32 @@ def _run_elsewhere(
 ) -> Iterator[tuple[Task, Done]]:
     """Hand all tasks out; take each one's result once, asking again where a worker was lost."""
     waiting = {executor.submit(measure, task): (task, 1) for task in tasks}
+    trouble: Exception | None = None
     try:
-        while waiting:
+        while waiting and trouble is None:
             finished, _ = concurrent.futures.wait(
                 waiting, return_when=concurrent.futures.FIRST_COMPLETED
             )
-            for future in finished:
+            for future in finished:  # all of them before any trouble: what is measured is kept
                 task, attempt = waiting.pop(future)
                 try:
-                    yield task, future.result()
+                    done = future.result()
                 except Exception as error:
                     if attempt == MOST_ATTEMPTS or isinstance(error, HOPELESS):
-                        raise
-                    waiting[executor.submit(measure, task)] = (task, attempt + 1)
+                        trouble = error
+                    else:
+                        waiting[executor.submit(measure, task)] = (task, attempt + 1)
+                else:
+                    yield task, done
+        if trouble is not None:
+            raise trouble
     finally:
         for future in waiting:
             future.cancel()
 
 
-@contextlib.contextmanager
-def _bar(
-    grid: Grid, ledger: Ledger, repeats: int | None, shown: bool
-) -> Iterator[Callable[[Task], object]]:
-    """Show a bar that knows how long cells take: by their work, not by their number."""
-    if not shown:
-        yield lambda _: None
-        return
-    from tqdm.auto import tqdm
-
-    left = list(_counted(grid, ledger, repeats))
-    total = sum(_weight(task) for task in left)
-    with tqdm(total=round(total), unit="frame", unit_scale=True, disable=None) as bar:
-
-        def step(task: Task) -> None:
-            bar.set_description(label(task.cell))
-            bar.update(round(_weight(task)))
-
-        yield step
-
-
 def _weight(task: Task) -> float:
+    """Return about how much work a task is, in frames."""
     return task.rounds * (task.cell.dirty + task.cell.pages / 64 + 20_000)
 
 

@@ -1,0 +1,191 @@
+"""Samples as lines of text: a header, then one line a row, read back to the same values.
+
+A line that was cut off or edited is named and left out; the others are kept.
+"""
+
+import csv
+import io
+import json
+import math
+import pathlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from dirtylab.measure.contest import Cell, Contestant, Row
+from dirtylab.measure.grid import Grid
+
+LEADING = ("structure", "operation", "dataset", "pages", "dirty")
+TRAILING = (
+    "seed", "repeat", "ns", "reference_ns", "bytes", "growth", "words", "nodes", "cache",
+    "control", "machine",
+)  # fmt: skip
+OPTION_PREFIXES = ("structure_", "dataset_")
+_COUNTS = ("pages", "dirty", "seed", "repeat", "bytes", "growth", "words", "nodes")
+_TIMES = ("ns", "reference_ns")
+
+Key = tuple[str, str, str, str]
+"""Dataset, options, pages and dirty frames of a cell, as text."""
+Owner = tuple[str, str, str, bool]
+"""Structure, its options, operation, and whether it is the control: what a row is a sample of."""
+
+
+class SamplesError(ValueError):
+    """A file that holds no samples."""
+
+
+class Loaded(NamedTuple):
+    """What a file held."""
+
+    columns: list[str]
+    rows: list[Row]
+    bad: list[str]
+    """Lines that can't be used, each with its number and the reason."""
+    terminated: bool
+    """Whether the last line has an end, so that another can follow."""
+
+
+def columns_of(grid: Grid, known: Iterable[str] = ()) -> list[str]:
+    """Return the columns of a grid's rows, and such options as are `known` already."""
+    asked = [
+        *(f"structure_{name}" for one in grid.plan.contestants for name, _ in one.options),
+        *(f"dataset_{name}" for cell in grid.cells for name, _ in cell.options),
+    ]
+    options = dict.fromkeys(name for name in [*known, *asked] if name.startswith(OPTION_PREFIXES))
+    own = [[name for name in options if name.startswith(one)] for one in OPTION_PREFIXES]
+    return [*LEADING, *own[0], *own[1], *TRAILING]
+
+
+def lines(columns: Sequence[str], rows: Iterable[Row], *, header: bool = False) -> str:
+    """Return rows as text."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def load(path: pathlib.Path, require: Callable[[Row], object] = bool) -> Loaded:
+    """Read samples; bad lines are named and left out.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What to read.
+    require : callable, optional
+        Called with each row; raises ValueError where it can't be.
+
+    Raises
+    ------
+    SamplesError
+        The first line does not name the columns.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = text.split("\n")
+    columns = next(csv.reader([found[0]]), [])
+    if missing := {*LEADING, *TRAILING} - set(columns):
+        raise SamplesError(
+            f"{path}: line 1 does not name the columns {', '.join(sorted(missing))}; "
+            "choose another folder"
+        )
+    rows: list[Row] = []
+    bad: list[str] = []
+    for number, line in enumerate(found[1:], start=2):
+        if line.strip():
+            try:  # a line at a time: a stray quote must not swallow those that follow
+                row = _parsed(columns, next(csv.reader([line]), []))
+                require(row)
+                rows.append(row)
+            except (ValueError, csv.Error) as error:
+                bad.append(f"line {number}: {error}")
+    return Loaded(columns, rows, bad, text.endswith("\n"))
+
+
+def _parsed(columns: Sequence[str], fields: Sequence[str]) -> Row:
+    if len(fields) != len(columns):
+        raise ValueError(f"{len(fields)} fields, {len(columns)} expected")
+    row: Row = dict(zip(columns, fields, strict=True))
+    for name in _COUNTS:
+        row[name] = _count(name, row[name])
+    for name in _TIMES:
+        row[name] = _time(name, row[name])
+    if row["control"] not in ("True", "False"):
+        raise ValueError(f"control={row['control']!r} must be True or False")
+    row["control"] = row["control"] == "True"
+    for name in columns:
+        if name.startswith(OPTION_PREFIXES):
+            row[name] = natural(row[name])
+    return row
+
+
+def _count(name: str, text: str) -> int:
+    if not text.removeprefix("-").isdecimal():
+        raise ValueError(f"{name}={text!r} is no whole number")
+    if text.startswith("-") and name != "growth":
+        raise ValueError(f"{name}={text!r} is negative")
+    return int(text)
+
+
+def _time(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{name}={text!r} is no number") from None
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name}={text!r} must be above 0 and finite")
+    return value
+
+
+def natural(text: str) -> Any:
+    """Return the number or truth value that `text` is written out of, or else the text."""
+    if text in ("True", "False"):
+        return text == "True"
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        if str(value) == text:
+            return value
+    return text
+
+
+def key_of(cell: Cell) -> Key:
+    """Return what tells a cell's rows from others."""
+    return cell.dataset, _as_text(dict(cell.options)), str(cell.pages), str(cell.dirty)
+
+
+def key_of_row(row: Row) -> Key:
+    """Return the key of the cell that a row belongs to."""
+    options = _as_text(_options(row, "dataset_"))
+    return row["dataset"], options, str(row["pages"]), str(row["dirty"])
+
+
+def name_of(key: Key) -> str:
+    """Return a cell in words."""
+    options = "".join(f" {name}={value}" for name, value in json.loads(key[1]).items())
+    return f"{key[0]}{options}, {int(key[3]):,} of {int(key[2]):,} pages"
+
+
+def owner_of(row: Row) -> Owner:
+    """Return what a row is a sample of."""
+    options = _as_text(_options(row, "structure_"))
+    return row["structure"], options, row["operation"], row["control"]
+
+
+def owners(contestants: Sequence[Contestant], operations: Sequence[str]) -> list[Owner]:
+    """Return what a whole round has one row of each of, sorted."""
+    return sorted(
+        (one.structure, _as_text(dict(one.options)), operation, one.control)
+        for one in contestants
+        for operation in operations
+    )
+
+
+def _options(row: Row, prefix: str) -> dict[str, Any]:
+    return {name[len(prefix) :]: row[name] for name in row if name.startswith(prefix)}
+
+
+def _as_text(options: dict[str, Any]) -> str:
+    given = {name: str(value) for name, value in options.items() if value != ""}
+    return json.dumps(given, sort_keys=True)
