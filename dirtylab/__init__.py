@@ -8,6 +8,8 @@ A machine dirties some of its memory pages; which structure should remember them
     Name to generator: which pages get dirty.
 ``dirtylab.describe``
     What predicts the cost of tracking some frames.
+``dirtylab.advise``
+    Which structure to take, at what cost, and when that would change.
 ``dirtylab.sweep``
     Measure structures on patterns over a grid of sizes.
 ``dirtylab.mailing_list``
@@ -24,6 +26,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from dirtylab import datasets, figures, mailing_list, measure, structures, theory
+    from dirtylab.advice.advisor import advise
     from dirtylab.datasets import DATASETS
     from dirtylab.datasets.describe import describe
     from dirtylab.measure.sweep import sweep
@@ -33,6 +36,7 @@ __all__ = [
     "DATASETS",
     "STRUCTURES",
     "__version__",
+    "advise",
     "datasets",
     "describe",
     "figures",
@@ -46,6 +50,7 @@ __all__ = [
 _HOME = {
     "DATASETS": "dirtylab.datasets",
     "STRUCTURES": "dirtylab.structures",
+    "advise": "dirtylab.advice.advisor",
     "describe": "dirtylab.datasets.describe",
     "sweep": "dirtylab.measure.sweep",
 }

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from dirtylab import __version__
 from dirtylab._console import announced_compilation
+from dirtylab.advice import command as advise_command
 from dirtylab.measure import sweep_command
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_reproduce(commands)
     _add_compare(commands)
     sweep_command.add_parser(commands)
+    advise_command.add_parsers(commands)
     return parser
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab.advise.trial import Trial
+from dirtylab.advice.trial import Trial
 from dirtylab.measure.files import write_text
 from dirtylab.theory.cost import Law, fit
 from dirtylab.theory.occupancy import Array

@@ -1,0 +1,313 @@
+"""Advice: which structure to take for an epoch, how much that matters, and when it would change."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dirtylab import _check
+from dirtylab._units import nbytes_text, ns_text, parse_bytes, parse_seconds
+from dirtylab.advice.calibration import current_model
+from dirtylab.advice.model import Model
+from dirtylab.theory.crossover import crossings
+from dirtylab.theory.memory import structure_bytes
+from dirtylab.theory.occupancy import Array
+from dirtylab.theory.operations import Pattern
+
+POINTS = 60
+"""Points of a curve on which crossovers are looked for."""
+REACH = 1000.0
+"""How far from the question they are looked for: up to so many times less or more."""
+SHOWN = 4
+CALIBRATED_PAGES = (30_000, 100_000_000)
+CALIBRATED_DIRTY = (10, 3_000_000)
+MOST_LENGTH = 4096
+
+
+class Question(NamedTuple):
+    """What is asked."""
+
+    dataset: str
+    options: dict[str, Any]
+    pages: int
+    dirty: int
+    period: float | None
+    """Seconds between harvests."""
+    memory_limit: int | None
+    """Bytes."""
+
+
+class Option(NamedTuple):
+    """What a structure would cost."""
+
+    structure: str
+    insert_ns: float
+    harvest_ns: float
+    nbytes: int
+    allowed: bool
+    """Whether it keeps to the memory limit."""
+
+    @property
+    def epoch_ns(self) -> float:
+        """Return the time of a whole epoch."""
+        return self.insert_ns + self.harvest_ns
+
+
+class Meeting(NamedTuple):
+    """Where the advice would change: there the other structure costs as much."""
+
+    other: str
+    axis: str
+    """``dirty``, ``pages`` or ``length``."""
+    at: float
+    factor: float
+    """How many times more (or less: below 1) than asked."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """Structures from the cheapest epoch to the dearest; those above the memory limit last."""
+
+    question: Question
+    ranking: tuple[Option, ...]
+    meetings: tuple[Meeting, ...]
+    notes: tuple[str, ...]
+    model: Model
+    own_calibration: bool
+
+    @property
+    def pick(self) -> str:
+        """Return the structure to take."""
+        return self.ranking[0].structure
+
+    def __str__(self) -> str:
+        return "\n".join(_told(self))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: times in ns, memory in bytes."""
+        trial = self.model.trial
+        return {
+            "question": self.question._asdict(),
+            "pick": self.pick,
+            "ranking": [{**one._asdict(), "epoch_ns": one.epoch_ns} for one in self.ranking],
+            "crossovers": [one._asdict() for one in self.meetings],
+            "notes": list(self.notes),
+            "own_calibration": self.own_calibration,
+            "machine": self.model.machine,
+            "trial": trial.as_dict() if trial else None,
+        }
+
+    def as_json(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(self.as_dict(), indent=1, ensure_ascii=False)
+
+
+def advise(
+    pages: int,
+    dirty: float,
+    dataset: str = "random",
+    *,
+    period: float | str | None = None,
+    memory_limit: int | str | None = None,
+    model: Model | None = None,
+    **options: Any,
+) -> Advice:
+    """Rank the structures for a whole epoch: insert in order of arrival, then a harvest.
+
+    Parameters
+    ----------
+    pages : int
+        Size of the slot.
+    dirty : int or float
+        Frames written in an epoch, repeats included; a float below 1 is a share of the pages.
+    dataset : str, optional
+        Pattern, a name in ``dirtylab.DATASETS`` other than ``trace``.
+    period : float or str, optional
+        Time between harvests, in seconds or as ``"100ms"``, of which tracking takes a share.
+    memory_limit : int or str, optional
+        Most bytes that the structure may take, or ``"2MiB"``.
+    model : Model, optional
+        Cost model; this machine's own when omitted, or the shipped one where there is none.
+    **options
+        Of the pattern, such as ``length=64``.
+
+    Returns
+    -------
+    Advice
+        Which prints as text; its ``pick`` names a structure.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument out of range, or no structure keeps to the memory limit.
+
+    Notes
+    -----
+    A list is taken to have room for the frames of one epoch.  Cost: some 10 ms.
+    """
+    question = _question(pages, dirty, dataset, options, period, memory_limit)
+    chosen, own = (model, True) if model is not None else current_model()
+    pattern = _pattern(question)
+    options_found = [_option(chosen, name, question, pattern) for name in chosen.structures]
+    ranking = sorted(options_found, key=lambda one: (not one.allowed, one.epoch_ns))
+    if not ranking[0].allowed:
+        least = min(one.nbytes for one in ranking)
+        raise ValueError(
+            f"memory_limit={memory_limit!r}: no structure is so small; the smallest takes "
+            f"{nbytes_text(least)}"
+        )
+    meetings = tuple(_meetings(chosen, question, ranking))
+    notes = tuple(_notes(question, ranking, chosen))
+    return Advice(question, tuple(ranking), meetings, notes, chosen, own)
+
+
+def _question(
+    pages: int,
+    dirty: float,
+    dataset: str,
+    options: dict[str, Any],
+    period: float | str | None,
+    memory_limit: int | str | None,
+) -> Question:
+    size = _check.integer("pages", pages, 1, 2**40)
+    if isinstance(dirty, float) and 0 < dirty < 1:
+        dirty = max(1, round(size * dirty))
+    number = _check.integer("dirty", dirty, 1, 2**40)
+    seconds = None if period is None else parse_seconds("period", period)
+    limit = None if memory_limit is None else parse_bytes("memory_limit", memory_limit)
+    if dataset == "trace":
+        raise ValueError("dataset='trace': has no law; describe it and give the pattern nearest")
+    question = Question(dataset, options, size, number, seconds, limit)
+    if dataset == "random" and not options.get("replacement", True) and number > size:
+        raise ValueError(f"dirty={number}: must be within 1 … {size} without replacement")
+    _pattern(question).occupied(1)  # complains about an unknown pattern or option
+    return question
+
+
+def _pattern(question: Question, **changed: Any) -> Pattern:
+    options = dict(question.options)
+    if "length" in changed:
+        options["length"] = changed["length"]
+    dirty = np.asarray(changed.get("dirty", question.dirty), float)
+    return Pattern(question.dataset, int(changed.get("pages", question.pages)), dirty, options)
+
+
+def _option(model: Model, structure: str, question: Question, pattern: Pattern) -> Option:
+    radix = {"radix": int(structure[4:])} if structure.startswith("tree") else {}
+    capacity = {"capacity": question.dirty} if structure == "list" else {}
+    name = "tree" if radix else structure
+    nbytes = structure_bytes(name, question.pages, **radix, **capacity)
+    insert = float(model.times(structure, "insert", pattern))
+    harvest = float(model.times(structure, "harvest", pattern))
+    limit = question.memory_limit
+    return Option(structure, insert, harvest, nbytes, limit is None or nbytes <= limit)
+
+
+def _meetings(model: Model, question: Question, ranking: list[Option]) -> Iterator[Meeting]:
+    """Yield for each axis where the pick meets another, the nearest first; a few in all."""
+    allowed = [one.structure for one in ranking if one.allowed]
+    found = []
+    for axis, places, curve in _axes(model, question):
+        curves = {name: curve(name) for name in allowed}
+        own = curves[allowed[0]]
+        for other in allowed[1:]:
+            here = float(getattr(question, axis, None) or question.options.get("length", 1))
+            at = [place for place in crossings(places, own / curves[other]) if place != here]
+            if at:
+                nearest = min(at, key=lambda place: abs(np.log(place / here)))
+                found.append(Meeting(other, axis, float(nearest), float(nearest / here)))
+    found.sort(key=lambda one: abs(np.log(one.factor)))
+    yield from found[:SHOWN]
+
+
+def _axes(model: Model, question: Question) -> Iterator[tuple[str, Array, Callable[[str], Array]]]:
+    """Yield each axis with its places, and the cost of an epoch along it."""
+    dirty = _around(question.dirty, 1, max(question.dirty, question.pages))
+    along_dirty = _pattern(question, dirty=dirty)
+    yield "dirty", dirty, lambda name: model.times(name, "epoch", along_dirty)
+    sizes = _around(question.pages, max(64, min(question.dirty, question.pages)), 2**40)
+    patterns = [_pattern(question, pages=size) for size in sizes]
+    yield "pages", sizes, lambda name: _stacked(model, name, patterns)
+    if question.options.get("length"):
+        lengths = _around(question.options["length"], 1, min(MOST_LENGTH, question.pages))
+        runs = [_pattern(question, length=int(length)) for length in lengths]
+        yield "length", lengths, lambda name: _stacked(model, name, runs)
+
+
+def _stacked(model: Model, structure: str, patterns: list[Pattern]) -> Array:
+    return np.array([float(model.times(structure, "epoch", one)) for one in patterns])
+
+
+def _around(middle: float, least: float, most: float) -> Array:
+    low, high = max(middle / REACH, least), min(middle * REACH, max(most, middle))
+    places: Array = np.unique(np.round(np.geomspace(low, max(high, low), POINTS)))
+    return places
+
+
+def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[str]:
+    first, *others = [one for one in ranking if one.allowed]
+    error = model.trial.error.median if model.trial else 0.15
+    close = [one.structure for one in others if one.epoch_ns < first.epoch_ns * (1 + error)]
+    if close:
+        names = " and ".join(close)
+        yield f"{names}: within the model's error of {first.structure}; take either"
+    if question.period is not None and first.epoch_ns > 1e9 * question.period:
+        yield f"even {first.structure} takes longer than the period of {question.period:g} s"
+    low, high = CALIBRATED_PAGES
+    if not low <= question.pages <= high:
+        yield f"pages: {question.pages:,} is outside of what was calibrated, {low:,} … {high:,}"
+    low, high = CALIBRATED_DIRTY
+    if not low <= question.dirty <= high:
+        yield f"dirty: {question.dirty:,} is outside of what was calibrated, {low:,} … {high:,}"
+
+
+def _told(advice: Advice) -> Iterator[str]:
+    question = advice.question
+    options = "".join(f" {name}={value}" for name, value in question.options.items())
+    yield (
+        f"{question.dirty:,} frames, {question.dataset}{options}, in a slot of "
+        f"{question.pages:,} pages ({nbytes_text(4096 * question.pages)})"
+    )
+    yield ""
+    yield from _table(advice)
+    yield ""
+    for one in advice.meetings:
+        way = f"{one.factor:.1f} times as many" if one.factor > 1 else f"{one.factor:.2g} of that"
+        if one.axis == "length":
+            way = way.replace("as many", "as long")
+        yield f"{one.other} costs as much at {one.at:,.0f} {_AXES[one.axis]} ({way})"
+    if not advice.meetings:
+        yield f"no other costs as little within a factor of {REACH:,.0f} in any direction"
+    yield from (f"note: {note}" for note in advice.notes)
+    yield ""
+    yield from _sources(advice)
+
+
+_AXES = {"dirty": "dirty frames", "pages": "pages", "length": "pages a cluster"}
+
+
+def _table(advice: Advice) -> Iterator[str]:
+    period = advice.question.period
+    share = "  of period" if period else ""
+    yield f"{'':12}{'insert':>10}{'harvest':>10}{'epoch':>10}{'memory':>12}{share}"
+    for one in advice.ranking:
+        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period else ""
+        over = "" if one.allowed else "  above the memory limit"
+        times = "".join(
+            f"{ns_text(ns):>10}" for ns in (one.insert_ns, one.harvest_ns, one.epoch_ns)
+        )
+        yield f"{one.structure:12}{times}{nbytes_text(one.nbytes):>12}{part}{over}"
+
+
+def _sources(advice: Advice) -> Iterator[str]:
+    from dirtylab.measure.machine import caption
+
+    machine = caption(advice.model.machine)
+    if advice.own_calibration:
+        yield f"calibrated on this machine: {machine}"
+    else:
+        yield f"not this machine's calibration (dirtylab calibrate makes one), but: {machine}"
+    if advice.model.trial:
+        yield str(advice.model.trial)
