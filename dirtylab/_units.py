@@ -5,8 +5,10 @@ import re
 from dirtylab import _check
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0}
-_BYTES: dict[str, float] = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50,
-          "kB": 10**3, "MB": 10**6, "GB": 10**9}  # fmt: skip
+_BYTES: dict[str, float] = {
+    "": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50,
+    "kB": 10**3, "MB": 10**6, "GB": 10**9,
+}  # fmt: skip
 
 
 def parse_seconds(name: str, given: float | str) -> float:

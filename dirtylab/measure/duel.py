@@ -1,0 +1,175 @@
+"""The crossover study: every two structures beside each other on a fine grid of dirty frames.
+
+Two sets of cells: ``find``, on which crossovers are fitted, and ``try``, with other numbers of
+frames in between and other seeds, on which the winners that they foretell are looked up.
+
+Kept as ``rounds.csv``, one row a round of a cell and operation, a column of ns for each structure,
+``map.csv``, medians of whole epochs over density and cluster length, and ``machine.json``.
+"""
+
+import json
+import os
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dirtylab._data import data_file
+from dirtylab.measure.files import prepare_folder, write_text
+from dirtylab.measure.sweep import sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POSTED = ("posted-list", "posted-tree", "posted-bitmap")
+TUNED = ("list", "bitmap", "tree8", "tree64", "hybrid")
+OPERATIONS = ("insert", "collect", "harvest", "epoch")
+PATTERNS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("random", {}),
+    ("clustered", {"length": 64}),
+    ("sequential", {}),
+)
+PAGES = (100_000, 1_000_000, 10_000_000, 100_000_000)
+POSTED_UP_TO = 10_000_000
+"""Largest slot of the posted structures: their bitmap looks at each page."""
+PER_DECADE = 4
+FIRST, MOST = 10, 3_000_000
+ROUNDS = {"find": 7, "try": 3}
+SEEDS = {"find": 2016, "try": 11}
+MAP_PAGES = 10_000_000
+MAP_LENGTHS = (1, 4, 16, 64, 256, 1024, 4096)
+MAP_DENSITIES = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3)
+KEYS = ("set", "operation", "pattern", "pages", "dirty", "round")
+
+
+class Part(NamedTuple):
+    """Cells that are measured with the same structures."""
+
+    use: str
+    """``find`` or ``try``."""
+    pages: int
+    structures: tuple[str, ...]
+    dirty: tuple[int, ...]
+
+
+def parts(sizes: tuple[int, ...] = PAGES) -> list[Part]:
+    """Return all that is measured."""
+    found = []
+    for pages in sizes:
+        names = TUNED if pages > POSTED_UP_TO else (*POSTED, *TUNED)
+        found.append(Part("find", pages, names, _numbers(pages, 0.0)))
+        found.append(Part("try", pages, names, _numbers(pages, 0.5)))
+    return found
+
+
+def _numbers(pages: int, shift: float) -> tuple[int, ...]:
+    """Return numbers of frames in even steps of their logarithm, shifted by a part of a step."""
+    last = min(MOST, pages)
+    steps = np.arange(np.log10(last / FIRST) * PER_DECADE + 1) + shift
+    numbers = np.round(FIRST * 10 ** (steps / PER_DECADE)).astype(int)
+    return tuple(int(one) for one in numbers if one <= last)
+
+
+def record(
+    out: str | os.PathLike[str],
+    work: str | os.PathLike[str],
+    sizes: tuple[int, ...] = PAGES,
+    report: Callable[[str], object] | None = None,
+) -> pathlib.Path:
+    """Measure the study and write it to the folder `out`; return that folder.
+
+    Parameters
+    ----------
+    out : path
+        For ``rounds.csv``, ``map.csv`` and ``machine.json``.
+    work : path
+        For the sweeps under way: the same call goes on where it stopped.
+    sizes : tuple of int, optional
+        Slots.
+    report : callable, optional
+        Called with a line before each sweep.
+    """
+    import pandas as pd
+
+    folder, under_way = prepare_folder(out), prepare_folder(work)
+    tables, machine = [], {}
+    for part in parts(sizes):
+        if report:
+            report(f"{part.pages:,} pages, {part.use}: {len(part.dirty)} numbers of frames")
+        table = sweep(
+            structures=part.structures,
+            operations=OPERATIONS,
+            datasets=PATTERNS,
+            pages=[part.pages],
+            dirty=part.dirty,
+            repeats=ROUNDS[part.use],
+            seed=SEEDS[part.use],
+            out=under_way / f"{part.use}-{part.pages}",
+            progress=report is not None,
+        )
+        tables.append(wide(table, part.use))
+        machine = next(iter(table.attrs["machines"].values()))
+    if report:
+        report(f"{MAP_PAGES:,} pages, map: {len(MAP_LENGTHS)} x {len(MAP_DENSITIES)} cells")
+    medians = _measure_map(under_way / "map", progress=report is not None)
+    rounds = pd.concat(tables, ignore_index=True)
+    write_text(folder / "map.csv", medians.to_csv(index=False, float_format="%.4g"))
+    write_text(folder / "rounds.csv", rounds.to_csv(index=False, float_format="%.4g"))
+    write_text(folder / "machine.json", json.dumps(machine, indent=1, ensure_ascii=False) + "\n")
+    return folder
+
+
+def _measure_map(out: pathlib.Path, *, progress: bool) -> "pd.DataFrame":
+    """Return medians of whole epochs, a row a density and cluster length."""
+    table = sweep(
+        structures=TUNED,
+        operations=("epoch",),
+        datasets=[("clustered", {"length": length}) for length in MAP_LENGTHS],
+        pages=[MAP_PAGES],
+        dirty=MAP_DENSITIES,
+        repeats=ROUNDS["try"],
+        out=out,
+        progress=progress,
+    )
+    kept = table[~table["control"]].rename(columns={"dataset_length": "length"})
+    medians = kept.pivot_table(
+        index=["length", "dirty"], columns="structure", values="ns", aggfunc="median"
+    )
+    return medians.reset_index().rename_axis(columns=None)
+
+
+def wide(table: "pd.DataFrame", use: str) -> "pd.DataFrame":
+    """Return a sweep's samples with a column for each structure."""
+    kept = table[~table["control"]].copy()
+    kept["set"], kept["round"] = use, kept["repeat"]
+    kept["pattern"] = [pattern_name(row) for row in kept.to_dict("records")]
+    rounds = kept.pivot_table(index=list(KEYS), columns="structure", values="ns", sort=False)
+    return rounds.reset_index().rename_axis(columns=None)
+
+
+def pattern_name(row: dict[Any, Any]) -> str:
+    """Return a pattern with its options, as in ``clustered:length=64``."""
+    options = [
+        f"{name[8:]}={float(value):g}"
+        for name, value in row.items()
+        if str(name).startswith("dataset_") and value not in ("", None) and value == value
+    ]
+    return ":".join([str(row["dataset"]), *filter(None, [",".join(options)])])
+
+
+class Study(NamedTuple):
+    """A crossover study, read back."""
+
+    rounds: "pd.DataFrame"
+    machine: dict[str, Any]
+    map: "pd.DataFrame"
+
+
+def load(folder: str | os.PathLike[str] | None = None) -> Study:
+    """Return a study that :func:`record` wrote; the shipped one when `folder` is omitted."""
+    import pandas as pd
+
+    where = data_file("measured/crossovers") if folder is None else pathlib.Path(folder)
+    machine = json.loads((where / "machine.json").read_text(encoding="utf-8"))
+    return Study(pd.read_csv(where / "rounds.csv"), machine, pd.read_csv(where / "map.csv"))
