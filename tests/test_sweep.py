@@ -430,6 +430,9 @@ def test_a_file_that_was_cut_off_keeps_its_good_rows(tmp_path, pretended, cut):
     if cut > 1:  # only the end of the last line: nothing is bad
         assert "bad rows are left out" in said[0]
         assert (tmp_path / "samples-before.csv").read_bytes() == whole[:-cut]
+    more = sweep(**{**SMALL, "repeats": 4}, out=tmp_path)
+    require_whole(tmp_path, 2, 4)
+    assert more.attrs["bad_rows"] == []
 
 
 def edited(row, **changes):
