@@ -2,7 +2,7 @@
 
 In each round every structure has its turn, in a new random order.  A turn is one epoch off the
 clock, which brings the structure's own memory into the caches (or, where a cold cache is asked for,
-a walk over other memory that throws it out), and then, on frames that no processor has seen before:
+a walk over other memory that throws it out), and then, on frames that it has not seen before:
 
     insert (timed), collect (timed)  ·  insert, harvest (timed)  ·  insert, clear (timed)  ·  epoch
 

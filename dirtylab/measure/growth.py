@@ -30,13 +30,14 @@ def resident_bytes() -> int:
 def growth_of(make: Callable[[], Made]) -> tuple[Made, int]:
     """Make something; return it, and by how many bytes the process has grown.
 
-    What the C library keeps of freed memory goes back to the system before, where it can: else a
-    bitmap of 1.25 MB that took the place of another came out as 0.  Whole pages are counted, and
-    what else the process did meanwhile: below some 100 kB it says little.
+    What the C library keeps of freed memory goes back to the system before and after, where it can:
+    else a bitmap of 1.25 MB that took the place of another came out as 0.  Whole pages are counted,
+    and what else the process did meanwhile: below some 100 kB it says little.
     """
     give_back()
     before = resident_bytes()
     made = make()
+    give_back()
     return made, resident_bytes() - before
 
 

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -190,8 +191,16 @@ def usual_rounds(cell: Cell) -> int:
     return 15 if work < 10**5 else 9 if work < 3 * 10**6 else 5
 
 
-def measure(task: Task) -> Done:
-    """Measure rounds of a cell while nothing else of ours is measured on this machine."""
+def measure(task: Task, ticket: str = "") -> Done:
+    """Measure rounds of a cell while nothing else of ours is measured on this machine.
+
+    Parameters
+    ----------
+    task : Task
+        What to measure.
+    ticket : str, optional
+        Makes a request another one: dask gives equal requests the same result, or error.
+    """
     with alone_on_machine():
         contest = Contest(task.cell, task.plan)
         rows = [
@@ -265,7 +274,7 @@ def _run_elsewhere(
     tasks: list[Task], executor: concurrent.futures.Executor
 ) -> Iterator[tuple[Task, Done]]:
     """Hand all tasks out; take each one's result once, asking again where a worker was lost."""
-    waiting = {executor.submit(measure, task): (task, 1) for task in tasks}
+    waiting = {_submit(executor, task): (task, 1) for task in tasks}
     trouble: Exception | None = None
     try:
         while waiting and trouble is None:
@@ -280,7 +289,7 @@ def _run_elsewhere(
                     if attempt == MOST_ATTEMPTS or isinstance(error, HOPELESS):
                         trouble = error
                     else:
-                        waiting[executor.submit(measure, task)] = (task, attempt + 1)
+                        waiting[_submit(executor, task)] = (task, attempt + 1)
                 else:
                     yield task, done
         if trouble is not None:
@@ -288,6 +297,10 @@ def _run_elsewhere(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _submit(executor: concurrent.futures.Executor, task: Task) -> "concurrent.futures.Future[Done]":
+    return executor.submit(measure, task, uuid.uuid4().hex)
 
 
 def _weight(task: Task) -> float:
