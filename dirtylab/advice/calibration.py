@@ -131,9 +131,7 @@ def calibrate(
     """
     import pandas as pd
 
-    _check.real("seconds", seconds, LEAST_CELLS = 10
-"""Cells that a fit needs."""
-LEAST_SECONDS, MOST_SECONDS)
+    _check.real("seconds", seconds, LEAST_SECONDS, MOST_SECONDS)
     rows: list[dict[str, Any]] = []
     begun = time.monotonic()
     for cell, found in measured(design(1024, seed=1), seconds):
