@@ -8,16 +8,17 @@ some are kept, so that a slider that goes back and forth finds them.
 import base64
 import collections
 import html
-import io
+import struct
 import textwrap
+import zlib
 from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
 from dirtylab.figures.style import FAINT, new_figure
 
@@ -66,18 +67,30 @@ class Canvas:
         for artist in sorted(self._moving, key=lambda one: one.get_zorder()):
             if artist.get_visible():
                 artist.draw(canvas.get_renderer())
-        return _encoded(np.asarray(canvas.buffer_rgba()))
+        return png_of(np.asarray(canvas.buffer_rgba()))
 
     def forget(self) -> None:
         """Draw every background anew."""
         self._kept.clear()
 
 
-def _encoded(pixels: Any) -> bytes:
-    """Return pixels as PNG, compressed little: 4 ms, where the usual level takes 25."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[:, :, :3]).save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
+def png_of(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """Return pixels, shape ``(height, width, 4)``, as PNG: rows as they are, compressed little.
+
+    Measured, 900 × 440 pixels: 2.3 ms; Pillow at its lowest level of compression 6 … 17 ms.
+    """
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, 1 + 4 * width), np.uint8)  # each begins with the filter: none
+    rows[:, 1:] = pixels.reshape(height, 4 * width)
+    head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a part of a PNG file: length, kind, data, checksum."""
+    checksum = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + checksum
 
 
 def picture_html(png: bytes, alt: str, size: tuple[int, int]) -> str:
