@@ -21,7 +21,7 @@ from dirtylab.explore.controls import (
 )
 from dirtylab.explore.crossover_figure import CrossoverFigure, Drawn
 from dirtylab.explore.lines import AXES, Setting, at, curves, dirty_in, model_name
-from dirtylab.explore.measuring import Asked, Found, Measurement, Works, cells, require_memory
+from dirtylab.explore.measuring import Asked, Found, Measurement, Works, cells
 from dirtylab.explore.scale import (
     DENSITIES,
     DIRTY,
@@ -359,16 +359,15 @@ class CrossoverView(View[CrossoverState]):
     # --- measuring ------------------------------------------------------------------------------
 
     def _measure(self) -> None:
-        from dirtylab.explore.worker import Job
+        from dirtylab.explore.job import Job
+        from dirtylab.explore.job import checked as checked_job
 
         state = self.state
         drawn, _ = self._drawn()
         setting = self._setting(state)
         x, wanted = cells(setting, [one.at for one in drawn.meetings])
         structures = tuple(_contestant(name, state.radix) for name in state.structures)
-        largest = max(wanted, key=lambda cell: cell.pages)
-        require_memory(structures, largest)
-        job: Job = Job(structures, state.operation, tuple(wanted), state.rounds, SEED)
+        job = checked_job(Job(structures, state.operation, tuple(wanted), state.rounds, SEED))
         asked = Asked(setting, state.operation, state.radix)
         names = {name: model_name(name, state.radix) for name in state.structures}
         self._measurement.start(asked, x, job, names)

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab import _check
 from dirtylab.explore.datasets import most_dirty, refuse, tracked
 from dirtylab.explore.lines import LENGTHS, Setting, dirty_in, with_length
-from dirtylab.explore.scale import PAGES, bytes_label
+from dirtylab.explore.scale import PAGES
 from dirtylab.explore.view import Progress
 from dirtylab.measure.contest import Cell
-from dirtylab.theory.memory import structure_bytes
 
 if TYPE_CHECKING:
-    from dirtylab.explore.worker import Event, Job
+    from dirtylab.explore.job import Event
 
 POINTS = 13
 """Points of a measurement, about half of them near the crossovers."""
@@ -26,8 +24,6 @@ MOST_DIRTY = 2_000_000
 MOST_PAGES = 200_000_000
 """Larger cells are left out along an axis: seconds a round."""
 LEAST_DIRTY = 10
-_COPIES = 6
-"""Arrays of the size of the frames that are alive at once."""
 
 Samples = dict[str, dict[float, list[float]]]
 """Structure to place on the axis to nanoseconds, round by round."""
@@ -36,7 +32,7 @@ Samples = dict[str, dict[float, list[float]]]
 class Works(Protocol):
     """A worker: see ``dirtylab.explore.worker``."""
 
-    def measure(self, job: "Job", on_event: Callable[["Event"], None]) -> None:
+    def measure(self, job: Any, on_event: Callable[[Any], None]) -> None:
         """Begin."""
 
     def cancel(self) -> None:
@@ -58,7 +54,8 @@ class Asked(NamedTuple):
 class Found:
     """What a measurement has given so far."""
 
-    asked: Asked
+    asked: Any
+    """What was asked for; hashable."""
     x: list[float]
     names: Mapping[str, str]
     """The worker's name of a structure to that of its line: ``tree`` to ``tree64``."""
@@ -119,7 +116,7 @@ class Measurement:
         self._worker: Works | None = None
         self._run = 0
         self._progress = Progress(False, 0, 1, "")
-        self.found: dict[Asked, Found] = {}
+        self.found: dict[Any, Found] = {}
         self.latest: Found | None = None
 
     @property
@@ -127,7 +124,7 @@ class Measurement:
         """How far it is."""
         return self._progress
 
-    def start(self, asked: Asked, x: Sequence[float], job: "Job", names: Mapping[str, str]) -> None:
+    def start(self, asked: Any, x: Sequence[float], job: Any, names: Mapping[str, str]) -> None:
         """Begin; what the last measurement found is kept."""
         if self._progress.running:
             raise ValueError("a measurement is running; cancel it first")
@@ -157,9 +154,10 @@ class Measurement:
         if event.kind == "cell":
             found.add(event.cell, event.rows)
             self.found[found.asked], self.latest = found, found
-        message = _MESSAGES.get(event.kind, "measuring … {done} of {total} points").format(
-            done=event.done, total=event.total, why=event.message
-        )
+        usual = _MESSAGES.get(event.kind, "measuring …: {done} of {total} points")
+        message = event.message or usual.format(done=event.done, total=event.total)
+        if event.kind == "failed":
+            message = f"not measured: {event.message}"
         running = event.kind in ("progress", "cell")
         self._progress = Progress(running, event.done, max(event.total, 1), message)
         self._changed()
@@ -168,7 +166,6 @@ class Measurement:
 _MESSAGES = {
     "done": "measured {total} points",
     "cancelled": "cancelled: {done} of {total} points were measured and are kept",
-    "failed": "{why}",
 }
 
 
@@ -245,21 +242,3 @@ def _some(places: Sequence[int]) -> list[int]:
     return [
         places[index] for index in np.unique(np.linspace(0, len(places) - 1, POINTS).astype(int))
     ]
-
-
-def require_memory(structures: Sequence[tuple[str, Mapping[str, Any]]], cell: Cell) -> None:
-    """Refuse a cell that this machine's memory could not hold.
-
-    Raises
-    ------
-    MemoryError
-        How much it needs, and how much there is.
-    """
-    tracking = sum(structure_bytes(name, cell.pages, **options) for name, options in structures)
-    needed = tracking + 8 * _COPIES * cell.dirty
-    installed = _check.physical_memory()
-    if needed > 0.8 * installed:
-        raise MemoryError(
-            f"pages={cell.pages:,}: measuring these {len(structures)} structures needs "
-            f"{bytes_label(needed)} of memory; this machine has {bytes_label(installed)}"
-        )
