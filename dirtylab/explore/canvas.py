@@ -83,7 +83,7 @@ def png_of(pixels: npt.NDArray[np.uint8]) -> bytes:
     rows = np.zeros((height, 1 + 4 * width), np.uint8)  # each begins with the filter: none
     rows[:, 1:] = pixels.reshape(height, 4 * width)
     head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows.data, 1)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
 
 

@@ -37,7 +37,7 @@ _COPY = (
 )
 
 
-class Frame(widgets.VBox):
+class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
     """A view with its controls, to be shown by JupyterLab or Voila.
 
     Parameters

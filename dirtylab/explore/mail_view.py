@@ -290,8 +290,11 @@ def _mark(ax: Axes, name: str, method: str, marker: str) -> Any:
     return ax.plot(
         [], [], marker=marker, color=color, markersize=6 if method != AS_POSTED else 8,
         markerfacecolor="white" if _HOLLOW[method] else color, zorder=4,
-        linestyle={POSTED: ":", AS_POSTED: "", CAREFUL: "-"}[method], linewidth=1.2,
+        linestyle=_STYLES[method], linewidth=1.2,
     )[0]  # fmt: skip
+
+
+_STYLES: dict[str, Any] = {POSTED: ":", AS_POSTED: "", CAREFUL: "-"}
 
 
 def _legend() -> list[Line2D]:
@@ -299,7 +302,7 @@ def _legend() -> list[Line2D]:
     marks = [
         Line2D([], [], color=FAINT, marker=marker, label=label,
                markerfacecolor="white" if _HOLLOW[method] else FAINT,
-               linestyle={POSTED: ":", AS_POSTED: "", CAREFUL: "-"}[method])
+               linestyle=_STYLES[method])
         for method, (marker, label) in _MARKS.items()
     ]  # fmt: skip
     return [*colors, *marks]

@@ -55,7 +55,7 @@ BUILT = (8, 16, 32, 64)
 """Radices that ``dirtylab.STRUCTURES`` has; the others are by the same formula."""
 AS = ("times the bitmap", "bytes")
 ALLOCATED = ("bitmap", "tree", "hybrid", "posted-tree")
-_ENTRY_LOOKS = {4: (0, (1, 1)), 8: "-", 16: (0, (5, 2))}
+_ENTRY_LOOKS: dict[int, Any] = {4: (0, (1, 1)), 8: "-", 16: (0, (5, 2))}
 _LABELS = {
     "bitmap": "bitmap",
     "tree": "tree of that radix",

@@ -40,7 +40,7 @@ DENSITIES = (*_LEADING, 1.0)
 
 def with_value(steps: Sequence[Number], value: Number) -> tuple[Number, ...]:
     """Return the steps of a slider, `value` among them wherever it lies."""
-    return tuple(sorted({*steps, value}))
+    return tuple(sorted(set(steps) | {value}))
 
 
 def nearest(steps: Sequence[Number], value: float) -> Number:
