@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
-from dirtylab.advise.model import OPERATIONS, Model
+from dirtylab.advice.model import OPERATIONS, Model
 from dirtylab.explore import datasets
 from dirtylab.explore.controls import (
     Action,
@@ -313,15 +313,11 @@ class CrossoverView(View[CrossoverState]):
         )
 
     def _note(self, found: Found | None) -> str:
-        error = self._model.held_out
         without = [
             look(name, self.state.radix).label for name in self.state.structures
             if model_name(name, self.state.radix) not in self._model.structures
         ]  # fmt: skip
-        parts = [
-            f"Lines: cost model, within {percent(error.median)} (median) of measured cells it was "
-            f"not fitted to; fitted on {caption(self._model.machine)}.",
-        ]
+        parts = [f"Lines: cost model, {self._trial()}; fitted on {caption(self._model.machine)}."]
         if found is not None:
             parts.append(
                 "Markers: measured here, median of interleaved rounds, bars from the 10th to the "
@@ -332,6 +328,16 @@ class CrossoverView(View[CrossoverState]):
         if without:
             parts.append(f"No model of {named(without)}: measured only.")
         return " ".join(parts)
+
+    def _trial(self) -> str:
+        trial = self._model.trial
+        if trial is None:
+            return "not tried on cells held out"
+        off, far_off = (f"{100 * share:.0f} %" for share in trial.error)
+        return (
+            f"off by {off} in the median ({far_off} at the 90th percentile) on {trial.cells} cells "
+            "that it was not fitted to"
+        )
 
     def table(self) -> "pd.DataFrame":
         """Return lines and samples in one table."""
@@ -351,7 +357,10 @@ class CrossoverView(View[CrossoverState]):
         """Return the parameters, the model's machine and errors, and the seed."""
         return {
             "parameters": dataclasses.asdict(self.state),
-            "model": {"machine": self._model.machine, "held_out": self._model.held_out._asdict()},
+            "model": {
+                "machine": self._model.machine,
+                "trial": self._model.trial and self._model.trial.as_dict(),
+            },
             "seed": SEED,
             "units": {"ns": "nanoseconds an operation"},
         }

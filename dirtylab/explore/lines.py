@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab.advise.model import Model, cache_bytes, subject_of
+from dirtylab.advice.model import Model
 from dirtylab.explore.controls import Options
 from dirtylab.explore.datasets import most_dirty, recorded, refuse, tracked
 from dirtylab.explore.scale import PAGES, powers_of_two
 from dirtylab.theory import ranges
 from dirtylab.theory.occupancy import Array, occupied
 from dirtylab.theory.operations import Pattern
-from dirtylab.theory.terms import terms
 
 POINTS = 61
 """Points of a line of dirty frames; a line is straight between them on log-log axes."""
@@ -66,8 +65,6 @@ class Place(NamedTuple):
 class Remembered(Pattern):
     """A pattern whose blocks are counted once, whoever asks."""
 
-    __slots__ = ()
-
     def occupied(self, block: int) -> Array:
         """Return the expected number of blocks touched."""
         if self.dataset == "trace":
@@ -111,15 +108,6 @@ def _strided(pages: int, dirty: Array, block: int, step: int) -> Array:
     return np.clip(np.array(counted, float).reshape(dirty.shape), np.minimum(dirty, 1.0), most)
 
 
-def predicted(model: Model, structure: str, operation: str, pattern: Pattern) -> Array:
-    """Return nanoseconds as ``model.predict`` does, of a pattern that remembers its blocks."""
-    subject = subject_of(structure, cache_bytes(model.machine))
-    parts = ("insert", "harvest") if operation == "epoch" else (operation,)
-    times = [model.laws[structure, part].predict(terms(subject, part, pattern)) for part in parts]
-    total: Array = np.sum(times, axis=0)
-    return total
-
-
 def model_name(structure: str, radix: int) -> str:
     """Return the name by which models know a structure; a ``tree`` has the radix of the slider."""
     return f"tree{radix}" if structure == "tree" else structure
@@ -146,7 +134,13 @@ def curves(model: Model, structures: tuple[str, ...], operation: str, setting: S
     """
     axis = places(setting)
     known = [name for name in structures if name in model.structures]
-    ns = {name: _along(model, name, operation, setting, axis.places) for name in known}
+    dataset = tracked(setting.dataset, setting.options).generator
+    patterns = [Remembered(dataset, one.pages, one.dirty, one.options) for one in axis.places]
+    ns = {
+        name: np.concatenate([model.times(name, operation, one) for one in patterns])
+        for name in known
+        if patterns
+    }
     return Curves(axis.x, axis.dirty, axis.pages, ns)
 
 
@@ -209,21 +203,6 @@ def _possible(dataset: str, pages: int, dirty: int, options: Options) -> bool:
     except (ValueError, IndexError):
         return False
     return True
-
-
-def _along(
-    model: Model, structure: str, operation: str, setting: Setting, axis: list[Place]
-) -> Array:
-    name = tracked(setting.dataset, setting.options).generator
-    parts = [_remembered_time(model, structure, operation, name, place) for place in axis]
-    return np.concatenate(parts) if parts else np.empty(0)
-
-
-def _remembered_time(
-    model: Model, structure: str, operation: str, dataset: str, place: Place
-) -> Array:
-    pattern = Remembered(dataset, place.pages, place.dirty, place.options)
-    return predicted(model, structure, operation, pattern)
 
 
 def _theory(dataset: str, options: Options) -> Mapping[str, Any]:

@@ -3,8 +3,8 @@
 import atexit
 import functools
 
-from dirtylab.advise.calibration import current_model
-from dirtylab.advise.model import Model
+from dirtylab.advice.calibration import current_model
+from dirtylab.advice.model import Model
 from dirtylab.explore.measuring import Works
 
 
