@@ -1,0 +1,1 @@
+"""Views with sliders for JupyterLab and Voila."""
