@@ -6,7 +6,9 @@ PYTEST := $(BIN)/python -m pytest
 KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures words \
   datasets generators patterns laws traces describe)
 
-.PHONY: help reproduce lab notebooks docs test lint format clean-cache clean
+VOILA := --classic-tree --show_tracebacks=True
+
+.PHONY: help reproduce lab dashboard notebooks docs test lint format clean-cache clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -15,7 +17,10 @@ reproduce: $(VENV)/ready  ## the nine runs of 2016 beside this machine's, with v
 	$(BIN)/dirtylab reproduce
 
 lab: $(VENV)/ready  ## JupyterLab with the notebooks
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb
+
+dashboard: $(VENV)/ready-dashboard  ## the notebooks as pages with sliders and no code (Voila)
+	$(BIN)/voila $(VOILA) notebooks
 
 notebooks: $(VENV)/ready-dev  ## execute the notebooks again, in place
 	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --inplace \
@@ -57,6 +62,10 @@ $(VENV)/python-found:
 
 $(VENV)/ready: $(VENV)/python-found pyproject.toml
 	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/ready-dashboard: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet -e '.[dashboard]'
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready

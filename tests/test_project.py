@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
@@ -51,12 +52,35 @@ def test_importing_every_structure_compiles_nothing():
     assert done.stdout.split() == ["True", "0", "set()"], done.stderr
 
 
+def wanted_from_conda():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [*project["dependencies"], *project["optional-dependencies"]["dashboard"]]
+
+
 def test_conda_users_get_the_same_bounds():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     conda = [entry for entry in listed if isinstance(entry, str) and entry != "pip"]
-    assert conda == [f"python{project['requires-python']}", *project["dependencies"]]
+    assert conda == [f"python{project['requires-python']}", *wanted_from_conda()]
     assert listed[-1] == {"pip": ["-e ."]}
+
+
+def test_binder_gets_the_same_bounds_and_installs_the_project_afterwards():
+    listed = yaml.safe_load((ROOT / ".binder/environment.yml").read_text())["dependencies"]
+    assert re.fullmatch(r"python=3\.1[1-9]", listed[0])
+    assert listed[1:] == [*wanted_from_conda(), "pip"], "no -e .: it is copied before the rest"
+    script = ROOT / ".binder/postBuild"
+    assert os.access(script, os.X_OK)
+    assert "pip install --quiet --no-cache-dir --no-deps -e ." in script.read_text()
+    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
+
+
+def test_make_lab_opens_on_the_start_page():
+    recipe = re.search(r"^lab:.*\n\t(.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    page = re.search(r"default_url=/lab/tree/(\S+)", recipe)[1]
+    assert "--notebook-dir=notebooks" in recipe
+    assert (ROOT / "notebooks" / page).name == "00_start_here.ipynb"
+    assert (ROOT / "notebooks" / page).exists()
 
 
 def test_the_versions_agree():
@@ -93,7 +117,7 @@ def test_examples_in_docstrings_are_true(name):
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
-FLOORS = ["cli", "figures", "mailing_list", "measure", "structures", "datasets", "theory"]
+FLOORS = ["cli", "explore", "figures", "mailing_list", "measure", "structures", "datasets", "theory"]
 """From the top; a room imports from lower floors only."""
 MAY_LOOK_UP = {("mailing_list.command", "figures")}
 """The command hands its result to the figures, when it is done."""
