@@ -29,7 +29,7 @@ from dirtylab.explore.scale import (
     frames_label,
     guest_memory,
     nearest,
-    pages_label,
+    pages_read,
     percent,
     short,
     with_value,
@@ -146,14 +146,14 @@ class CrossoverView(View[CrossoverState]):
             Choice("x", "axis", AXES, state.x, _AXES),
             Choice("dataset", "pattern", datasets.names(), state.dataset),
             *datasets.controls(state.dataset, state.options),
-            Slider("pages", "slot", with_value(PAGES, state.pages), state.pages, pages_label),
+            Slider("pages", "slot, pages", with_value(PAGES, state.pages), state.pages, pages_read),
             Choice("given", "dirty given as", (_FRAMES, _DENSITY), self._given()),
             self._amount(),
             Several("structures", "structures", offered(), state.structures, labels, colors),
-            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits a node"),
+            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits"),
             Slider(
-                "rounds", "rounds", with_value(ROUNDS, state.rounds), state.rounds,
-                lambda n: f"{n} samples a point",
+                "rounds", "samples", with_value(ROUNDS, state.rounds), state.rounds,
+                lambda n: f"{n} a point",
             ),
         ]  # fmt: skip
 

@@ -59,7 +59,7 @@ KNOBS: Mapping[str, tuple[Knob, ...]] = {
         Knob("overlap", "clusters may overlap", _YES_NO, "no"),
     ),
     "zipf": (
-        Knob("exponent", "exponent", _EXPONENTS, 1.0, lambda value: f"{value:g} (no unit)"),
+        Knob("exponent", "exponent", _EXPONENTS, 1.0, lambda value: f"{value:g}"),
         Knob("scattered", "ranks scattered", _YES_NO, "yes"),
     ),
     "hotset": (

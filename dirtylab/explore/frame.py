@@ -30,10 +30,11 @@ REFUSALS = (ValueError, TypeError, IndexError, MemoryError, OSError)
 TABLE_DELAY = 0.4
 """Seconds of rest after which the numbers below a figure follow it."""
 _CONTROLS_WIDTH = "330px"
-_COPY = (
+_COPY = html.escape(
     "navigator.clipboard.writeText(this.nextElementSibling.textContent)"
     ".then(()=>{this.textContent='Copied'},()=>{this.textContent='Select and copy:'});"
-    "setTimeout(()=>{this.textContent='Copy parameters'},1500)"
+    "setTimeout(()=>{this.textContent='Copy parameters'},1500)",
+    quote=True,
 )
 
 
@@ -66,8 +67,8 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
     # --- widgets --------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self._picture, self._sentence = widgets.HTML(), widgets.HTML()
-        self._note, self._extra, self._line = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        # One widget for all that follows the state: each further message would cost some 5 ms.
+        self._shown = widgets.HTML()
         self._message = widgets.HTML(layout=widgets.Layout(min_height="44px"))
         self._bar = widgets.IntProgress(0, 0, 1, layout=widgets.Layout(width="100%"))
         self._bar.layout.visibility = "hidden"
@@ -80,13 +81,13 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
                                         "on as JSON", self._export)])],
             layout=widgets.Layout(justify_content="space-between"),
         )  # fmt: skip
-        self._controls = widgets.VBox(layout=widgets.Layout(width="100%"))
+        # Beside the picture one column of controls; where they stand above it, as many as fit.
+        self._controls = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap", width="100%"))
         left = widgets.VBox(
             [self._controls, self._bar, self._message],
-            layout=widgets.Layout(width=_CONTROLS_WIDTH, flex="0 0 auto"),
+            layout=widgets.Layout(flex=f"1 1 {_CONTROLS_WIDTH}", min_width=_CONTROLS_WIDTH),
         )
-        right = widgets.VBox([self._picture, self._sentence, self._extra, self._note, self._line])
-        self._body = widgets.HBox([left, right], layout=widgets.Layout(flex_flow="row wrap"))
+        self._body = widgets.HBox([left, self._shown], layout=widgets.Layout(flex_flow="row wrap"))
 
     def _button(
         self, label: str, tip: str, action: Callable[[], None], enabled: bool = True
@@ -163,18 +164,8 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._ask_table()
 
     def _show(self, shown: Shown) -> None:
-        self._last = picture_html(shown.png, shown.alt, shown.size)
-        self._picture.value = self._last
-        self._sentence.value = (
-            f'<div role="status" style="font-size:14px;line-height:1.4;min-height:40px;'
-            f'max-width:{shown.size[0]}px">{html.escape(shown.sentence)}</div>'
-        )
-        self._note.value = (
-            f'<div style="font-size:12px;line-height:1.35;color:#595959;'
-            f'max-width:{shown.size[0]}px">{html.escape(shown.note)}</div>'
-        )
-        self._extra.value = shown.extra
-        self._line.value = _copy_line(self.view.line)
+        self._last = shown_html(shown, self.view.line)
+        self._shown.value = self._last
         if 'role="alert"' in self._message.value:
             self._say("")
 
@@ -182,8 +173,7 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         """Say why there is no such picture; the last one fades."""
         self._say(why)
         if self._last:
-            self._picture.value = f'<div style="opacity:.25">{self._last}</div>'
-        self._sentence.value = '<div style="min-height:40px"></div>'
+            self._shown.value = f'<div style="opacity:.25">{self._last}</div>'
 
     def _show_progress(self) -> None:
         progress = self.view.progress()
@@ -283,7 +273,7 @@ def _slider(control: Slider) -> widgets.SelectionSlider:
     return widgets.SelectionSlider(
         options=[(control.shown(step), step) for step in control.steps],
         value=control.value, description=control.label, continuous_update=True,
-        style={"description_width": "110px"}, layout=widgets.Layout(width="100%"),
+        style={"description_width": "100px"}, layout=widgets.Layout(width="318px"),
     )  # fmt: skip
 
 
@@ -291,7 +281,7 @@ def _choice(control: Choice) -> widgets.Dropdown:
     return widgets.Dropdown(
         options=[(control.shown.get(word, word), word) for word in control.words],
         value=control.value, description=control.label,
-        style={"description_width": "110px"}, layout=widgets.Layout(width="97%"),
+        style={"description_width": "100px"}, layout=widgets.Layout(width="318px"),
     )  # fmt: skip
 
 
@@ -313,7 +303,7 @@ def _box(control: Several | Pad, word: Any) -> widgets.Widget:
 
 def _titled(label: str, boxes: Sequence[widgets.Widget]) -> widgets.Widget:
     row = widgets.HBox(boxes, layout=widgets.Layout(flex_flow="row wrap", width="100%"))
-    return widgets.VBox([widgets.HTML(html.escape(label)), row])
+    return widgets.VBox([widgets.HTML(html.escape(label)), row], layout=_column())
 
 
 def _rows(controls: Sequence[Control], made: Sequence[widgets.Widget]) -> list[widgets.Widget]:
@@ -321,12 +311,23 @@ def _rows(controls: Sequence[Control], made: Sequence[widgets.Widget]) -> list[w
     pairs = list(zip(controls, made, strict=True))
     buttons = [one for control, one in pairs if isinstance(control, Action)]
     rest = [one for control, one in pairs if not isinstance(control, Action)]
-    return [*rest, widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap"))]
+    return [*rest, widgets.HBox(buttons, layout=_column())]
 
 
-def _copy_line(line: str) -> str:
+def _column() -> widgets.Layout:
+    return widgets.Layout(width="318px")
+
+
+def shown_html(shown: Shown, line: str) -> str:
+    """Return a picture, what is said of it, and the line of Python that recreates it."""
+    width = f"max-width:{shown.size[0]}px"
     return (
-        f'<div style="font-size:12px;line-height:1.5"><button type="button" class="jupyter-button" '
-        f'onclick="{html.escape(_COPY, quote=True)}">Copy parameters</button> '
-        f"<code>{html.escape(line)}</code></div>"
+        f"<div>{picture_html(shown.png, shown.alt, shown.size)}"
+        f'<div role="status" style="font-size:14px;line-height:1.4;min-height:60px;{width}">'
+        f"{html.escape(shown.sentence)}</div>{shown.extra}"
+        f'<div style="font-size:12px;line-height:1.35;min-height:48px;color:#595959;{width}">'
+        f"{html.escape(shown.note)}</div>"
+        f'<div style="font-size:12px;line-height:1.5;{width}">'
+        f'<button type="button" class="jupyter-button" onclick="{_COPY}">Copy parameters</button> '
+        f"<code>{html.escape(line)}</code></div></div>"
     )

@@ -41,9 +41,9 @@ RATIOS = (
     ("posted-tree", "posted-list"), ("posted-bitmap", "posted-list"),
     ("posted-bitmap", "posted-tree"),
 )  # fmt: skip
-_SIZE = (9.0, 4.7)
-_RANDOM, _SEQUENTIAL = (0.09, 0.235, 0.37, 0.67), (0.485, 0.235, 0.19, 0.67)
-_RATIOS = (0.765, 0.235, 0.205, 0.67)
+_SIZE = (7.9, 4.7)
+_RANDOM, _SEQUENTIAL = (0.095, 0.265, 0.355, 0.65), (0.475, 0.265, 0.185, 0.65)
+_RATIOS = (0.765, 0.265, 0.205, 0.65)
 _MARKS = {POSTED: ("o", "2016"), AS_POSTED: ("+", "here, as posted"),
           CAREFUL: ("s", "here, carefully")}  # fmt: skip
 _HOLLOW = {POSTED: True, AS_POSTED: False, CAREFUL: False}
@@ -105,7 +105,7 @@ class MailView(View[MailState]):
         state = self.state
         return [
             Slider("run", "run", RUNS, state.run,
-                   lambda run: f"{run}: {_row(run).label} dirty frames"),
+                   lambda run: f"{run}: {_row(run).label}"),
             Slider("repeats", "run it with", tuple(sorted({*REPEATS, state.repeats})),
                    state.repeats, lambda n: f"{n} samples"),
         ]  # fmt: skip
@@ -262,7 +262,7 @@ class _Parts:
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time_label(value)))
         ax.tick_params(labelleft=order == "random")
         if order == "random":
-            ax.legend(handles=_legend(), fontsize=9, frameon=False, ncols=6, loc="upper left",
+            ax.legend(handles=_legend(), fontsize=9, frameon=False, ncols=3, loc="upper left",
                       bbox_to_anchor=(-0.08, -0.17), borderaxespad=0, columnspacing=1.5,
                       handletextpad=0.4)  # fmt: skip
 

@@ -24,6 +24,7 @@ from dirtylab.explore.scale import (
     bytes_label,
     frames_label,
     pages_label,
+    pages_read,
     percent,
     powers_of_two,
     short,
@@ -63,8 +64,8 @@ _LABELS = {
     "posted-tree": "posted tree",
 }
 _POINTS = 240
-_SIZE = (9.0, 4.6)
-_LEFT, _RIGHT = (0.075, 0.245, 0.4, 0.665), (0.57, 0.245, 0.39, 0.665)
+_SIZE = (7.8, 4.6)
+_LEFT, _RIGHT = (0.075, 0.245, 0.38, 0.665), (0.575, 0.245, 0.385, 0.665)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,10 +161,10 @@ class MemoryView(View[MemoryState]):
         """Return the controls."""
         state = self.state
         return [
-            Slider("pages", "slot", with_value(PAGES, state.pages), state.pages, pages_label),
+            Slider("pages", "slot, pages", with_value(PAGES, state.pages), state.pages, pages_read),
             Slider("dirty", "dirty", with_value(DIRTY, state.dirty), state.dirty, frames_label),
             Slider("radix", "radix of tree", with_value(RADICES, state.radix), state.radix,
-                   lambda r: f"{r} bits a node"),
+                   lambda r: f"{r} bits"),
             Slider("entry", "entry of list", with_value(ENTRIES, state.entry), state.entry,
                    lambda n: f"{n} bytes"),
             Choice("show", "left figure in", AS, state.show),
@@ -257,7 +258,7 @@ class _Parts:
         right.set_yscale("log")
         right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
         right.xaxis.set_major_locator(LogLocator(numticks=7))
-        left.set_xticks([2.0**power for power in range(24, 47, 4)])
+        left.set_xticks([2.0**power for power in range(24, 47, 6)])
         left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_label(value)))
         left.set_xlim(LEAST_PAGES * PAGE_BYTES, MOST_PAGES * PAGE_BYTES)
         self._titles = [_text(ax, 0, 1.03, "left", bold=True) for ax in (left, right)]

@@ -22,6 +22,7 @@ from dirtylab.explore.lines import Remembered
 from dirtylab.explore.scale import (
     one_two_five,
     pages_label,
+    pages_read,
     percent,
     powers_of_two,
     short,
@@ -55,10 +56,10 @@ _UNIT_LABELS = {
     "pages": "pages dirty", "words": "words of\n64 pages", "lines": "cache lines\nof 512 pages",
     "nodes8": "nodes of\nradix 8", "nodes64": "nodes of\nradix 64",
 }  # fmt: skip
-_SIZE = (9.0, 4.4)
-_MAP = (0.01, 0.13, 0.37, 0.76)
-_RUNS = (0.46, 0.585, 0.53, 0.305)
-_UNITS = (0.46, 0.13, 0.53, 0.28)
+_SIZE = (8.0, 4.4)
+_MAP = (0.01, 0.2, 0.37, 0.67)
+_RUNS = (0.475, 0.585, 0.515, 0.305)
+_UNITS = (0.475, 0.13, 0.515, 0.28)
 _BLOCKS = {"pages": 1, "words": 64, "lines": 512}
 
 
@@ -174,11 +175,11 @@ class PatternView(View[PatternState]):
         return [
             Choice("dataset", "pattern", datasets.names(), state.dataset),
             *datasets.controls(state.dataset, state.options),
-            Slider("pages", "slot", with_value(PAGES, state.pages), state.pages, pages_label),
+            Slider("pages", "slot, pages", with_value(PAGES, state.pages), state.pages, pages_read),
             Slider("dirty", "writes", with_value(DIRTY, state.dirty), state.dirty,
                    lambda n: f"{short(n)} writes"),
             Slider("seed", "seed", with_value(SEEDS, state.seed), state.seed,
-                   lambda n: f"{n} (no unit)"),
+                   str),
         ]  # fmt: skip
 
     def change(self, name: str, value: Any) -> None:
@@ -272,7 +273,7 @@ class _Parts:
         colors = ["#555555", *(LOOKS[n].color for n in ("bitmap", "hybrid", "tree8", "tree64"))]
         places = range(len(UNITS))
         self._unit_bars = _bars(units, colors)
-        self._dashes = units.plot([], [], linestyle="", marker="_", markersize=52, color="#E69F00",
+        self._dashes = units.plot([], [], linestyle="", marker="_", markersize=44, color="#E69F00",
                                   markeredgewidth=2.5, zorder=5)[0]  # fmt: skip
         units.set_xlim(-0.6, len(UNITS) - 0.4)
         units.set_xticks(places, [_UNIT_LABELS[name] for name in UNITS])

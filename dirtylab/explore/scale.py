@@ -82,8 +82,13 @@ def bytes_label(nbytes: float) -> str:
 
 
 def pages_label(pages: int) -> str:
-    """Return what a slider of pages shows."""
+    """Return a slot in words."""
     return f"{short(pages)} pages = {guest_memory(pages)}"
+
+
+def pages_read(pages: int) -> str:
+    """Return what a slider of pages shows, shortly."""
+    return f"{short(pages)} = {guest_memory(pages)}"
 
 
 def frames_label(frames: int) -> str:
