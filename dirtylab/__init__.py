@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dirtylab import datasets, figures, mailing_list, measure, structures, theory
+    from dirtylab import datasets, explore, figures, mailing_list, measure, structures, theory
     from dirtylab.advice.advisor import advise
     from dirtylab.datasets import DATASETS
     from dirtylab.datasets.describe import describe
@@ -39,6 +39,7 @@ __all__ = [
     "advise",
     "datasets",
     "describe",
+    "explore",
     "figures",
     "mailing_list",
     "measure",

@@ -30,6 +30,8 @@ CONTESTANTS = (
 )
 SECONDS = 50.0
 """Time that a calibration measures for; compiling and fitting take some seconds more."""
+LEAST_CELLS = 10
+"""Cells that a fit needs."""
 LEAST_SECONDS, MOST_SECONDS = 10, 3600
 ROUNDS = 3
 """Rounds of a cell at each of its two visits."""
@@ -137,7 +139,11 @@ def calibrate(
         if report:
             share = min((time.monotonic() - begun) / seconds, 1.0)
             report(share, f"{cell.dataset}, {cell.dirty:,} of {cell.pages:,} pages")
-    return calibrated(pd.DataFrame.from_records(rows), this_machine()["facts"])
+    table = pd.DataFrame.from_records(rows)
+    cells = table[["pages", "dirty", "held_out"]].drop_duplicates()["held_out"]
+    if (~cells).sum() < LEAST_CELLS or not cells.any():
+        raise ValueError(f"seconds={seconds}: only {cells.size} cells were measured; give more")
+    return calibrated(table, this_machine()["facts"])
 
 
 def calibrated(table: "pd.DataFrame", machine: dict[str, Any]) -> Calibration:

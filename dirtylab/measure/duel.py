@@ -158,6 +158,46 @@ def pattern_name(row: dict[Any, Any]) -> str:
     return ":".join([str(row["dataset"]), *filter(None, [",".join(options)])])
 
 
+def measure_now(
+    pages: int = 1_000_000,
+    pattern: tuple[str, dict[str, Any]] = ("random", {}),
+    operation: str = "epoch",
+    *,
+    structures: tuple[str, ...] = TUNED,
+    rounds: int = 5,
+) -> "Study":
+    """Measure one curve of the study on this machine, in some seconds.
+
+    Parameters
+    ----------
+    pages : int, optional
+        Size of the slot.
+    pattern : (str, dict), optional
+        Name in ``dirtylab.DATASETS``, and options.
+    operation : str, optional
+        Which one.
+    structures : tuple of str, optional
+        Which ones.
+    rounds : int, optional
+        Of each cell.
+
+    Returns
+    -------
+    Study
+        With that curve alone, and no map.
+    """
+    table = sweep(
+        structures=structures,
+        operations=(operation,),
+        datasets=(pattern,),
+        pages=[pages],
+        dirty=_numbers(pages, 0.0),
+        repeats=rounds,
+    )
+    machine = next(iter(table.attrs["machines"].values()))
+    return Study(wide(table, "find"), machine, table.iloc[:0])
+
+
 class Study(NamedTuple):
     """A crossover study, read back."""
 

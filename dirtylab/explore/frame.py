@@ -1,0 +1,333 @@
+"""A view on a page: the same shell of widgets round each of them.
+
+::
+
+    title                                            Reset  Export  Copy parameters
+    sliders, choices, buttons  |  picture
+                               |  the finding in a sentence
+    messages · progress        |  assumptions and machine
+    the figure in numbers (opens)
+
+A callback, on whatever thread, takes over one value and asks for a drawing; the drawing is done on
+the kernel's main loop.  One lock guards the state against both.
+"""
+
+import html
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from dirtylab.explore.canvas import picture_html
+from dirtylab.explore.controls import Action, Choice, Control, Pad, Several, Slider
+from dirtylab.explore.export import export
+from dirtylab.explore.loop import Once
+from dirtylab.explore.view import Shown, View
+
+REFUSALS = (ValueError, TypeError, IndexError, MemoryError, OSError)
+"""Errors that say what a user could do; others are reported with their kind."""
+TABLE_DELAY = 0.4
+"""Seconds of rest after which the numbers below a figure follow it."""
+_CONTROLS_WIDTH = "330px"
+_COPY = html.escape(
+    "navigator.clipboard.writeText(this.nextElementSibling.textContent)"
+    ".then(()=>{this.textContent='Copied'},()=>{this.textContent='Select and copy:'});"
+    "setTimeout(()=>{this.textContent='Copy parameters'},1500)",
+    quote=True,
+)
+
+
+class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
+    """A view with its controls, to be shown by JupyterLab or Voila.
+
+    Parameters
+    ----------
+    view : View
+        What is shown; also as attribute ``view``.
+    """
+
+    def __init__(self, view: View[Any]) -> None:
+        self.view = view
+        self._lock = threading.RLock()
+        self._known: dict[str, Any] = {}
+        self._made: dict[str, widgets.Widget] = {}
+        self._shape: tuple[Any, ...] = ()
+        self._last = ""
+        self._build()
+        self._ask, self._ask_table = Once(self._draw), Once(self._tabulate, TABLE_DELAY)
+        view.redraw = self._ask
+        super().__init__(
+            [self._head, self._body, self._numbers],
+            layout=widgets.Layout(width="100%", border="1px solid #d0d0d0", padding="8px"),
+        )
+        self._draw()
+        self._tabulate()
+
+    # --- widgets --------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        # One widget for all that follows the state: each further message would cost some 5 ms.
+        self._shown = widgets.HTML()
+        self._message = widgets.HTML(layout=widgets.Layout(min_height="44px"))
+        self._bar = widgets.IntProgress(0, 0, 1, layout=widgets.Layout(width="100%"))
+        self._bar.layout.visibility = "hidden"
+        self._table = widgets.HTML()
+        self._numbers = widgets.Accordion([self._table], titles=["The figure in numbers"])
+        self._head = widgets.HBox(
+            [widgets.HTML(f"<b style='font-size:15px'>{html.escape(self.view.title)}</b>"),
+             widgets.HBox([self._button("Reset", "Back to how the view began", self._reset),
+                           self._button("Export", "Write CSV, PNG, SVG and PDF, and what they rest "
+                                        "on as JSON", self._export)])],
+            layout=widgets.Layout(justify_content="space-between"),
+        )  # fmt: skip
+        # Beside the picture one column of controls; where they stand above it, as many as fit.
+        self._controls = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap", width="100%"))
+        left = widgets.VBox(
+            [self._controls, self._bar, self._message],
+            layout=widgets.Layout(flex=f"1 1 {_CONTROLS_WIDTH}", min_width=_CONTROLS_WIDTH),
+        )
+        self._body = widgets.HBox([left, self._shown], layout=widgets.Layout(flex_flow="row wrap"))
+
+    def _button(
+        self, label: str, tip: str, action: Callable[[], None], enabled: bool = True
+    ) -> widgets.Button:
+        button = widgets.Button(
+            description=label, tooltip=tip, disabled=not enabled,
+            layout=widgets.Layout(width="auto"),
+        )  # fmt: skip
+        button.on_click(lambda _: self._guarded(action))
+        return button
+
+    # --- callbacks, on any thread ---------------------------------------------------------------
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Do what a button says; say what went wrong, if anything."""
+        try:
+            action()
+        except REFUSALS as error:
+            self._say(str(error))
+        except Exception as error:  # a view stays alive
+            self._say(f"{type(error).__name__}: {error}")
+
+    def _take(self, name: str, value: Any) -> None:
+        """Take over what a control was set to."""
+        with self._lock:
+            if self._known.get(name, self) == value:
+                return
+            self._known[name] = value
+            self._guarded(lambda: self.view.change(name, value))
+        self._ask()
+
+    def _act(self, name: str) -> None:
+        self.view.act(name)
+        self._ask()
+
+    def _reset(self) -> None:
+        with self._lock:
+            self.view.reset()
+        self._say("")
+        self._ask()
+
+    def _export(self) -> None:
+        def write() -> None:
+            files = export(self.view)
+            names = f"{files[0].stem}.{{{','.join(file.suffix[1:] for file in files)}}}"
+            self._say(f"Written to {files[0].parent}: {names}", good=True)
+
+        Once(lambda: self._guarded(write))()
+
+    def _say(self, text: str, *, good: bool = False) -> None:
+        color = "#1b5e20" if good else "#a00000"
+        self._message.value = (
+            f'<div role="{"status" if good else "alert"}" style="color:{color};line-height:1.3">'
+            f"{html.escape(text)}</div>"
+            if text
+            else ""
+        )
+
+    # --- drawing, on the main loop --------------------------------------------------------------
+
+    def _draw(self) -> None:
+        with self._lock:
+            self._sync()
+        self._show_progress()
+        try:
+            shown = self.view.draw()
+        except REFUSALS as error:
+            self._refuse(str(error))
+        except Exception as error:  # a view stays alive
+            self._refuse(f"{type(error).__name__}: {error}")
+        else:
+            self._show(shown)
+        if self._numbers.selected_index is not None:
+            self._ask_table()
+
+    def _show(self, shown: Shown) -> None:
+        self._last = shown_html(shown, self.view.line)
+        self._shown.value = self._last
+        if 'role="alert"' in self._message.value:
+            self._say("")
+
+    def _refuse(self, why: str) -> None:
+        """Say why there is no such picture; the last one fades."""
+        self._say(why)
+        if self._last:
+            self._shown.value = f'<div style="opacity:.25">{self._last}</div>'
+
+    def _show_progress(self) -> None:
+        progress = self.view.progress()
+        self._bar.max, self._bar.value = max(progress.total, 1), progress.done
+        self._bar.layout.visibility = "visible" if progress.running else "hidden"
+        if progress.message:
+            self._say(progress.message, good=True)
+
+    def _tabulate(self) -> None:
+        try:
+            self._table.value = self.view.table().to_html(
+                index=False, border=0, max_rows=80, float_format=lambda one: f"{one:,.4g}"
+            )
+        except REFUSALS as error:
+            self._table.value = html.escape(str(error))
+
+    # --- controls and state ---------------------------------------------------------------------
+
+    def _sync(self) -> None:
+        """Let the widgets be those of the present controls, with the values of the state."""
+        controls = [*self.view.controls(), *self.view.actions()]
+        shape = tuple(_shape(control) for control in controls)
+        if shape != self._shape:
+            self._shape = shape
+            self._made = {}
+            for control in controls:
+                if not isinstance(control, Action):
+                    self._known[control.name] = control.value
+            rows = [self._widget(control) for control in controls]
+            self._controls.children = _rows(controls, rows)
+            return
+        for control in controls:
+            if isinstance(control, Action):
+                self._made[control.name].disabled = not control.enabled
+            elif self._known[control.name] != control.value:
+                self._known[control.name] = control.value
+                self._set(control)
+
+    def _widget(self, control: Control) -> widgets.Widget:
+        if isinstance(control, Several | Pad):
+            return self._field(control)
+        if isinstance(control, Action):
+            made = self._button(
+                control.label, control.tip, lambda: self._act(control.name), control.enabled
+            )
+        else:
+            made = _slider(control) if isinstance(control, Slider) else _choice(control)
+            made.observe(lambda change: self._take(control.name, change["new"]), names="value")
+        self._made[control.name] = made
+        return made
+
+    def _field(self, control: Several | Pad) -> widgets.Widget:
+        """Return buttons or boxes of which any number may be set."""
+        boxes = {word: _box(control, word) for word in _words(control)}
+
+        def take(_: object) -> None:
+            self._take(control.name, tuple(word for word, box in boxes.items() if box.value))
+
+        for word, box in boxes.items():
+            self._made[f"{control.name} {word}"] = box
+            box.observe(take, names="value")
+        return _titled(control.label, list(boxes.values()))
+
+    def _set(self, control: Slider | Choice | Several | Pad) -> None:
+        if isinstance(control, Several | Pad):
+            for word in _words(control):
+                self._made[f"{control.name} {word}"].value = word in control.value
+        else:
+            self._made[control.name].value = control.value
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        # The picture goes along for pages without a kernel, which can't show widgets.
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
+        still = self.view.picture()._repr_mimebundle_()
+        both = {**data, **{kind: still[kind] for kind in ("text/html", "image/png", "text/plain")}}
+        return (both, *rest) if rest else both
+
+    def close(self) -> None:
+        """Let go of widgets and worker."""
+        self.view.close()
+        super().close()
+
+
+def _shape(control: Control) -> tuple[Any, ...]:
+    """Return what a control's widget is made from, but for its value."""
+    if isinstance(control, Slider):
+        return (control.name, control.label, control.steps)
+    if isinstance(control, Pad):
+        return (control.name, control.size)
+    if isinstance(control, Action):
+        return (control.name, control.label)
+    return (control.name, control.label, control.words)
+
+
+def _slider(control: Slider) -> widgets.SelectionSlider:
+    return widgets.SelectionSlider(
+        options=[(control.shown(step), step) for step in control.steps],
+        value=control.value, description=control.label, continuous_update=True,
+        style={"description_width": "100px"}, layout=widgets.Layout(width="318px"),
+    )  # fmt: skip
+
+
+def _choice(control: Choice) -> widgets.Dropdown:
+    return widgets.Dropdown(
+        options=[(control.shown.get(word, word), word) for word in control.words],
+        value=control.value, description=control.label,
+        style={"description_width": "100px"}, layout=widgets.Layout(width="318px"),
+    )  # fmt: skip
+
+
+def _words(control: Several | Pad) -> Sequence[Any]:
+    return control.words if isinstance(control, Several) else range(control.size)
+
+
+def _box(control: Several | Pad, word: Any) -> widgets.Widget:
+    if isinstance(control, Pad):
+        return widgets.ToggleButton(
+            word in control.value, description=str(word), tooltip=f"{control.label} {word}",
+            layout=widgets.Layout(width="34px", height="24px", padding="0", margin="1px"),
+        )  # fmt: skip
+    return widgets.Checkbox(
+        word in control.value, description=control.shown.get(word, word), indent=False,
+        layout=widgets.Layout(width="auto", margin="0 8px 0 0"),
+    )  # fmt: skip
+
+
+def _titled(label: str, boxes: Sequence[widgets.Widget]) -> widgets.Widget:
+    row = widgets.HBox(boxes, layout=widgets.Layout(flex_flow="row wrap", width="100%"))
+    return widgets.VBox([widgets.HTML(html.escape(label)), row], layout=_column())
+
+
+def _rows(controls: Sequence[Control], made: Sequence[widgets.Widget]) -> list[widgets.Widget]:
+    """Return widgets from top to bottom, buttons beside one another."""
+    pairs = list(zip(controls, made, strict=True))
+    buttons = [one for control, one in pairs if isinstance(control, Action)]
+    rest = [one for control, one in pairs if not isinstance(control, Action)]
+    return [*rest, widgets.HBox(buttons, layout=_column())]
+
+
+def _column() -> widgets.Layout:
+    return widgets.Layout(width="318px")
+
+
+def shown_html(shown: Shown, line: str) -> str:
+    """Return a picture, what is said of it, and the line of Python that recreates it."""
+    width = f"max-width:{shown.size[0]}px"
+    return (
+        f"<div>{picture_html(shown.png, shown.alt, shown.size)}"
+        f'<div role="status" style="font-size:14px;line-height:1.4;min-height:60px;{width}">'
+        f"{html.escape(shown.sentence)}</div>{shown.extra}"
+        f'<div style="font-size:12px;line-height:1.35;min-height:48px;color:#595959;{width}">'
+        f"{html.escape(shown.note)}</div>"
+        f'<div style="font-size:12px;line-height:1.5;{width}">'
+        f'<button type="button" class="jupyter-button" onclick="{_COPY}">Copy parameters</button> '
+        f"<code>{html.escape(line)}</code></div></div>"
+    )

@@ -1,0 +1,59 @@
+"""What structures weigh on this machine: computed, allocated, and what the process has grown by."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dirtylab.measure.growth import growth_of
+from dirtylab.structures import STRUCTURES, Structure
+from dirtylab.theory.memory import structure_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def weigh(pages: int = 10_000_000, dirty: int = 100_000, *, seed: int = 2016) -> "pd.DataFrame":
+    """Return the memory of every structure after an insert of random frames.
+
+    Parameters
+    ----------
+    pages : int, optional
+        Size of the slot.
+    dirty : int, optional
+        Frames inserted; lists have room for as many.
+    seed : int, optional
+        Draws them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a structure: ``computed`` bytes, its own ``nbytes``, the process's real ``growth`` in
+        bytes, and ``bitmaps``, the computed bytes in units of the bitmap's.
+
+    Notes
+    -----
+    Memory that nothing has written to is not there yet: a tree's growth depends on the frames.  A
+    ring that overflows has a backlog beside it, which is not computed.
+    """
+    import pandas as pd
+
+    from dirtylab.datasets import DATASETS
+
+    frames = DATASETS["random"](pages, dirty, seed=seed)
+    rows = []
+    for name in STRUCTURES:
+        options = {"capacity": dirty} if name in ("list", "posted-list") else {}
+
+        def filled(name: str = name, options: dict[str, int] = options) -> Structure:
+            structure = STRUCTURES[name](pages, **options)
+            structure.insert(frames)
+            return structure
+
+        filled()  # compiles, off the books
+        structure, growth = growth_of(filled)
+        computed = structure_bytes(name, pages, **options)
+        rows.append((name, computed, structure.nbytes, growth))
+    table = pd.DataFrame(rows, columns=["structure", "computed", "nbytes", "growth"])
+    bitmap = table.loc[table["structure"] == "bitmap", "computed"].iloc[0]
+    table["bitmaps"] = np.round(table["computed"] / bitmap, 3)
+    return table.set_index("structure")
