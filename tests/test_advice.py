@@ -295,8 +295,8 @@ def test_the_calibration_command_writes_a_model_that_advises(
 ) -> None:
     small = [cell for cell in design(1024, seed=1) if cell.dirty < 2_000 and cell.pages < 10**6]
     monkeypatch.setattr(calibration, "design", lambda *_, **__: small)
-    status, out, _ = run(capsys, "calibrate", "--seconds", "10", "--out", str(tmp_path))
-    assert status == 0
+    status, out, err = run(capsys, "calibrate", "--seconds", "10", "--out", str(tmp_path))
+    assert status == 0, err
     assert "cells held out" in out
     model = Model.load(tmp_path / "model.json")
     assert advise(1_000_000, 100, model=model).pick == "list"

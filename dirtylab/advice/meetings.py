@@ -129,7 +129,7 @@ def check(
     import pandas as pd
 
     tried = rounds[rounds["set"] == "try"]
-    medians = tried.groupby([*CURVE, "dirty"], sort=False)[list(structures)].median()
+    medians = tried.groupby([*CURVE, "dirty"])[list(structures)].median()
     rows, between = [], 0
     for key, group in found.groupby([*Curve._fields], sort=False):
         one, other, operation, pattern, pages = map(str, key)

@@ -116,7 +116,7 @@ class _Parts:
                        for _ in range(MOST_MEETINGS)]  # fmt: skip
         self._texts = [
             ax.text(0, 0, "", fontsize=9, color="#882255", ha="center", va="top", zorder=6,
-                    bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1})
+                    bbox={"facecolor": "white", "alpha": 1.0, "edgecolor": "none", "pad": 1})
             for _ in range(MOST_MEETINGS)
         ]  # fmt: skip
         self._shown: tuple[Any, ...] = ()

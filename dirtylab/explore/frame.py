@@ -53,7 +53,7 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         self._known: dict[str, Any] = {}
         self._made: dict[str, widgets.Widget] = {}
         self._shape: tuple[Any, ...] = ()
-        self._last = ""
+        self._last, self._refused = "", ""
         self._build()
         self._ask, self._ask_table = Once(self._draw), Once(self._tabulate, TABLE_DELAY)
         view.redraw = self._ask
@@ -101,22 +101,26 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     # --- callbacks, on any thread ---------------------------------------------------------------
 
-    def _guarded(self, action: Callable[[], None]) -> None:
-        """Do what a button says; say what went wrong, if anything."""
+    def _guarded(self, action: Callable[[], None]) -> str:
+        """Do what a button says; say what went wrong, if anything, and return it."""
         try:
             action()
         except REFUSALS as error:
-            self._say(str(error))
+            wrong = str(error)
         except Exception as error:  # a view stays alive
-            self._say(f"{type(error).__name__}: {error}")
+            wrong = f"{type(error).__name__}: {error}"
+        else:
+            return ""
+        self._say(wrong)
+        return wrong
 
     def _take(self, name: str, value: Any) -> None:
-        """Take over what a control was set to."""
+        """Take over what a control was set to; where it is refused, the control goes back."""
         with self._lock:
             if self._known.get(name, self) == value:
                 return
             self._known[name] = value
-            self._guarded(lambda: self.view.change(name, value))
+            self._refused = self._guarded(lambda: self.view.change(name, value))
         self._ask()
 
     def _act(self, name: str) -> None:
@@ -126,6 +130,7 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
     def _reset(self) -> None:
         with self._lock:
             self.view.reset()
+            self._refused = ""
         self._say("")
         self._ask()
 
@@ -167,7 +172,7 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         self._last = shown_html(shown, self.view.line)
         self._shown.value = self._last
         if 'role="alert"' in self._message.value:
-            self._say("")
+            self._say(self._refused)
 
     def _refuse(self, why: str) -> None:
         """Say why there is no such picture; the last one fades."""

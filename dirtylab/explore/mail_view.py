@@ -42,7 +42,7 @@ RATIOS = (
     ("posted-bitmap", "posted-tree"),
 )  # fmt: skip
 _SIZE = (7.9, 4.7)
-_RANDOM, _SEQUENTIAL = (0.095, 0.265, 0.355, 0.65), (0.475, 0.265, 0.185, 0.65)
+_RANDOM, _SEQUENTIAL = (0.11, 0.265, 0.345, 0.65), (0.475, 0.265, 0.185, 0.65)
 _RATIOS = (0.765, 0.265, 0.205, 0.65)
 _MARKS = {POSTED: ("o", "2016"), AS_POSTED: ("+", "here, as posted"),
           CAREFUL: ("s", "here, carefully")}  # fmt: skip

@@ -276,14 +276,15 @@ class _Parts:
         self._dots = left.plot([], [], "o", color=INK, markersize=6, zorder=6)[0]
         self._star = right.plot([], [], marker="*", linestyle="", color=LOOKS["list"].color,
                                 markersize=14, markeredgecolor="white", zorder=6)[0]  # fmt: skip
-        self._named = right.annotate(
-            "", (1, 1), (0.03, 0.86), textcoords="axes fraction", fontsize=9,
-            color=LOOKS["list"].color, va="center", zorder=7,
-            arrowprops={"arrowstyle": "-", "color": LOOKS["list"].color, "linewidth": 0.8},
+        self._named = right.text(
+            0.03, 0.97, "", transform=right.transAxes, fontsize=9, color=LOOKS["list"].color,
+            va="top", zorder=7, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
+        self._leader = right.plot([], [], color=LOOKS["list"].color, linewidth=0.8, zorder=5)[0]
         self.moving = [
             *self._titles, *self._labels, *self._over.values(), *self._flat.values(),
             *self._lists.values(), self._own, *self._rules, self._dots, self._star, self._named,
+            self._leader,
         ]  # fmt: skip
         self._key: Any = None
 
@@ -346,7 +347,9 @@ class _Parts:
         self._own.set_visible(state.entry not in ENTRIES)
         self._rules[1].set_xdata([state.dirty, state.dirty])
         self._star.set_data([facts.meets_bitmap], [facts.bitmap])
-        self._named.xy = (facts.meets_bitmap, facts.bitmap)
+        corner = (0.25, 0.76)  # of the axes, below the words
+        start = self._right.transData.inverted().transform(self._right.transAxes.transform(corner))
+        self._leader.set_data([start[0], facts.meets_bitmap], [start[1], facts.bitmap])
         self._named.set_text(
             f"a list of {state.entry}-byte entries\nmeets the bitmap at\n"
             f"{frames_label(round(facts.meets_bitmap))} "

@@ -278,7 +278,17 @@ class _Parts:
         units.set_xlim(-0.6, len(UNITS) - 0.4)
         units.set_xticks(places, [_UNIT_LABELS[name] for name in UNITS])
         self._values = [
-            units.text(place, 1, "", fontsize=9, color=INK, ha="center", va="bottom", zorder=6)
+            units.text(
+                place,
+                1,
+                "",
+                fontsize=9,
+                color=INK,
+                ha="center",
+                va="bottom",
+                zorder=6,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            )
             for place in places
         ]
         units.legend(

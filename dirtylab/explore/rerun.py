@@ -98,19 +98,19 @@ class Rerunner:
         self, process: "subprocess.Popen[str]", job: Rerun, on_event: Callable[[Any], None]
     ) -> None:
         last = Happened("progress", 0, job.repeats)
-        assert process.stdout is not None
-        assert process.stderr is not None
-        for line in process.stdout:
-            with contextlib.suppress(ValueError, TypeError):
-                told = json.loads(line)
-                last = Happened(**{**told, "rows": tuple(map(tuple, told["rows"]))})
-                on_event(last)
-        why = process.stderr.read().strip().splitlines()[-1:]
-        process.wait()
+        with process:
+            for line in process.stdout or ():
+                with contextlib.suppress(ValueError, TypeError):
+                    told = json.loads(line)
+                    last = Happened(**{**told, "rows": tuple(map(tuple, told["rows"]))})
+                    on_event(last)
+            why = (process.stderr.read() if process.stderr else "").strip().splitlines()[-1:]
         if last.kind != "done":
             kind = "cancelled" if self._cancelled else "failed"
-            message = why[0] if why else f"the measuring process ended ({process.returncode})"
-            on_event(Happened(kind, last.done, job.repeats, 0, (), message))
+            message = f"the measuring process ended ({process.returncode}) {' '.join(why)}"
+            kept = f"cancelled: {last.done} of {job.repeats} samples are measured and kept"
+            on_event(Happened(kind, last.done, job.repeats, 0, (),
+                              kept if self._cancelled else message))  # fmt: skip
 
 
 def main() -> None:

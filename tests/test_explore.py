@@ -1,0 +1,789 @@
+"""The explorers without a browser: what states, lines, sentences and widgets do."""
+
+import dataclasses
+import json
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dirtylab import DATASETS, STRUCTURES, explore
+from dirtylab.advice.model import Model
+from dirtylab.explore import datasets, frame, lines, machine, measuring, scale, verdict
+from dirtylab.explore.anatomy_view import AnatomyState, AnatomyView, reads_of
+from dirtylab.explore.canvas import png_of
+from dirtylab.explore.controls import Action, Choice, Pad, Several, Slider
+from dirtylab.explore.crossover import CrossoverState, CrossoverView
+from dirtylab.explore.export import export
+from dirtylab.explore.job import Event
+from dirtylab.explore.loop import Once
+from dirtylab.explore.memory_view import BUILT, MemoryState, MemoryView, facts_of
+from dirtylab.explore.pattern_view import PatternState, page_map, seen
+from dirtylab.explore.toy import toy
+from dirtylab.structures import Tree
+from dirtylab.theory.cost import Error, Law
+
+MACHINE = {
+    "cpu": "a made-up CPU", "cores": 2, "memory_gib": 8.0, "virtual_machine": False,
+    "caches": {}, "system": "Linux", "python": "3.11", "packages": {"numpy": "2", "numba": "0"},
+    "dirtylab": "0", "git_revision": None, "date": "2026-01-01",
+}  # fmt: skip
+SMALL_ERROR = Error(0.05, 0.2)
+
+
+class FakeWorker:
+    """Measures nothing: gives made-up times, a cell at each :meth:`step`."""
+
+    def __init__(self):
+        self.jobs, self.closed = [], False
+        self._tell, self._cells = None, None
+
+    def measure(self, job, on_event):
+        self.jobs.append(job)
+        self._tell, self._cells = on_event, iter(enumerate(getattr(job, "cells", ())))
+        on_event(Event("progress", 0, 1, message="measuring …"))
+
+    def step(self):
+        """Give one cell, or the end; return whether there was one."""
+        job, found = self.jobs[-1], next(self._cells, None)
+        if found is None:
+            self._tell(Event("done", len(job.cells), len(job.cells)))
+            return False
+        index, cell = found
+        rows = [
+            (name, self.ns(name, cell.dirty) * (1 + 0.01 * number))
+            for number in range(job.rounds) for name, _ in job.structures
+        ]  # fmt: skip
+        self._tell(Event("cell", index + 1, len(job.cells), index, tuple(rows)))
+        return True
+
+    @staticmethod
+    def ns(structure, dirty):
+        """The list meets all others at 10,000 dirty frames."""
+        return {"list": 10.0 * dirty}.get(structure, 100_000.0)
+
+    def finish(self):
+        while self.step():
+            pass
+
+    def cancel(self):
+        self._tell(Event("cancelled", 1, len(self.jobs[-1].cells), message="cancelled: 1 kept"))
+
+    def close(self):
+        self.closed = True
+
+
+def law(**prices):
+    return Law(prices, SMALL_ERROR, SMALL_ERROR, 100)
+
+
+@pytest.fixture
+def model():
+    """Return a model whose list meets bitmap and tree where a test can tell."""
+    prices = {
+        "list": {"frames": 10.0}, "bitmap": {"words": 1.0},
+        "tree64": {"leaves": 20.0, "call": 50.0}, "tree8": {"leaves": 30.0, "call": 50.0},
+    }  # fmt: skip
+    laws = {
+        (name, operation): law(**each)
+        for name, each in prices.items() for operation in ("insert", "collect", "harvest")
+    }  # fmt: skip
+    for name in ("bitmap", "tree64", "tree8"):
+        laws[name, "insert"] = law(frames=1.0)
+    return Model(laws, MACHINE)
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    made = FakeWorker()
+    monkeypatch.setattr(machine, "worker", lambda: made)
+    return made
+
+
+@pytest.fixture
+def crossovers(model, worker, monkeypatch):
+    """Return a function that makes the view with the made-up model and worker."""
+    monkeypatch.setattr(machine, "model", lambda: model)
+    return lambda **parameters: explore.crossovers(**parameters)
+
+
+def view_of(model, worker, **parameters):
+    return CrossoverView(CrossoverState(**parameters), CrossoverState(), model, lambda: worker)
+
+
+SIMPLE = {
+    "memory": explore.memory,
+    "anatomy": explore.anatomy,
+    "patterns": explore.patterns,
+    "mailing_list": explore.mailing_list,
+}
+
+
+@pytest.fixture(params=["crossovers", *SIMPLE])
+def shown(request, crossovers):
+    """Return each view in its frame."""
+    return crossovers() if request.param == "crossovers" else SIMPLE[request.param]()
+
+
+# --- every view alike -----------------------------------------------------------------------------
+
+
+def test_every_view_tells_its_finding_at_once(shown):
+    drawn = shown.view.draw()
+    assert drawn.png.startswith(b"\x89PNG")
+    assert len(drawn.alt) > 100
+    assert any(digit in drawn.sentence for digit in "0123456789")
+    assert drawn.sentence in shown._shown.value.replace("&#x27;", "'")
+    assert f'alt="{drawn.alt[:20]}' in shown._shown.value
+
+
+def test_every_slider_has_a_label_and_a_unit(shown):
+    unitless = {"seed", "exponent", "run"}
+    for control in shown.view.controls():
+        assert control.label
+        if isinstance(control, Slider) and control.name not in unitless:
+            text = control.shown(control.value)
+            assert any(letter.isalpha() or letter == "%" for letter in text), (control.name, text)
+
+
+def test_every_control_can_be_set_to_everything_it_offers(shown):
+    view = shown.view
+    for control in view.controls():
+        if isinstance(control, Slider | Choice):
+            for value in getattr(control, "steps", None) or control.words:
+                view.change(control.name, value)
+                try:
+                    view.draw()
+                except (ValueError, IndexError) as error:
+                    assert "must be" in str(error) or "choose" in str(error), error  # noqa: PT017
+        view.reset()
+
+
+def test_reset_goes_back_to_the_usual_state(shown):
+    view = shown.view
+    usual = view.state
+    slider = next(c for c in view.controls() if isinstance(c, Slider))
+    shown._made[slider.name].index = (slider.steps.index(slider.value) + 1) % len(slider.steps)
+    assert view.state != usual
+    before = shown._shown.value
+    shown._reset()
+    assert view.state == usual
+    assert shown._made[slider.name].value == slider.value
+    assert shown._shown.value != before
+
+
+def test_the_line_of_python_recreates_the_state(shown, crossovers):
+    import dirtylab
+
+    view = shown.view
+    for control in view.controls():
+        if isinstance(control, Slider) and control.name in {
+            "pages", "radix", "run", "seed", "step", "entry",
+        }:  # fmt: skip
+            view.change(control.name, control.steps[0])
+    again = eval(view.line, {"dirtylab": dirtylab})
+    assert again.view.state == view.state
+    assert view.line != f"dirtylab.explore.{view.function}()"
+
+
+def test_a_view_writes_csv_pictures_and_provenance(shown, tmp_path):
+    first = export(shown.view, tmp_path)
+    assert [file.suffix for file in first] == [".csv", ".json", ".png", ".svg", ".pdf"]
+    assert all(file.stat().st_size > 50 for file in first)
+    facts = json.loads(first[1].read_text())
+    assert facts["call"] == shown.view.line
+    assert "cpu" in facts["drawn on"]
+    second = export(shown.view, tmp_path)
+    assert not set(first) & set(second)
+
+
+def test_a_view_goes_along_as_a_picture_for_pages_without_a_kernel(shown):
+    bundle = shown._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["text/html"].startswith('<figure><img alt="')
+    assert len(data["image/png"]) > 1000
+
+
+def test_what_goes_wrong_is_said_and_the_view_lives(shown, monkeypatch):
+    def broken():
+        raise ZeroDivisionError("oh dear")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shown.view, "draw", broken)
+        shown._draw()
+    assert "ZeroDivisionError: oh dear" in shown._message.value
+    assert "opacity" in shown._shown.value
+    shown._draw()
+    assert "oh dear" not in shown._message.value
+    assert "opacity:.25" not in shown._shown.value
+
+
+def test_a_control_that_the_view_moves_is_moved_on_the_page(shown):
+    slider = next(c for c in shown.view.controls() if isinstance(c, Slider))
+    other = slider.steps[0] if slider.value != slider.steps[0] else slider.steps[1]
+    shown.view.change(slider.name, other)
+    shown._draw()
+    assert shown._made[slider.name].value == other
+
+
+def test_the_numbers_are_a_table(shown):
+    assert len(shown.view.table()) >= 3
+    assert "<table" in shown._table.value
+
+
+# --- the crossover explorer -----------------------------------------------------------------------
+
+
+def test_the_crossover_is_where_the_prices_put_it(model, worker):
+    """List: 10 ns a frame; bitmap: 1 ns a word of 156,250: they meet at 15,625 frames."""
+    view = view_of(model, worker, structures=("list", "bitmap"))
+    drawn, _ = view._drawn()
+    assert [one.winner for one in drawn.stretches] == ["list", "bitmap"]
+    assert drawn.meetings[0].at == pytest.approx(15_625, rel=1e-3)
+    assert drawn.meetings[0].low < 15_625 < drawn.meetings[0].high
+    assert "list beats bitmap below 0.16 % dirty" in view.draw().sentence
+
+
+def test_lines_are_the_models_own(model, worker):
+    setting = lines.Setting("clustered", (("length", 64),), 10**6, 1000, None, "dirty")
+    found = lines.curves(model, ("list", "tree64"), "epoch", setting)
+    for name in ("list", "tree64"):
+        own = model.predict(name, "epoch", "clustered", 10**6, found.x, length=64)
+        np.testing.assert_allclose(found.ns[name], own)
+
+
+@pytest.mark.parametrize("dataset", [name for name in DATASETS if name != "trace"])
+@pytest.mark.parametrize("axis", ["dirty", "pages"])
+def test_every_pattern_has_lines_along_every_axis(model, dataset, axis):
+    setting = lines.Setting(dataset, (), 10**6, 1000, None, axis)
+    found = lines.curves(model, ("list", "bitmap", "tree8"), "collect", setting)
+    assert found.x.size > 10
+    assert all(np.isfinite(ns).all() and (ns > 0).all() for ns in found.ns.values())
+    assert (np.diff(found.x) > 0).all()
+
+
+def test_blocks_of_a_strided_pattern_stay_near_the_exact_count():
+    from dirtylab.theory.occupancy import occupied
+
+    dirty = np.array([10.0, 1e3, 1e5, 1e6, 9e6, 1e7])
+    for block in (1, 64, 512, 8**6):
+        quick = lines.Remembered("strided", 10**7, dirty, {"stride": 63}).occupied(block)
+        exact = occupied("strided", 10**7, dirty, block, stride=63)
+        np.testing.assert_allclose(quick, exact, rtol=0.1, atol=2)
+
+
+def test_a_stretch_that_hardly_differs_is_none_of_its_own():
+    x = np.geomspace(1, 1e6, 61)
+    curves = lines.Curves(x, x, x, {"a": x, "b": np.full_like(x, 1000.0), "c": 0.97 * x + 20})
+    assert [one.winner for one in verdict.regions(curves)] == ["a", "c", "b"]
+    kept = verdict.regions(curves, tie=0.1)
+    assert [one.winner for one in kept] == ["a", "b"]
+    assert kept[0].end == pytest.approx(1000, rel=0.05)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=30), st.floats(0, 1))
+def test_stretches_cover_the_axis_once(heights, tie):
+    x = np.geomspace(1, 1e4, len(heights))
+    curves = lines.Curves(x, x, x, {"a": np.ones_like(x), "b": np.exp(heights)})
+    found = verdict.regions(curves, tie)
+    assert found[0].begin == x[0]
+    assert found[-1].end == x[-1]
+    for before, after in pairwise(found):
+        assert before.end == after.begin
+        assert before.winner != after.winner
+
+
+def test_sliders_that_contradict_each_other_are_refused_in_a_line(crossovers):
+    shown = crossovers(dataset="clustered", pages=1_000_000)
+    shown._made["length"].value = 4096
+    shown._made["clusters"].value = 1000
+    assert "4096000 pages without overlap" in shown._message.value
+    assert 'role="alert"' in shown._message.value
+    shown._made["clusters"].value = 100
+    assert "alert" not in shown._message.value
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"pages": 1}, "pages=1: must be 2"),
+        ({"radix": 7}, "radix=7: must be one of 8, 16, 32, 64"),
+        ({"structures": ("lisst",)}, "structures='lisst'"),
+        ({"operation": "sing"}, "operation='sing'"),
+        ({"x": "y"}, "x='y'"),
+        ({"dataset": "rand"}, "dataset='rand'"),
+        ({"stride": 3}, "stride: unknown option of random"),
+        ({"density": 2.0}, "density=2.0: must be"),
+        ({"dirty": 0}, "dirty=0"),
+    ],
+)
+def test_a_parameter_out_of_range_is_named(crossovers, parameters, words):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        crossovers(**parameters)
+    assert words in str(caught.value)
+
+
+def test_more_dirty_frames_than_pages_are_refused_in_a_line(crossovers):
+    shown = crossovers(pages=1000, dirty=1000)
+    shown._made["dirty"].value = 2000
+    assert "dirty=2,000: must be 1 … 1,000" in shown._message.value
+
+
+def test_an_axis_of_clusters_wants_clusters(crossovers):
+    shown = crossovers(x="length")
+    assert "clustered" in shown._message.value
+    shown._made["dataset"].value = "clustered"
+    assert "alert" not in shown._message.value
+    assert "pages a cluster" in shown._shown.value
+
+
+def test_frames_become_a_density_and_back(model, worker):
+    view = view_of(model, worker)
+    view.change("given", "density")
+    assert view.state.density == 0.01
+    view.change("density", 0.1)
+    view.change("given", "frames")
+    assert (view.state.density, view.state.dirty) == (None, 1_000_000)
+
+
+def test_measuring_lays_markers_over_the_lines_and_says_where_they_meet(model, worker):
+    view = view_of(model, worker, structures=("list", "tree"))
+    view.act("measure")
+    assert view.progress().running
+    job = worker.jobs[0]
+    assert job.structures == (("list", {}), ("tree", {"radix": 64}))
+    assert (job.operation, job.rounds) == ("collect", 7)
+    worker.finish()
+    assert not view.progress().running
+    assert "measured" in view.progress().message
+    drawn, _ = view._drawn()
+    assert set(drawn.points) == {"list", "tree64"}
+    assert drawn.current
+    assert drawn.measured[0].at == pytest.approx(10_000, rel=0.05)
+    assert drawn.measured[0].low < 10_000 < drawn.measured[0].high
+    told = view.draw().sentence
+    assert "Measured: list beats tree, radix 64 below 0.1 % dirty (95 %:" in told
+    kinds = set(view.table()["kind"])
+    assert kinds == {"model", "measured"}
+
+
+def test_markers_of_other_sliders_are_faint_and_come_back(model, worker):
+    view = view_of(model, worker, structures=("list", "tree"))
+    view.act("measure")
+    worker.finish()
+    view.change("pages", 5_000_000)
+    drawn, _ = view._drawn()
+    assert drawn.points
+    assert not drawn.current
+    assert not drawn.measured
+    view.change("pages", 10_000_000)
+    assert view._drawn()[0].current
+
+
+def test_the_slider_of_the_axis_itself_leaves_markers_valid(model, worker):
+    view = view_of(model, worker, structures=("list", "tree"))
+    view.act("measure")
+    worker.finish()
+    view.change("dirty", 50_000)
+    assert view._drawn()[0].current
+
+
+def test_cancel_keeps_what_has_come_in(model, worker):
+    view = view_of(model, worker, structures=("list", "tree"))
+    view.act("measure")
+    worker.step()
+    view.act("cancel")
+    assert not view.progress().running
+    assert "kept" in view.progress().message
+    drawn, _ = view._drawn()
+    assert len(drawn.points["list"][0]) == 1
+    view.draw()
+
+
+def test_a_second_measurement_waits_for_the_first(crossovers, worker):
+    shown = crossovers()
+    shown._made["measure"].click()
+    assert shown._made["measure"].disabled
+    assert not shown._made["cancel"].disabled
+    assert shown._bar.layout.visibility == "visible"
+    with pytest.raises(ValueError, match="is running"):
+        shown.view.act("measure")
+    worker.finish()
+    assert not shown._made["measure"].disabled
+    assert shown._bar.layout.visibility == "hidden"
+
+
+def test_a_worker_that_died_is_reported_and_the_view_lives(crossovers, worker):
+    shown = crossovers()
+    shown._made["measure"].click()
+    worker._tell(Event("failed", 0, 13, message="the worker ended; it starts again"))
+    assert "not measured: the worker ended" in shown._message.value
+    shown._made["measure"].click()
+    worker.finish()
+    assert "alert" not in shown._message.value
+
+
+def test_a_measurement_too_large_for_the_machine_is_refused_in_a_line(crossovers, worker):
+    shown = crossovers(pages=2**34, dirty=1000, structures=("list", "posted-list"))
+    shown._made["measure"].click()
+    assert "GiB" in shown._message.value
+    assert not worker.jobs
+    assert not shown.view.progress().running
+
+
+def test_a_late_event_of_a_cancelled_job_changes_nothing(model, worker):
+    view = view_of(model, worker, structures=("list", "tree"))
+    view.act("measure")
+    late = worker._tell
+    view.act("cancel")
+    view.act("measure")
+    late(Event("cell", 1, 13, 0, (("list", 1.0),)))
+    assert view._measurement.latest is None
+
+
+@pytest.mark.parametrize("axis", ["dirty", "pages", "length"])
+def test_cells_lie_on_the_axis_and_can_be_drawn(axis):
+    setting = lines.Setting("clustered", (), 1_000_000, 2_000, None, axis)
+    x, wanted = measuring.cells(setting, [3000.0])
+    assert 5 <= len(x) == len(wanted) <= 2 * measuring.POINTS
+    assert x == sorted(set(x))
+    for place, cell in zip(x, wanted, strict=True):
+        if axis == "dirty":
+            assert cell.dirty == place
+        elif axis == "pages":
+            assert cell.pages == place
+        else:
+            assert dict(cell.options)["length"] == place
+        drawn = DATASETS[cell.dataset](cell.pages, cell.dirty, **dict(cell.options))
+        assert drawn.size == cell.dirty
+
+
+def test_points_are_dense_near_the_crossover():
+    setting = lines.Setting("random", (), 10**7, 1000, None, "dirty")
+    x, _ = measuring.cells(setting, [20_000.0])
+    near = [one for one in x if 20_000 / 7 < one < 20_000 * 7]
+    assert len(near) >= 6
+
+
+# --- patterns and their options -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dataset", [name for name in DATASETS if name != "trace"])
+def test_every_step_of_every_option_is_one_that_the_generator_takes(dataset):
+    options = {}
+    for control in datasets.controls(dataset, ()):
+        values = control.steps if isinstance(control, Slider) else control.words
+        for value in values:
+            given = datasets.changed(dataset, (), control.name, value)
+            try:
+                datasets.refuse(dataset, 100_000, 50, given)
+            except ValueError:
+                continue
+            wanted = datasets.tracked(dataset, given)
+            assert DATASETS[wanted.generator](100_000, 50, **wanted.options).size == 50
+            again = datasets.controls(dataset, given)
+            now = next(one for one in again if one.name == control.name)
+            assert now.value == value
+        options[control.name] = values
+    usual = DATASETS[dataset](100_000, 50)
+    np.testing.assert_array_equal(usual, DATASETS[dataset](100_000, 50, **datasets.tracked(
+        dataset, ()).options))  # fmt: skip
+
+
+def test_there_may_be_no_traces(monkeypatch):
+    def missing(name):
+        raise FileNotFoundError(name)
+
+    datasets._trace_files.cache_clear()
+    monkeypatch.setattr(datasets, "data_file", missing)
+    assert datasets.traces() == ()
+    assert "random" in datasets.names()
+    datasets._trace_files.cache_clear()
+
+
+@pytest.fixture
+def traced(tmp_path, monkeypatch):
+    np.savez(tmp_path / "short guest.npz", frames=np.array([5, 900, 5, 64, 65, 66], np.uint64))
+    datasets._trace_files.cache_clear()
+    monkeypatch.setattr(datasets, "data_file", lambda name: tmp_path)
+    yield "trace: short guest"
+    datasets._trace_files.cache_clear()
+
+
+def test_a_recorded_trace_is_a_pattern_like_any(traced, model, worker):
+    assert traced in datasets.names()
+    view = view_of(model, worker, dataset=traced, pages=1000, dirty=6)
+    assert traced in view.draw().alt
+    pattern = lines.Remembered("trace", 1000, np.array([1.0, 3.0, 6.0, 60.0]),
+                               datasets.tracked(traced, ()).theory)  # fmt: skip
+    assert pattern.occupied(1).tolist() == [1, 2, 5, 5]
+    assert pattern.occupied(64).tolist() == [1, 2, 3, 3]
+    view.act("measure")
+    assert {cell.dataset for cell in worker.jobs[0].cells} == {"trace"}
+
+
+def test_a_trace_that_does_not_fit_the_slot_is_refused(traced, model, worker):
+    view = view_of(model, worker, dataset=traced, pages=500, dirty=6)
+    with pytest.raises(IndexError, match="has frame 900"):
+        view.draw()
+
+
+def test_the_pattern_explorer_counts_what_the_frames_touch():
+    found = seen(PatternState("random", (), 4096, 500, 3))
+    frames = set(DATASETS["random"](4096, 500, seed=3).tolist())
+    counted = found.touched.counted
+    assert counted["pages"] == len(frames)
+    assert counted["words"] == len({frame // 64 for frame in frames})
+    assert counted["lines"] == len({frame // 512 for frame in frames})
+    made = Tree(4096, radix=8)
+    made.insert(list(frames))
+    assert counted["nodes8"] == made.operations().nodes
+    for name, expected in found.touched.expected.items():
+        assert expected == pytest.approx(counted[name], rel=0.1)
+
+
+@pytest.mark.parametrize("pages", [1, 63, 64, 4097, 128 * 128, 128 * 128 + 1, 10**6])
+def test_the_page_map_holds_every_dirty_page_once(pages):
+    frames = np.unique(np.linspace(0, pages - 1, 500).astype(np.uint64))
+    image = page_map(np.concatenate([frames, frames]), pages)
+    cells = min(128 * 128, pages)
+    assert image.sum() * pages / cells == pytest.approx(frames.size)
+    assert image.ravel()[cells - 1] > 0
+
+
+# --- memory and anatomy ---------------------------------------------------------------------------
+
+
+@given(st.integers(9, 10**6), st.sampled_from(BUILT), st.sampled_from([4, 8, 16]))
+def test_the_memory_explorer_states_what_structures_allocate(pages, radix, entry):
+    facts = facts_of(MemoryState(pages, 1, radix, entry))
+    assert facts.bitmap == STRUCTURES["bitmap"](pages).nbytes
+    assert facts.tree == Tree(pages, radix=radix).nbytes
+    assert facts.hybrid == STRUCTURES["hybrid"](pages).nbytes
+    assert facts.posted == STRUCTURES["posted-tree"](pages, as_posted=True).nbytes
+    assert entry * facts.meets_bitmap == pytest.approx(facts.bitmap)
+
+
+def test_allocate_says_that_the_formulas_hold():
+    view = MemoryView(MemoryState(), MemoryState())
+    view.act("allocate")
+    assert "as the formulas say" in view.draw().note
+
+
+def test_allocating_more_than_there_is_is_refused(monkeypatch):
+    shown = explore.memory(pages=2**34)
+    monkeypatch.setattr("dirtylab._check.physical_memory", lambda: 2**30)
+    shown._made["allocate"].click()
+    assert "needs" in shown._message.value
+    assert "1.0 GiB" in shown._message.value
+
+
+FRAMES = st.lists(st.integers(0, 63), max_size=32)
+
+
+@given(FRAMES, st.sampled_from([2, 4, 8]))
+def test_the_toy_reads_what_the_real_walk_would(frames, radix):
+    made = toy(64, radix, 8, frames)
+    assert np.flatnonzero(made.levels[0]).tolist() == sorted(set(frames))
+    nodes = {(level, frame // radix ** (level + 1)) for frame in frames
+             for level in range(len(made.levels))}  # fmt: skip
+    assert {tuple(visit) for visit in made.visits} == nodes
+    assert len(made.visits) == len(nodes)
+    if radix == 8:
+        real = Tree(64, radix=8)
+        real.insert(frames)
+        assert real.operations().nodes == len(nodes)
+
+
+@given(FRAMES, st.integers(0, 40))
+def test_steps_are_counted_up_to_what_is_needed(frames, step):
+    made = toy(64, 8, 8, frames)
+    for one in reads_of(made, step):
+        assert one.done == min(step, one.needed)
+    assert made.steps == max(one.needed for one in reads_of(made, 0))
+
+
+def test_frames_are_inserted_by_pad_and_by_button():
+    view = AnatomyView(AnatomyState(frames=(), step=0), AnatomyState())
+    view.change("pad", (3, 9))
+    view.change("frame", 3)
+    view.act("insert")
+    assert view.state.frames == (3, 9, 3)
+    view.change("pad", (9,))
+    assert view.state.frames == (9,)
+    view.act("next")
+    assert view.state.step == 1
+    view.act("clear")
+    assert view.state.frames == ()
+    assert "Nothing is dirty" in view.draw().sentence
+
+
+def test_a_full_list_says_so():
+    shown = explore.anatomy(frames=tuple(range(32)))
+    shown._made["pad 40"].value = True
+    assert "at most 32" in shown._message.value
+
+
+def test_a_smaller_slot_drops_the_frames_outside():
+    view = AnatomyView(AnatomyState(frames=(1, 60), frame=63), AnatomyState())
+    view.change("pages", 32)
+    assert view.state.frames == (1,)
+    assert view.state.frame == 31
+    view.draw()
+
+
+# --- the nine runs --------------------------------------------------------------------------------
+
+
+def test_a_run_again_takes_the_place_of_the_recorded_one(worker, monkeypatch):
+    from dirtylab.explore.mail_view import MailView
+    from dirtylab.mailing_list.runs import CAREFUL
+
+    view = explore.mailing_list(run=1).view
+    recorded = view.evidence()
+    fake = MailView(view.state, view.usual, view._study, lambda: worker)
+    fake._measurement._worker = worker
+    fake.act("again")
+    names = ("posted-list", "posted-tree", "posted-bitmap")
+    rows = tuple((f"{method}/{name}", 7.0) for method in ("as posted", "careful") for name in names)
+    worker._tell(Event("cell", 1, 9, 0, rows))
+    row = recorded.rows[0]
+    assert fake.evidence().median(CAREFUL, row, "posted-tree") == 7.0
+    other = recorded.rows[1]
+    assert fake.evidence().median(CAREFUL, other, "posted-tree") == recorded.median(
+        CAREFUL, other, "posted-tree"
+    )
+    assert "Run again here (run 1)" in fake.draw().note
+
+
+def test_a_run_is_measured_again_in_a_process_of_its_own():
+    from dirtylab.explore.rerun import Rerun, Rerunner
+
+    told, over = [], threading.Event()
+
+    def hear(event):
+        told.append(event)
+        if event.kind in ("done", "failed", "cancelled"):
+            over.set()
+
+    Rerunner().measure(Rerun(1, 2), hear)
+    assert over.wait(60)
+    assert told[-1].kind == "done", told[-1]
+    methods = {key.partition("/")[0] for event in told for key, _ in event.rows}
+    assert methods == {"as posted", "careful"}
+    assert sum(len(event.rows) for event in told) == 9
+
+
+def test_a_run_is_cancelled_at_once():
+    from dirtylab.explore.rerun import Rerun, Rerunner
+
+    runner, over, told = Rerunner(), threading.Event(), []
+
+    def hear(event):
+        told.append(event)
+        if event.kind == "cancelled":
+            over.set()
+
+    runner.measure(Rerun(6, 1000), hear)
+    time.sleep(0.3)
+    begin = time.monotonic()
+    runner.cancel()
+    assert over.wait(5)
+    assert time.monotonic() - begin < 2
+    assert told[-1].kind == "cancelled"
+
+
+# --- small pieces ---------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**32))
+def test_pictures_are_valid_png(width, height, seed):
+    import io
+
+    from PIL import Image
+
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png_of(pixels)))), pixels)
+
+
+@given(st.floats(1e-9, 1))
+def test_percent_says_the_share(share):
+    text = scale.percent(share)
+    assert text.endswith(" %")
+    assert float(text[:-2]) / 100 == pytest.approx(share, rel=0.06)
+
+
+def test_slider_labels_differ_from_step_to_step():
+    for steps, shown in (
+        (scale.PAGES, scale.pages_read), (scale.DIRTY, scale.frames_label),
+        (scale.DENSITIES, scale.percent),
+    ):  # fmt: skip
+        assert len({shown(step) for step in steps}) == len(steps)
+
+
+def test_outside_a_kernel_drawing_is_at_once():
+    calls = []
+    Once(lambda: calls.append(1))()
+    assert calls == [1]
+
+
+def test_in_a_kernel_many_askings_make_one_drawing_on_the_main_loop(monkeypatch):
+    import asyncio
+
+    from dirtylab.explore import loop as module
+
+    drawn = []
+
+    async def kernel():
+        monkeypatch.setattr(module, "main_loop", asyncio.get_running_loop)
+        own = asyncio.get_running_loop()
+        monkeypatch.setattr(module, "main_loop", lambda: own)
+        once = Once(lambda: drawn.append(threading.current_thread()))
+        threads = [threading.Thread(target=once) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert drawn == []
+        await asyncio.sleep(0.01)
+        once()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(kernel())
+    assert drawn == [threading.main_thread()] * 2
+
+
+def test_a_late_drawing_waits_until_nobody_asks(monkeypatch):
+    import asyncio
+
+    from dirtylab.explore import loop as module
+
+    drawn = []
+
+    async def kernel():
+        own = asyncio.get_running_loop()
+        monkeypatch.setattr(module, "main_loop", lambda: own)
+        once = Once(lambda: drawn.append(1), delay=0.05)
+        for _ in range(5):
+            once()
+            await asyncio.sleep(0.02)
+        assert drawn == []
+        await asyncio.sleep(0.2)
+
+    asyncio.run(kernel())
+    assert drawn == [1]
+
+
+def test_states_are_frozen_and_controls_plain():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CrossoverState().pages = 3
+    kinds = {type(control) for control in AnatomyView(AnatomyState(), AnatomyState()).controls()}
+    assert kinds == {Slider, Pad}
+    assert Several.__dataclass_params__.frozen
+    assert Action.__dataclass_params__.frozen
+    assert frame.REFUSALS
