@@ -30,6 +30,9 @@ notebooks: $(VENV)/ready-dev  ## execute the notebooks again, in place
 docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its tables
 	$(BIN)/dirtylab reproduce --out data/measured/mailing_list
 	$(BIN)/dirtylab compare --out data/measured/compare
+	$(BIN)/dirtylab crossovers --out data/measured/crossovers
+	rm -r data/measured/crossovers/sweeps
+	$(BIN)/dirtylab calibrate --seconds 300 --out data/measured
 	$(BIN)/python -m dirtylab._readme
 
 test: $(VENV)/ready-dev  ## all tests: compiled, interpreted, and with bounds checked

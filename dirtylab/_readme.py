@@ -2,17 +2,27 @@
 
 import pathlib
 import re
+from typing import TYPE_CHECKING
 
 from dirtylab import mailing_list
 from dirtylab._data import data_file
+from dirtylab.advice import findings
+from dirtylab.advice.calibration import shipped_model
+from dirtylab.advice.model import Model
+from dirtylab.figures.crossover import crossovers_picture, curves_picture, winner_map_picture
 from dirtylab.figures.mailing_list import PICTURES
+from dirtylab.figures.style import Picture, save_picture
 from dirtylab.mailing_list import Study
-from dirtylab.measure import comparison
+from dirtylab.measure import comparison, duel
 from dirtylab.measure.compare import COPY, SCATTER
 from dirtylab.measure.machine import caption
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 README = pathlib.Path("README.md")
 FIGURES = "data/measured/mailing_list"
+CROSSOVERS = "data/measured/crossovers"
 SHOWN = ("times-random", "ratios")
 
 
@@ -25,6 +35,7 @@ def blocks(study: Study) -> dict[str, str]:
         "runs": f"{mailing_list.markdown_table(study.evidence)}\n\n{machine}",
         "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
         **comparison_blocks(),
+        **crossover_blocks(),
         "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
     }
 
@@ -41,6 +52,30 @@ def comparison_blocks() -> dict[str, str]:
     return {name: f"{comparison.markdown(table)}\n\n{note}" for name, table in tables.items()}
 
 
+def crossover_blocks() -> dict[str, str]:
+    """Return what the crossover study found, and its figures."""
+    study, model = duel.load(), shipped_model()
+    found = findings.all_meetings(study)
+    machine = f"*Measured on {caption(study.machine)}.*"
+    pictures = crossover_pictures(study, model, found)
+    images = [f"![{pictures[name].alt}]({CROSSOVERS}/{name}.png)" for name in pictures]
+    return {
+        "crossovers": "\n\n".join(images),
+        "findings": f"{findings.markdown(study, found, model)}\n\n{machine}",
+    }
+
+
+def crossover_pictures(
+    study: duel.Study, model: Model, found: "pd.DataFrame"
+) -> dict[str, Picture]:
+    """Return the README's pictures of the crossover study."""
+    return {
+        "epoch-random": curves_picture(study, model=model),
+        "winners": winner_map_picture(model, measured=study.map),
+        "crossovers": crossovers_picture(found, study.machine, "epoch"),
+    }
+
+
 def rendered(text: str, study: Study) -> str:
     """Return the README's `text` with each block made anew."""
     for name, block in blocks(study).items():
@@ -50,6 +85,14 @@ def rendered(text: str, study: Study) -> str:
     return text
 
 
+def draw_crossovers() -> None:
+    """Draw the README's pictures of the crossover study anew."""
+    study, model = duel.load(), shipped_model()
+    for name, picture in crossover_pictures(study, model, findings.all_meetings(study)).items():
+        save_picture(picture, pathlib.Path(CROSSOVERS), name)
+
+
 if __name__ == "__main__":
+    draw_crossovers()
     shown = mailing_list.load(data_file("measured/mailing_list"))
     README.write_text(rendered(README.read_text(encoding="utf-8"), shown), encoding="utf-8")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dirtylab import __version__
 from dirtylab._console import announced_compilation
 from dirtylab.advice import command as advise_command
+from dirtylab.advice import study_command
 from dirtylab.measure import sweep_command
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_reproduce(commands)
     _add_compare(commands)
     sweep_command.add_parser(commands)
+    study_command.add_parser(commands)
     advise_command.add_parsers(commands)
     return parser
 

@@ -9,11 +9,21 @@ import pytest
 
 from dirtylab import STRUCTURES, mailing_list
 from dirtylab._data import data_file
+from dirtylab.advice import findings
+from dirtylab.advice.calibration import shipped_model
 from dirtylab.figures.anatomy import toy_picture
+from dirtylab.figures.crossover import (
+    crossovers_picture,
+    curves_picture,
+    radix_map_picture,
+    winner_map_picture,
+)
 from dirtylab.figures.mailing_list import PICTURES, RATIO_LOOKS
+from dirtylab.figures.memory import dirty_picture, pages_picture
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
 from dirtylab.figures.style import LOOKS, count_label, memory_label, save_picture, time_label
 from dirtylab.figures.visits import rows_of, visits_picture
+from dirtylab.measure import duel
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +39,30 @@ def drawn(name):
         "visits": visits_picture,
         "patterns": patterns_picture,
         "matrix": matrix_picture,
+        "memory-pages": pages_picture,
+        "memory-dirty": dirty_picture,
+        "curves": lambda: curves_picture(duel.load(), model=shipped_model()),
+        "clusters": lambda: curves_picture(
+            duel.load(), pattern="clustered:length=64", operation="harvest"
+        ),
+        "posted": lambda: curves_picture(
+            duel.load(), operation="collect", structures=duel.POSTED, against="posted-bitmap"
+        ),
+        "crossovers": lambda: crossovers_picture(
+            findings.all_meetings(duel.load()), duel.load().machine, "epoch"
+        ),
+        "winners": lambda: winner_map_picture(shipped_model(), measured=duel.load().map),
+        "radices": lambda: radix_map_picture(shipped_model()),
     }[name]()
 
 
-@pytest.fixture(params=[*PICTURES, "toy", "visits", "patterns", "matrix"])
+STATIC = (
+    "toy", "visits", "patterns", "matrix", "memory-pages", "memory-dirty", "curves", "clusters",
+    "posted", "crossovers", "winners", "radices",
+)  # fmt: skip
+
+
+@pytest.fixture(params=[*PICTURES, *STATIC])
 def picture(request, recorded):
     if request.param in PICTURES:
         return PICTURES[request.param](recorded)
@@ -89,8 +119,11 @@ def test_no_text_overlaps_another_or_leaves_the_figure(picture):
 def test_axes_have_labels_and_text_is_large_enough(picture):
     shared = picture.figure._supxlabel
     for ax in picture.figure.axes:
-        if ax.axison:
-            assert ax.get_xlabel() or (shared and shared.get_text())
+        if ax.get_label() == "<colorbar>":
+            assert ax.get_ylabel()
+        elif ax.axison:
+            below = ax.get_shared_x_axes().get_siblings(ax)
+            assert any(one.get_xlabel() for one in below) or (shared and shared.get_text())
     small_print = {id(text) for text in picture.figure.texts}
     for text, _ in boxes(picture.figure):
         assert text.get_fontsize() >= (7 if id(text) in small_print else 9), text.get_text()

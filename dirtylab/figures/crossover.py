@@ -98,9 +98,9 @@ def curves_picture(
     small_print(figure, study.machine, note + " " + "; ".join(words) + ".")
     alt = (
         f"Two log-log panels over the number of dirty frames, {operation} of {pages:,} pages, "
-        f"{pattern}: the time of each structure, and its ratio to {against}. " + ". ".join(words)
+        f"{pattern}: the time of each structure, and its ratio to {against}. " + "; ".join(words)
     )
-    return finished(figure, alt)
+    return finished(figure, alt.rstrip(" .") + ".")
 
 
 def _group(study: Study, pattern: str, pages: int, operation: str) -> "pd.DataFrame":
@@ -267,7 +267,7 @@ def _crossovers_alt(chosen: "pd.DataFrame", operation: str) -> str:
         f"{100 * one['at'] / one['pages']:.2g} %"
         for one in chosen.to_dict("records")
     ]
-    return f"Crossovers with the bitmap, {operation}, as dirty share: " + "; ".join(words)
+    return f"Crossovers with the bitmap, {operation}, as dirty share: " + "; ".join(words) + "."
 
 
 # --- maps -----------------------------------------------------------------------------------------

@@ -1,83 +1,85 @@
-"""JupyterLab in a real Chromium: a server of its own, one page a test."""
+"""JupyterLab and Voila in a real Chromium: servers of their own, one page a test."""
 
-import contextlib
-import os
+import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+from labs import chromium_page, chromium_path, lab_server, server
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / "screenshots"
-WAIT = 60
 
 
 @pytest.fixture(scope="session")
 def chromium():
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    return pytest.skip("no Chromium here: apt-get install chromium")
+    return chromium_path() or pytest.skip("no Chromium here: apt-get install chromium")
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """Yield the address of a JupyterLab on copies of the notebooks, with no user settings."""
+    """Yield the address of a JupyterLab on copies of the notebooks, as make lab opens it."""
+    home = copy_notebooks(tmp_path_factory)
+    start = "--LabApp.default_url=/lab/tree/00_start_here.ipynb"
+    with lab_server(home, home / "notebooks", start) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def dashboard(tmp_path_factory):
+    """Yield the address of a Voila on copies of the notebooks, as make dashboard opens it."""
+    home = copy_notebooks(tmp_path_factory)
+    words = re.search(r"^VOILA := (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    with server("voila", [*words.split(), str(home / "notebooks")], home, "/") as address:
+        yield address
+
+
+def copy_notebooks(tmp_path_factory):
     home = tmp_path_factory.mktemp("jupyter")
     shutil.copytree(ROOT / "notebooks", home / "notebooks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
-    env = {
-        **os.environ,
-        **{f"JUPYTER_{place}": str(home / place) for place in places},
-        "IPYTHONDIR": str(home / "ipython"),
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-    }
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-        "--expose-app-in-browser", f"--port={port}", "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=", f"--ServerApp.root_dir={home / 'notebooks'}",
-    ]  # fmt: skip
-    with (home / "log").open("w") as log:
-        server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_up(f"{address}/api/status", server, home / "log")
-        yield address
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def wait_until_up(url, server, log):
-    deadline = time.monotonic() + WAIT
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
-            return
-        assert server.poll() is None, log.read_text()
-        time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not come up:\n{log.read_text()}")
+    return home
 
 
 @pytest.fixture
 def page(chromium):
     """Yield a page of a Chromium that is closed afterwards."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(WAIT * 1000)
+    with chromium_page(chromium) as page:
         yield page
-        browser.close()
+
+
+@pytest.fixture
+def screenshots(request):
+    """Return the folder of a notebook's pictures, which stays after the tests."""
+    folder = SCREENSHOTS / request.node.callspec.params["path"].stem
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+VIEWS = ".jp-OutputArea-output:has([role=slider])"
+CHANGED = """([view, before]) => {
+  const image = view.querySelector('figure img');
+  return image.src !== before && image.complete && image.naturalWidth > 0;
+}"""
+
+
+@pytest.fixture
+def require_lively():
+    """Return a function that moves the first slider of each view and waits for a new figure."""
+    return move_each_view
+
+
+def move_each_view(page, folder, prefix=""):
+    views = page.locator(VIEWS)
+    count = views.count()
+    for index in range(count):
+        view = views.nth(index)
+        view.scroll_into_view_if_needed()
+        image = view.locator("figure img").first
+        assert len(image.get_attribute("alt")) > 60
+        before = image.get_attribute("src")
+        handle = view.locator("[role=slider]").first
+        handle.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(CHANGED, arg=[view.element_handle(), before], polling="raf")
+        view.screenshot(path=folder / f"{prefix}view-{index + 1}.png")
+    return count

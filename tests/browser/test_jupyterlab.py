@@ -1,17 +1,14 @@
-"""Each notebook opened, run and looked at in JupyterLab."""
+"""Each notebook opened, run and looked at in JupyterLab; a slider of each view moved."""
 
 from pathlib import Path
 
 import pytest
+from labs import IDLE, open_notebook, run_all, shut_down
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-IDLE = (
-    "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status"
-    " === 'idle'"
-)
 COUNTS = """() => {
   const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
   return [...Array(cells.length).keys()].map(i => cells.get(i))
@@ -22,25 +19,22 @@ OUTPUTS = """() => {
   return [...Array(cells.length).keys()].map(i => cells.get(i))
     .filter(cell => cell.type === 'code').flatMap(cell => cell.outputs.toJSON());
 }"""
-
-
-def open_notebook(page, lab, name):
-    page.goto(f"{lab}/doc/workspaces/auto-test/tree/{name}?reset")
-    page.wait_for_function(IDLE)
+OPEN = "() => window.jupyterapp?.shell?.currentWidget?.context?.path"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+EVERY_NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def restart_and_run_all(page):
     """Clear everything and run each cell; return when the last one is done."""
-    run = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     assert set(page.evaluate(COUNTS)) == {None}
-    page.evaluate(run)
+    run_all(page)
     done = f"() => (({COUNTS})()).every(count => count !== null) && ({IDLE})()"
     page.wait_for_function(done, timeout=120_000)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_and_shows_its_figures(path, lab, page, request):
+@EVERY_NOTEBOOK
+def test_notebook_runs_and_shows_its_figures(path, lab, page, screenshots, require_lively):
     crashes = []
     page.on("pageerror", lambda error: crashes.append(str(error)))
     open_notebook(page, lab, path.name)
@@ -48,15 +42,27 @@ def test_notebook_runs_and_shows_its_figures(path, lab, page, request):
     found = page.evaluate(OUTPUTS)
     assert [one for one in found if one["output_type"] == "error"] == []
     assert [one for one in found if one.get("name") == "stderr"] == []
-    expected = sum("image/png" in one.get("data", {}) for one in found)
-    images = page.locator(".jp-OutputArea-output figure img")
-    for index in range(expected):
+    views = [one for one in found if WIDGET in one.get("data", {})]
+    pictures = sum("image/png" in one.get("data", {}) for one in found if one not in views)
+    images = page.locator(".jp-RenderedHTMLCommon figure img")
+    for index in range(pictures):
         image = images.nth(index)
         image.scroll_into_view_if_needed()
         assert image.evaluate("image => image.complete && image.naturalWidth") >= 400
         assert len(image.get_attribute("alt")) > 60
-        folder = ROOT / "screenshots" / path.stem
-        folder.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=folder / f"figure-{index + 1}.png")
-    assert expected >= 3
+        page.screenshot(path=screenshots / f"figure-{index + 1}.png")
+    moved = require_lively(page, screenshots)
+    assert moved == len(views)
+    assert pictures + moved >= (1 if path.stem.startswith("00") else 3)
+    assert [one for one in page.evaluate(OUTPUTS) if one.get("name") == "stderr"] == []
     assert crashes == []
+    shut_down(page)
+
+
+def test_lab_opens_on_the_start_page_and_its_links_lead_to_the_notebooks(lab, page):
+    others = [path.name for path in NOTEBOOKS if not path.stem.startswith("00")]
+    for name in others:
+        page.goto(f"{lab}/?reset")
+        page.wait_for_function(f"() => ({OPEN})() === '00_start_here.ipynb'")
+        page.locator(f".jp-RenderedMarkdown a[href*='{name}']").first.click()
+        page.wait_for_function(f"() => ({OPEN})() === '{name}'")

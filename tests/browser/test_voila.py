@@ -1,0 +1,55 @@
+"""Each notebook as a page without code, and as a file without a kernel or a network."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parent.parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EVERY_NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+ALL_LOADED = "() => [...document.images].every(image => image.complete)"
+WIDTHS_AND_ALTS = "images => images.map(image => [image.naturalWidth, image.alt.length])"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def count(path, *kinds):
+    """Return how many outputs of some of these kinds a committed notebook has."""
+    cells = nbformat.read(path, as_version=4).cells
+    found = [one.get("data", {}) for cell in cells for one in cell.get("outputs", [])]
+    return sum(any(kind in data for kind in kinds) for data in found)
+
+
+@EVERY_NOTEBOOK
+def test_notebook_is_a_page_of_figures_and_sliders(
+    path, dashboard, page, screenshots, require_lively
+):
+    crashes = []
+    page.on("pageerror", lambda error: crashes.append(str(error)))
+    page.goto(f"{dashboard}/voila/render/{path.name}", timeout=120_000)
+    expected = count(path, "image/png", WIDGET)
+    page.wait_for_function(f"() => document.querySelectorAll('figure img').length >= {expected}")
+    page.wait_for_function(ALL_LOADED)
+    found = page.locator("figure img").evaluate_all(WIDTHS_AND_ALTS)
+    assert all(width >= 400 and alt > 60 for width, alt in found)
+    assert require_lively(page, screenshots, "voila-") == count(path, WIDGET)
+    page.screenshot(path=screenshots / "voila.png")
+    assert page.get_by_text("Traceback").count() == 0
+    assert crashes == []
+
+
+@EVERY_NOTEBOOK
+def test_exported_notebook_shows_every_figure_offline(path, page, tmp_path, screenshots):
+    from nbconvert import HTMLExporter
+
+    html, _ = HTMLExporter().from_filename(path)
+    (tmp_path / "exported.html").write_text(html, encoding="utf-8")
+    page.context.set_offline(True)
+    page.goto((tmp_path / "exported.html").as_uri(), wait_until="domcontentloaded")
+    page.wait_for_function(ALL_LOADED)
+    found = page.locator("img").evaluate_all(WIDTHS_AND_ALTS)
+    assert len(found) >= count(path, "image/png", WIDGET)
+    assert all(width > 0 and alt > 0 for width, alt in found)
+    page.screenshot(path=screenshots / "exported.png", full_page=True)
