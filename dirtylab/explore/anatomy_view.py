@@ -130,13 +130,13 @@ class AnatomyView(View[AnatomyState]):
         most = toy(state.pages, state.radix, WORD, state.frames).steps
         steps = tuple(range(max(most, state.step) + 1))
         return [
+            Slider("step", "harvest", steps, state.step, lambda n: f"{n} reads"),
             Slider("pages", "slot", PAGES, state.pages, lambda n: f"{n} pages"),
             Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits"),
             Pad("pad", "dirty frames (press to insert or take away)", state.pages,
                 tuple(sorted(set(state.frames)))),
             Slider("frame", "next frame", tuple(range(state.pages)), state.frame,
                    lambda n: f"frame {n}"),
-            Slider("step", "harvest", steps, state.step, lambda n: f"{n} reads"),
         ]  # fmt: skip
 
     def actions(self) -> Sequence[Action]:
