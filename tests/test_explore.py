@@ -17,7 +17,7 @@ from dirtylab.explore import datasets, frame, lines, machine, measuring, scale, 
 from dirtylab.explore.anatomy_view import AnatomyState, AnatomyView, reads_of
 from dirtylab.explore.canvas import png_of
 from dirtylab.explore.controls import Action, Choice, Pad, Several, Slider
-from dirtylab.explore.crossover import CrossoverState, CrossoverView
+from dirtylab.explore.crossover import CrossoverState, CrossoverView, interval_label
 from dirtylab.explore.export import export
 from dirtylab.explore.job import Event
 from dirtylab.explore.loop import Once
@@ -247,6 +247,21 @@ def test_the_crossover_is_where_the_prices_put_it(model, worker):
     assert drawn.meetings[0].at == pytest.approx(15_625, rel=1e-3)
     assert drawn.meetings[0].low < 15_625 < drawn.meetings[0].high
     assert "list beats bitmap below 0.16 % dirty" in view.draw().sentence
+
+
+@pytest.mark.parametrize(
+    ("axis", "low", "high", "words"),
+    [
+        ("dirty", 8.9e5, 1.01e6, "8.9–10.1 %"),
+        ("dirty", 0.0, 1e6, "…–10 %"),
+        ("pages", 1e6, 1e7, "3.81–38.1 GiB"),
+        ("pages", 1e5, 1e7, "391 MiB–38.1 GiB"),
+        ("length", 3.0, float("inf"), "3–…"),
+    ],
+)
+def test_an_interval_names_its_unit_once(model, worker, axis, low, high, words):
+    view = view_of(model, worker, dataset="clustered", x=axis)
+    assert interval_label(view._drawn()[0], low, high) == words
 
 
 def test_lines_are_the_models_own(model, worker):

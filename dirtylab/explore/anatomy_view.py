@@ -27,7 +27,7 @@ WORD = 8
 MOST_ENTRIES = 32
 _PITCH, _HIGH = 1.95, 0.78
 """From a row of cells to the next, and their height."""
-_SIZE = (7.6, 5.2)
+_SIZE = (7.4, 5.2)
 _AXES = (0.01, 0.07, 0.98, 0.87)
 _WIDTH, _RIGHT = 64.0, 15.0
 _READ, _NOW, _PLAIN = "#FFD37F", "#E69F00", "#FFFFFF"

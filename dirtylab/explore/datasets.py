@@ -46,17 +46,17 @@ _EXPONENTS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
 
 KNOBS: Mapping[str, tuple[Knob, ...]] = {
     "mailing-list": (),
-    "random": (Knob("replacement", "frames may repeat", _YES_NO, "yes"),),
+    "random": (Knob("replacement", "repeats", _YES_NO, "yes"),),
     "sequential": (
         Knob("start", "first frame", (0, *one_two_five(1, 10**9)), 0, lambda n: f"frame {n:,}"),
     ),
     "strided": (Knob("stride", "stride", _STRIDES, 64, _pages),),
     "clustered": (
-        Knob("length", "pages in a cluster", (_AUTO, *powers_of_two(1, 2**20)), _AUTO, _pages),
+        Knob("length", "cluster length", (_AUTO, *powers_of_two(1, 2**20)), _AUTO, _pages),
         Knob("clusters", "clusters", (_AUTO, *one_two_five(1, 10**7)), _AUTO, _number),
         Knob("lengths", "their lengths", ("geometric", "fixed"), "geometric"),
         Knob("spread", "within the first", _SHARES, 1.0, lambda s: f"{percent(s)} of the slot"),
-        Knob("overlap", "clusters may overlap", _YES_NO, "no"),
+        Knob("overlap", "overlap", _YES_NO, "no"),
     ),
     "zipf": (
         Knob("exponent", "exponent", _EXPONENTS, 1.0, lambda value: f"{value:g}"),

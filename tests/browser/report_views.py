@@ -16,8 +16,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 import labs
 
 SLIDERS = {
-    "crossovers": {"slot, pages": 8, "dirty": 8, "radix of tree": 3},
-    "memory": {"slot, pages": 8, "radix of tree": 2, "dirty": 8},
+    "crossovers": {"slot, pages": 5, "dirty": 8, "radix of tree": 3},
+    "memory": {"slot, pages": 5, "radix of tree": 2, "dirty": 8},
     "anatomy": {"harvest": 6, "next frame": 8, "slot": 6},
     "patterns": {"writes": 4, "slot, pages": 4},
     "mailing_list": {"run": 4},
