@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dirtylab import __version__
 from dirtylab._console import announced_compilation
 from dirtylab.advice import command as advise_command
+from dirtylab.live import record_arguments, trace_arguments
 from dirtylab.measure import sweep_command
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -51,6 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     sweep_command.add_parser(commands)
     advise_command.add_parsers(commands)
+    record_arguments.add_parser(commands)
+    trace_arguments.add_parser(commands)
     return parser
 
 

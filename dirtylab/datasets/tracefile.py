@@ -107,10 +107,9 @@ def encode(frames: Frames, counts: Frames, out: Bytes) -> int:
         for _ in range(count):
             frame = frames[place]
             place += 1
-            if frame >= before:
-                rest = (frame - before) << _ONE
-            else:
-                rest = ((before - frame) << _ONE) - _ONE
+            rest = (max(frame, before) - min(frame, before)) << _ONE
+            if frame < before:
+                rest -= _ONE
             before = frame
             while rest > _LOW:
                 out[size] = np.uint8(rest & _LOW | _MORE)
@@ -216,7 +215,7 @@ def _archive(trace: Trace) -> bytes:
     size = encode(frames, counts, room)
     header = {"format": FORMAT, "version": VERSION, "pages": trace.pages, "facts": trace.facts}
     text = json.dumps(header, ensure_ascii=False)
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "header": np.frombuffer(text.encode(), np.uint8),
         "counts": counts,
         "times": np.array(trace.times, np.uint64),

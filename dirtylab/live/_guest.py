@@ -91,8 +91,9 @@ def addresses(frames: Frames) -> Frames:
 def registers(pages: int, vcpu: int, frames: int, code: int) -> bytearray:
     """Return struct kvm_regs: a table of so many frames, and where to begin."""
     named = {"rcx": frames, "rsi": table_address(pages, vcpu), "rdi": COUNTERS + 64 * vcpu}
-    order = "rax rbx rcx rdx rsi rdi rsp rbp r8 r9 r10 r11 r12 r13 r14 r15".split()
-    return bytearray(struct.pack("<18Q", *[named.get(name, 0) for name in order], code, 2))
+    order = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi"]  # then rsp, rbp and r8 … r15
+    values = [named.get(name, 0) for name in order] + 10 * [0]
+    return bytearray(struct.pack("<18Q", *values, code, 2))
 
 
 def special_registers(fresh: bytearray) -> bytearray:

@@ -199,7 +199,7 @@ class Tracee:
 
     def _step_signals(self) -> list[int]:
         """Wait for the step's end; return the signals that came before it."""
-        late = []
+        late: list[int] = []
         while True:
             number, event = self._wait()
             if number == signal.SIGTRAP and not event:

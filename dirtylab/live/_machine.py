@@ -137,9 +137,7 @@ def _require(system: int, tracking: str) -> int:
 
 
 @kernel
-def drain(
-    entries: npt.NDArray[np.uint32], fetch: int, out: Words, own: Words
-) -> tuple[int, int]:
+def drain(entries: npt.NDArray[np.uint32], fetch: int, out: Words, own: Words) -> tuple[int, int]:
     """Take the dirty entries of a ring from `fetch` on and hand them back.
 
     Writes frames of the tracked slot to `out` and marks those of the guest's own slot in `own`;
@@ -270,7 +268,7 @@ class _Worker(threading.Thread):
             self._running = True
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+        except BaseException as error:
             self.trouble = error
         finally:
             with self._lock:

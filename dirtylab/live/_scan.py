@@ -151,4 +151,3 @@ def refuse(error: OSError) -> Unavailable:
     """Return the line for an error of the interface."""
     reason = REASONS.get(error.errno or 0, str(error))
     return Unavailable(WHAT, reason)
-

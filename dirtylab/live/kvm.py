@@ -23,7 +23,6 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab import _check
 from dirtylab._jit import kernel
@@ -339,5 +338,3 @@ class KvmRing(Guest):
         if out.size:
             np.concatenate(self._chunks, out=out)
         return out.size
-
-

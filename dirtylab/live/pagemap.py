@@ -24,7 +24,7 @@ from dirtylab import _check
 from dirtylab._jit import kernel
 from dirtylab._words import WORD_BITS
 from dirtylab.live import _scan
-from dirtylab.live._system import PAGE_BYTES, Descriptor, Mapping, ioctl, translated
+from dirtylab.live._system import PAGE_BYTES, Descriptor, Mapping, Unavailable, ioctl, translated
 from dirtylab.structures.base import Frames, Operations, Structure, require
 from dirtylab.structures.bitmap import mark, scan
 from dirtylab.structures.bits import count_set, wants_vector, words_for
@@ -73,7 +73,7 @@ class Pagemap(Structure):
             self._open(resources, count)
         except OSError as error:
             self.close()
-            if isinstance(error, _scan.Unavailable):
+            if isinstance(error, Unavailable):
                 raise
             raise _scan.refuse(error) from None
 

@@ -1,15 +1,14 @@
 """Recording traces: of a command, of a KVM guest.
 
-A command's pages are those of its virtual memory.  Their numbers are made small: memory is taken in
-chunks of 512 pages (2 MiB, aligned), only chunks that were written at all count, and they keep their
-order.  So neighbours stay neighbours, and what lies apart stays apart, though less far.
+A command's pages are those of its virtual memory.  Their numbers are made small: memory is taken
+in chunks of 512 pages (2 MiB, aligned), only chunks that were written at all count, and they keep
+their order.  So neighbours stay neighbours, and what lies apart stays apart, though less far.
 
 Huge pages are off for the command (one write would count as 512), and so is nothing else.  Only the
 command's own process is followed, with all its threads; not its children.
 """
 
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -75,7 +74,8 @@ def record_command(
     trace : Trace
         The last epoch, which the end of the command cuts short, is not in.
     status : int
-        The command's exit status, negative for a signal.
+        The command's exit status, negative for a signal: that of Ctrl-C (-2) and of `epochs` (-9)
+        among them, which end command and recording, not the caller.
 
     Raises
     ------
@@ -253,6 +253,10 @@ def _watch(
     except Exited as ended:
         child.returncode = ended.status
         return harvests, ends, ended.status
+    except KeyboardInterrupt:
+        if not harvests:
+            raise
+        return harvests, ends, -signal.SIGINT
     return harvests, ends, -signal.SIGKILL
 
 
@@ -282,8 +286,3 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
     if child.returncode is None:
         child.kill()
         child.wait()
-
-
-def supports_commands() -> bool:
-    """Return whether this architecture's commands can be recorded."""
-    return platform.machine() == "x86_64"
