@@ -118,7 +118,9 @@ def missing(tracking: str) -> str | None:
 
 def _require(system: int, tracking: str) -> int:
     """Return the number of the capability that `tracking` needs, 0 for none."""
-    if ioctl(system, _KVM.none(_API)) != 12:
+    with translated(WHAT, {errno.ENOTTY: f"{DEVICE} is no device of KVM"}):
+        version = ioctl(system, _KVM.none(_API))
+    if version != 12:
         raise Unavailable(WHAT, f"{DEVICE} speaks another version than 12")
     if tracking == "manual":
         if ioctl(system, _KVM.none(_EXTENSION), _CAP_MANUAL) & 1:
@@ -206,7 +208,7 @@ class VCpu:
             The guest stopped otherwise.
         """
         done = 0
-        while done < max(frames.size, 1):
+        while done < frames.size:  # with no frame the guest's loop would not end
             batch = frames[done : done + self._room()]
             self._table[: batch.size] = _guest.addresses(batch)
             fields = _guest.registers(self._machine.pages, self.number, batch.size, code)
@@ -218,7 +220,7 @@ class VCpu:
                     raise GuestError(f"the guest {words}")
                 self._machine.on_full(self, True)
                 self.handed = self._frames_left() + 1
-            done += max(batch.size, 1)
+            done += batch.size
 
     def _room(self) -> int:
         """Return how many frames may be handed over: no more than the ring has room for.

@@ -5,6 +5,7 @@ save (where ``redis-server`` is installed), two of a KVM guest.
 """
 
 import contextlib
+import functools
 import pathlib
 import shutil
 import socket
@@ -83,7 +84,7 @@ def _told(trace: Trace, what: str, command: list[str] | None) -> Trace:
 def recorders() -> dict[str, Callable[[], Trace]]:
     """Return name and recorder of each recording that can be made here."""
     found: dict[str, Callable[[], Trace]] = {
-        name: lambda n=name: record_workload(n) for name in WORKLOADS  # type: ignore[misc]
+        name: functools.partial(record_workload, name) for name in WORKLOADS
     }
     if shutil.which("redis-server"):
         found["redis"] = record_redis

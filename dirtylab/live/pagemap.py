@@ -12,6 +12,7 @@ Source: Linux's Documentation/admin-guide/mm/pagemap.rst.
 import contextlib
 import errno
 import os
+import re
 import weakref
 from collections.abc import Callable
 from types import TracebackType
@@ -31,6 +32,8 @@ from dirtylab.structures.bits import count_set, wants_vector, words_for
 
 missing = _scan.missing
 _SHIFT = np.uint64(12)
+_DEVICES = re.compile(r"/dev/(?!zero|shm/)|\[v")
+"""Mappings that are no memory; /dev/zero is shared anonymous memory, /dev/shm/ files in memory."""
 
 
 @kernel
@@ -176,7 +179,7 @@ def areas_of(pid: int | str) -> list[Area]:
             span, rights, _, _, _, *name = line.split(maxsplit=5)
             start, end = (int(part, 16) for part in span.split("-"))
             label = name[0].strip() if name else ""
-            if rights[1] == "w" and not label.startswith(("/dev/", "[v")):
+            if rights[1] == "w" and not _DEVICES.match(label):
                 found.append(Area(start, end, rights[3] == "s", label))
     return found
 
