@@ -397,6 +397,10 @@ class Machine:
         """Make KVM take the entries back that were handed back; return their number."""
         return ioctl(self.vm, _RESET_RINGS)
 
+    def discard(self) -> None:
+        """Give the memory of the tracked slot back to the system; it then reads as zeros."""
+        self.memory.discard()
+
     def statistics(self) -> dict[str, int]:
         """Return KVM's counters, of the machine and of all vCPUs together."""
         found = statistics(self.vm)

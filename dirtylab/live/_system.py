@@ -23,7 +23,7 @@ REST = "structures, patterns and recorded traces work everywhere"
 
 _SHARED, _PRIVATE = mmap.MAP_SHARED, mmap.MAP_PRIVATE
 _ANONYMOUS_PRIVATE_UNRESERVED = 0x4022
-_NO_HUGE_PAGES = 15
+_NO_HUGE_PAGES, _DONT_NEED = 15, 4
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -147,6 +147,10 @@ class Mapping:
         return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address)).view(
             dtype
         )
+
+    def discard(self) -> None:
+        """Let go of the memory's contents, not of its place."""
+        libc().madvise(self.address, self.size, _DONT_NEED)
 
     def close(self) -> None:
         """Unmap; a second call does nothing."""

@@ -92,7 +92,8 @@ class Guest(Structure):
         self._seen = np.zeros(words_for(max(pages, 1)), np.uint64)
         own_pages = _guest.own_bytes(max(pages, 1), count) // PAGE_BYTES
         self._own = np.zeros(words_for(own_pages), np.uint64)
-        self._vector = wants_vector("auto")
+        self.vector = wants_vector("auto")
+        """Whether bits become frames by AVX-512."""
 
     @property
     def nbytes(self) -> int:
@@ -109,7 +110,7 @@ class Guest(Structure):
         self._sync()
         found = np.empty(count_set(self._own), np.uint64)
         if found.size:
-            scan(self._own, found.size, found, False, self._vector)
+            scan(self._own, found.size, found, False, self.vector)
         return found
 
     def statistics(self) -> dict[str, int]:
@@ -181,7 +182,7 @@ class Guest(Structure):
         return len(self)
 
     def _collect(self, out: Frames) -> int:
-        return scan(self._seen, out.size, out, False, self._vector) if out.size else 0
+        return scan(self._seen, out.size, out, False, self.vector) if out.size else 0
 
     def _contains(self, frame: int) -> bool:
         self._sync()
@@ -311,12 +312,19 @@ class KvmRing(Guest):
             self.exits += int(exited)
             self._keep(frames)
 
+    def drain_into(self, vcpu: VCpu, out: Frames) -> int:
+        """Write what is in a vCPU's ring to `out`, which has room for all of it; return how many.
+
+        For those who measure the call; KVM has the entries back after ``machine.reset_rings()``.
+        """
+        vcpu.fetch, count = drain(vcpu.ring, vcpu.fetch, out, self._own)
+        vcpu.handed = 0
+        return count
+
     def _drain(self, vcpu: VCpu) -> Frames:
         """Return the frames in a vCPU's ring, of the tracked slot, in memory used again."""
         room = self._room[vcpu.number]
-        vcpu.handed = 0
-        vcpu.fetch, count = drain(vcpu.ring, vcpu.fetch, room, self._own)
-        return room[:count]
+        return room[: self.drain_into(vcpu, room)]
 
     def _keep(self, frames: Frames) -> None:
         fresh = np.empty_like(frames)

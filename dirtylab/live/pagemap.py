@@ -84,6 +84,7 @@ class Pagemap(Structure):
         fault = Descriptor(_scan.open_userfaultfd())
         keep.enter_context(contextlib.closing(fault))
         memory = keep.enter_context(contextlib.closing(Mapping(count * PAGE_BYTES)))
+        self._mapping = memory
         self._start, self._end = memory.address, memory.address + memory.size
         ioctl(fault.fd, _scan.REGISTER, _scan.register_request(self._start, self._end))
         pagemap = Descriptor(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC))
@@ -97,6 +98,11 @@ class Pagemap(Structure):
         """Bytes of the tracking in user space; neither the memory nor the kernel's page tables."""
         return self._seen.nbytes
 
+    @property
+    def first_page(self) -> np.uint64:
+        """Number of the virtual page that frame 0 is."""
+        return np.uint64(self._start // PAGE_BYTES)
+
     def scan_regions(self) -> npt.NDArray[np.uint64]:
         """Ask the kernel once; return ranges of addresses (first, behind, categories).
 
@@ -108,6 +114,12 @@ class Pagemap(Structure):
     def clear(self) -> None:
         self.scan_regions()
         self._seen[:] = 0
+
+    def discard(self) -> None:
+        """Forget all, and give the memory back to the system."""
+        self._require_open()
+        self._mapping.discard()
+        self.clear()
 
     def close(self) -> None:
         """Release descriptors and memory; a second call does nothing."""
