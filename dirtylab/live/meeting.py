@@ -1,4 +1,4 @@
-"""Where KVM's two mechanisms meet: the dirty log costs by the slot, the dirty ring by the writes."""
+"""Where KVM's two mechanisms meet: the log costs by the slot, the ring by the writes."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
