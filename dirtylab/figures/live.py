@@ -119,7 +119,13 @@ def likeness_picture(names: Sequence[str] | None = None) -> Picture:
     style_axes(left, title="Pages in a run, mean", xlabel="pages", ylabel="")
     style_axes(right, title="Dirty pages in a touched word", xlabel="pages of 64", ylabel="")
     left.set_ylim(-0.6, len(table) - 0.4)
-    right.legend(loc="lower right", fontsize=9, frameon=False)
+    left.set_xscale("log")
+    left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
+    left.xaxis.set_minor_formatter(NullFormatter())
+    right.set_xlim(0, 64)
+    right.set_xticks(range(0, 65, 16))
+    handles, labels = right.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower right", ncols=2, fontsize=9, frameon=False)
     ratio = (table["run"] / table["run at random"]).sort_values()
     alt = (
         "Dumbbells for each recording's median epoch beside as many random pages, mean run length "
@@ -134,9 +140,6 @@ def _pairs(ax: Axes, place: Any, real: "pd.Series[float]", drawn: "pd.Series[flo
     ax.hlines(place, np.minimum(real, drawn), np.maximum(real, drawn), color="#BBBBBB", linewidth=2)
     ax.plot(drawn, place, "o", color="white", markeredgecolor=FAINT, label="random pages")
     ax.plot(real, place, "o", color="#882255", label="recording")
-    ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def replays_picture(measured: Measured) -> Picture:
@@ -188,10 +191,9 @@ def harvests_picture(measured: Measured) -> Picture:
         _draw_harvests(ax, table[table["pages"] == pages])
         if pages in met:
             _mark(ax, met[pages])
-        title = f"{count_label(pages)} pages ({memory_label(4096 * pages)})"
-        if pages & (pages - 1):
-            title = f"{count_label(pages)} pages ({pages / 2**18:.0f} GiB)"
-        style_axes(ax, title=title, xlabel="dirty frames, random", ylabel="")
+        style_axes(
+            ax, title=f"{_slot(pages)}: {pages:,} pages", xlabel="dirty frames, random", ylabel=""
+        )
     axes[0].set_ylabel("time of a harvest", fontsize=10, color=INK)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=9, frameon=False)
@@ -202,6 +204,10 @@ def harvests_picture(measured: Measured) -> Picture:
         f"{'; '.join(map(str, met.values()))}. PAGEMAP_SCAN grows with the slot."
     )
     return finished(figure, alt)
+
+
+def _slot(pages: int) -> str:
+    return memory_label(4096 * pages) if pages < 2**18 else f"{pages / 2**18:.0f} GiB"
 
 
 def _draw_harvests(ax: Axes, table: "pd.DataFrame") -> None:

@@ -274,6 +274,7 @@ def _round(
                 "returned": spent.frames.size,
             }
         )  # fmt: skip
+    for one in made:  # not between the turns: what the system does for it would hit the next
         one.rest()
     return rows
 
