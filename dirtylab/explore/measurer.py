@@ -20,8 +20,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
 from dirtylab.explore.job import Cancel, Event, Job, Order, Rows, Told
-from dirtylab.measure.contest import Cell, Contest, Contestant, Plan, Row
-from dirtylab.measure.grid import label
+from dirtylab.measure.contest import Cell, Contest, Contestant, Plan, Row, label
 
 LEAST_ROUNDS = 3
 """Rounds from which on an unfinished cell is kept."""
