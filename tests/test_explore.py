@@ -511,41 +511,26 @@ def test_every_step_of_every_option_is_one_that_the_generator_takes(dataset):
 
 
 def test_there_may_be_no_traces(monkeypatch):
-    def missing(name):
-        raise FileNotFoundError(name)
-
-    datasets._trace_files.cache_clear()
-    monkeypatch.setattr(datasets, "data_file", missing)
+    monkeypatch.setattr(datasets, "recordings", list)
     assert datasets.traces() == ()
     assert "random" in datasets.names()
-    datasets._trace_files.cache_clear()
 
 
-@pytest.fixture
-def traced(tmp_path, monkeypatch):
-    np.savez(tmp_path / "short guest.npz", frames=np.array([5, 900, 5, 64, 65, 66], np.uint64))
-    datasets._trace_files.cache_clear()
-    monkeypatch.setattr(datasets, "data_file", lambda name: tmp_path)
-    yield "trace: short guest"
-    datasets._trace_files.cache_clear()
-
-
-def test_a_recorded_trace_is_a_pattern_like_any(traced, model, worker):
-    assert traced in datasets.names()
-    view = view_of(model, worker, dataset=traced, pages=1000, dirty=6)
-    assert traced in view.draw().alt
-    pattern = lines.Remembered("trace", 1000, np.array([1.0, 3.0, 6.0, 60.0]),
-                               datasets.tracked(traced, ()).theory)  # fmt: skip
-    assert pattern.occupied(1).tolist() == [1, 2, 5, 5]
-    assert pattern.occupied(64).tolist() == [1, 2, 3, 3]
+def test_a_recorded_trace_is_a_pattern_like_any(model, worker):
+    name = "trace: sqlite"
+    assert name in datasets.names()
+    view = view_of(model, worker, dataset=name, pages=100_000, dirty=600)
+    assert name in view.draw().alt
+    numbers = np.array([1.0, 30.0, 5000.0, 20_000.0])
+    theory = datasets.tracked(name, ()).theory
+    pattern = lines.Remembered("trace", 100_000, numbers, theory)
+    for block in (1, 64, 512):
+        for number, counted in zip(numbers, pattern.occupied(block), strict=True):
+            frames = DATASETS["trace"](100_000, int(number), path="sqlite", fit="tile")
+            assert counted == len({int(frame) // block for frame in frames})
     view.act("measure")
     assert {cell.dataset for cell in worker.jobs[0].cells} == {"trace"}
-
-
-def test_a_trace_that_does_not_fit_the_slot_is_refused(traced, model, worker):
-    view = view_of(model, worker, dataset=traced, pages=500, dirty=6)
-    with pytest.raises(IndexError, match="has frame 900"):
-        view.draw()
+    assert explore.patterns(dataset=name).view.draw().png
 
 
 def test_the_pattern_explorer_counts_what_the_frames_touch():
