@@ -339,8 +339,8 @@ def leave_figures_alone(widget: Any) -> None:
 
     A message makes comm 0.2 trigger IPython's hook ``post_execute``, on which matplotlib-inline
     shows and closes all figures of pyplot, those too that a cell is half way through on another
-    thread.  Measured, a slider pressed each 60 ms while a cell draws 40 figures: without this 27 and 29
-    of them were wrong, with it none.
+    thread.  Measured, a slider pressed each 60 ms while a cell draws 40 figures: without this 27 and
+    29 of them were wrong, with it none.
     """
     comm = widget.comm
 
