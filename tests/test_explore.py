@@ -4,7 +4,7 @@ import dataclasses
 import json
 import threading
 import time
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -207,6 +207,39 @@ def test_a_view_goes_along_as_a_picture_for_pages_without_a_kernel(shown):
     assert "application/vnd.jupyter.widget-view+json" in data
     assert data["text/html"].startswith('<figure><img alt="')
     assert len(data["image/png"]) > 1000
+
+
+def test_no_text_of_a_figure_overlaps_another_or_leaves_it(shown):
+    figure = shown.view.picture().figure
+    found = list(boxes(figure))
+    assert len(found) > 8
+    width, height = figure.bbox.size
+    for text, box in found:
+        inside = box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1
+        assert inside, text.get_text()
+    for (one, box), (other, its) in combinations(found, 2):
+        apart = box.x1 <= its.x0 + 1 or its.x1 <= box.x0 + 1 \
+            or box.y1 <= its.y0 + 1 or its.y1 <= box.y0 + 1  # fmt: skip
+        assert apart, (one.get_text(), other.get_text())
+
+
+def boxes(figure):
+    """Yield each text that is drawn, and its place."""
+    renderer = figure.canvas.get_renderer()
+    figure.draw(renderer)
+    for ax in figure.axes:
+        texts = [*ax.texts, ax._left_title]
+        if ax.axison:
+            texts += [ax.xaxis.label, ax.yaxis.label]
+            for axis in (ax.xaxis, ax.yaxis):
+                low, high = sorted(axis.get_view_interval())
+                texts += [tick.label1 for tick in axis.get_major_ticks()
+                          if low <= tick.get_loc() <= high]  # fmt: skip
+        for text in [*texts, *(ax.get_legend().get_texts() if ax.get_legend() else [])]:
+            if text.get_visible() and text.get_text():
+                yield text, text.get_window_extent(renderer)
+    for text in figure.texts:
+        yield text, text.get_window_extent(renderer)
 
 
 def test_what_goes_wrong_is_said_and_the_view_lives(shown, monkeypatch):

@@ -125,8 +125,11 @@ class _Parts:
         self._rules = [ax.axvline(1, color="#882255", linewidth=1, zorder=2)
                        for _ in range(MOST_MEETINGS)]  # fmt: skip
         self._texts = [
-            ax.text(0, 0, "", fontsize=9, color="#882255", ha="center", va="top", zorder=6,
-                    bbox={"facecolor": "white", "alpha": 1.0, "edgecolor": "none", "pad": 1})
+            ax.text(
+                1, 0.99, "", transform=ax.get_xaxis_transform(), fontsize=9, color="#882255",
+                ha="center", va="top", zorder=6,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )
             for _ in range(MOST_MEETINGS)
         ]  # fmt: skip
         self._shown: tuple[Any, ...] = ()
