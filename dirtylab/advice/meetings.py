@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CURVE = ["operation", "pattern", "pages"]
+MOSTLY = 0.9
+"""Share of the points that one structure wins when it is called the cheaper one throughout."""
+EVEN = "neither"
 TIE = 0.02
 """Medians of two structures that differ by less are no winner and no loser."""
 
@@ -49,7 +52,8 @@ def meetings(
     pandas.DataFrame
         A row for each crossover, and one without numbers where two structures don't meet:
         ``one, other, operation, pattern, pages, at, low, high, rising, cheaper``; ``rising`` says
-        that `one` is the cheaper before, ``cheaper`` which one is throughout, or before the first.
+        that `one` is the cheaper before, ``cheaper`` which one is: before a crossover, or
+        throughout; ``neither`` where both win at some points and none is sure.
     """
     import pandas as pd
 
@@ -76,10 +80,10 @@ def _all(
 def _of(group: "pd.DataFrame", one: str, other: str) -> Iterator[dict[str, Any]]:
     x, ratio = ratios(group, one, other)
     found = crossovers(x, ratio) if x.size >= LEAST_POINTS else []
-    cheaper = one if np.median(ratio[0]) < 1 else other
     if not found:
-        cheaper = one if np.median(np.median(ratio, axis=1)) < 1 else other
-        yield {"at": np.nan, "low": np.nan, "high": np.nan, "rising": None, "cheaper": cheaper}
+        below = float(np.mean(np.median(ratio, axis=1) < 1))
+        throughout = one if below >= MOSTLY else other if below <= 1 - MOSTLY else EVEN
+        yield {"at": np.nan, "low": np.nan, "high": np.nan, "rising": None, "cheaper": throughout}
     for meeting in found:
         yield {**meeting._asdict(), "cheaper": one if meeting.rising else other}
 
@@ -98,7 +102,7 @@ class Check(NamedTuple):
     cells: int
     right: int
     between: int
-    """Cells within an interval, of which nothing is foretold."""
+    """Cells within an interval, or where neither is sure: of those nothing is foretold."""
 
     @property
     def share(self) -> float:
@@ -151,10 +155,11 @@ def check(
 
 
 def winner(group: "pd.DataFrame", curve: Curve, dirty: float) -> str | None:
-    """Return the cheaper structure by a curve's crossovers, or None within an interval."""
+    """Return the cheaper structure by a curve's crossovers, or None where nothing is foretold."""
     real = group[group["at"].notna()].sort_values("at")
     if real.empty:
-        return str(group["cheaper"].iloc[0])
+        throughout = str(group["cheaper"].iloc[0])
+        return None if throughout == EVEN else throughout
     if ((real["low"] <= dirty) & (dirty <= real["high"])).any():
         return None
     before = real[real["at"] > dirty]

@@ -164,7 +164,7 @@ def _noise(height: Array, middle: Array) -> Array:
 def _sign_changes(middle: Array, noise: Array) -> list[tuple[int, int, bool]]:
     """Return pairs of points between which the sign changes for certain, and whether it rises.
 
-    A point is certain when it, or its mean with its neighbours, differs from 0 by 3 times its noise.
+    A point is certain when it, or its mean with its neighbours, is 3 times its noise from 0.
     """
     alone = middle / np.maximum(noise, _LEAST_NOISE)
     three = np.ones(3)
