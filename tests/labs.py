@@ -55,9 +55,18 @@ def chromium_path():
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
-@contextlib.contextmanager
-def lab_server(home, root):
+def lab_server(home, root, *options):
     """Yield the address of a JupyterLab that serves `root`, with no user settings."""
+    own = [
+        "--allow-root", "--expose-app-in-browser", "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=", f"--ServerApp.root_dir={root}",
+    ]  # fmt: skip
+    return server("jupyterlab", [*own, *options], home, "/api/status")
+
+
+@contextlib.contextmanager
+def server(module, options, home, ready):
+    """Yield the address of a server that has no user settings; end it afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -69,30 +78,27 @@ def lab_server(home, root):
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
     }
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-        "--expose-app-in-browser", f"--port={port}", "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=", f"--ServerApp.root_dir={root}",
-    ]  # fmt: skip
+    command = [sys.executable, "-m", module, "--no-browser", f"--port={port}", *options]
     with (home / "log").open("w") as log:
-        server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_until_up(f"{address}/api/status", server, home / "log")
+        wait_until_up(address + ready, process, home / "log")
         yield address
     finally:
-        server.terminate()
-        server.wait(timeout=20)
+        process.terminate()
+        process.wait(timeout=20)
 
 
-def wait_until_up(url, server, log):
+def wait_until_up(url, process, log):
+    """Wait until a server answers; fail with its log where it has ended."""
     deadline = time.monotonic() + WAIT
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
             return
-        assert server.poll() is None, log.read_text()
+        assert process.poll() is None, log.read_text()
         time.sleep(0.2)
-    raise AssertionError(f"JupyterLab did not come up:\n{log.read_text()}")
+    raise AssertionError(f"the server did not come up:\n{log.read_text()}")
 
 
 @contextlib.contextmanager

@@ -27,8 +27,12 @@ def pictures(notebook):
     return [output for output in outputs(notebook) if "image/png" in output.get("data", {})]
 
 
-def test_there_are_notebooks():
-    assert NOTEBOOKS
+def test_the_start_page_leads_to_every_notebook_and_nowhere_else():
+    cells = nbformat.read(NOTEBOOKS[0], as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    links = re.findall(r"\]\(([^)]+\.ipynb)\)", text)
+    assert NOTEBOOKS[0].name == "00_start_here.ipynb"
+    assert sorted(links) == [path.name for path in NOTEBOOKS[1:]]
 
 
 @every_notebook
