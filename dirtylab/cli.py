@@ -13,6 +13,7 @@ from dirtylab import __version__
 from dirtylab._console import announced_compilation
 from dirtylab.advice import command as advise_command
 from dirtylab.advice import study_command
+from dirtylab.live import live_arguments, record_arguments, trace_arguments
 from dirtylab.measure import sweep_command
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -53,6 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
     sweep_command.add_parser(commands)
     study_command.add_parser(commands)
     advise_command.add_parsers(commands)
+    live_arguments.add_parser(commands)
+    record_arguments.add_parser(commands)
+    trace_arguments.add_parser(commands)
     return parser
 
 

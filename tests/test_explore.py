@@ -17,7 +17,7 @@ from dirtylab.explore import datasets, frame, lines, machine, measuring, scale, 
 from dirtylab.explore.anatomy_view import AnatomyState, AnatomyView, reads_of
 from dirtylab.explore.canvas import png_of
 from dirtylab.explore.controls import Action, Choice, Pad, Several, Slider
-from dirtylab.explore.crossover import CrossoverState, CrossoverView
+from dirtylab.explore.crossover import CrossoverState, CrossoverView, interval_label
 from dirtylab.explore.export import export
 from dirtylab.explore.job import Event
 from dirtylab.explore.loop import Once
@@ -247,6 +247,21 @@ def test_the_crossover_is_where_the_prices_put_it(model, worker):
     assert drawn.meetings[0].at == pytest.approx(15_625, rel=1e-3)
     assert drawn.meetings[0].low < 15_625 < drawn.meetings[0].high
     assert "list beats bitmap below 0.16 % dirty" in view.draw().sentence
+
+
+@pytest.mark.parametrize(
+    ("axis", "low", "high", "words"),
+    [
+        ("dirty", 8.9e5, 1.01e6, "8.9–10.1 %"),
+        ("dirty", 0.0, 1e6, "…–10 %"),
+        ("pages", 1e6, 1e7, "3.81–38.1 GiB"),
+        ("pages", 1e5, 1e7, "391 MiB–38.1 GiB"),
+        ("length", 3.0, float("inf"), "3–…"),
+    ],
+)
+def test_an_interval_names_its_unit_once(model, worker, axis, low, high, words):
+    view = view_of(model, worker, dataset="clustered", x=axis)
+    assert interval_label(view._drawn()[0], low, high) == words
 
 
 def test_lines_are_the_models_own(model, worker):
@@ -496,41 +511,26 @@ def test_every_step_of_every_option_is_one_that_the_generator_takes(dataset):
 
 
 def test_there_may_be_no_traces(monkeypatch):
-    def missing(name):
-        raise FileNotFoundError(name)
-
-    datasets._trace_files.cache_clear()
-    monkeypatch.setattr(datasets, "data_file", missing)
+    monkeypatch.setattr(datasets, "recordings", list)
     assert datasets.traces() == ()
     assert "random" in datasets.names()
-    datasets._trace_files.cache_clear()
 
 
-@pytest.fixture
-def traced(tmp_path, monkeypatch):
-    np.savez(tmp_path / "short guest.npz", frames=np.array([5, 900, 5, 64, 65, 66], np.uint64))
-    datasets._trace_files.cache_clear()
-    monkeypatch.setattr(datasets, "data_file", lambda name: tmp_path)
-    yield "trace: short guest"
-    datasets._trace_files.cache_clear()
-
-
-def test_a_recorded_trace_is_a_pattern_like_any(traced, model, worker):
-    assert traced in datasets.names()
-    view = view_of(model, worker, dataset=traced, pages=1000, dirty=6)
-    assert traced in view.draw().alt
-    pattern = lines.Remembered("trace", 1000, np.array([1.0, 3.0, 6.0, 60.0]),
-                               datasets.tracked(traced, ()).theory)  # fmt: skip
-    assert pattern.occupied(1).tolist() == [1, 2, 5, 5]
-    assert pattern.occupied(64).tolist() == [1, 2, 3, 3]
+def test_a_recorded_trace_is_a_pattern_like_any(model, worker):
+    name = "trace: sqlite"
+    assert name in datasets.names()
+    view = view_of(model, worker, dataset=name, pages=100_000, dirty=600)
+    assert name in view.draw().alt
+    numbers = np.array([1.0, 30.0, 5000.0, 20_000.0])
+    theory = datasets.tracked(name, ()).theory
+    pattern = lines.Remembered("trace", 100_000, numbers, theory)
+    for block in (1, 64, 512):
+        for number, counted in zip(numbers, pattern.occupied(block), strict=True):
+            frames = DATASETS["trace"](100_000, int(number), path="sqlite", fit="tile")
+            assert counted == len({int(frame) // block for frame in frames})
     view.act("measure")
     assert {cell.dataset for cell in worker.jobs[0].cells} == {"trace"}
-
-
-def test_a_trace_that_does_not_fit_the_slot_is_refused(traced, model, worker):
-    view = view_of(model, worker, dataset=traced, pages=500, dirty=6)
-    with pytest.raises(IndexError, match="has frame 900"):
-        view.draw()
+    assert explore.patterns(dataset=name).view.draw().png
 
 
 def test_the_pattern_explorer_counts_what_the_frames_touch():

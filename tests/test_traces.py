@@ -112,7 +112,7 @@ def test_damaged_text_is_named_with_its_line(text, error, message, tmp_path):
         (
             {"pages": np.arange(3)},
             ValueError,
-            r"an intact .npz file with an array 'frames'.*frames",
+            r"an intact .npz file with an array 'frames' or of a trace: .*header",
         ),
         ({"frames": np.arange(3.0)}, TypeError, r"frames: must be integers, not float64"),
         ({"frames": np.ones(3, bool)}, TypeError, r"frames: must be integers, not bool"),

@@ -1,89 +1,80 @@
-"""Recorded frames, replayed.
+"""Recorded frames, replayed: files in any format of :mod:`.tracefile`, and shipped recordings.
 
-A recording is one of
-
-- a ``.npz`` file with a one-dimensional array ``frames`` of integers, in arrival order;
-- a text file with one frame a line, in decimal; blank lines and lines that begin with ``#`` do not
-  count, and the last line ends as the others do, so that a cut file is noticed.
-
-Cost: the whole recording is read and checked, however few of its frames are wanted.
+Cost: the whole recording is read and checked, however few of its frames are wanted; the last few
+recordings read stay in memory.
 """
 
-import io
+import functools
 import os
-import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from dirtylab import _check
 from dirtylab._check import Frames
+from dirtylab._data import data_file
 from dirtylab.datasets import draws
+from dirtylab.datasets.tracefile import Trace, read_within
 
-FITS = ("cut", "exact", "repeat")
-ARRAY = "frames"
+FITS = ("cut", "exact", "repeat", "tile")
+_FOLDER = "traces"
 
-_UNREADABLE = (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+def recordings() -> list[str]:
+    """Return the names of the recordings shipped with dirtylab, each a `path` of :func:`trace`.
+
+    Examples
+    --------
+    >>> "sqlite" in recordings()
+    True
+    """
+    try:
+        folder = data_file(_FOLDER)
+    except FileNotFoundError:
+        return []
+    return sorted(path.stem for path in folder.glob("*.npz"))
+
+
+def recording(name: str) -> Trace:
+    """Return a recording shipped with dirtylab.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`recordings`.
+
+    Raises
+    ------
+    ValueError
+        There is none of that name.
+    """
+    _check.choice("name", name, recordings())
+    return _read(data_file(f"{_FOLDER}/{name}.npz"), None)
 
 
 def read_archive(path: Path, pages: int) -> Frames:
-    """Return the frames of a ``.npz`` file, each below `pages`.
-
-    Raises
-    ------
-    ValueError
-        The file is cut off or corrupt, or has no one-dimensional array ``frames``.
-    TypeError
-        The array is not of integers.
-    IndexError
-        A frame is not below `pages`; the first is named.
-    """
-    content = io.BytesIO(path.read_bytes())  # of a file, a damaged archive gives any OSError
-    try:
-        with zipfile.ZipFile(content) as archive:
-            member = io.BytesIO(archive.read(f"{ARRAY}.npy"))  # as a whole, to check its sum first
-        recorded = np.lib.format.read_array(member, allow_pickle=False)
-    except _UNREADABLE as error:
-        reason = str(error).strip("'\"") or type(error).__name__
-        raise ValueError(
-            f"path={str(path)!r}: must be an intact .npz file with an array {ARRAY!r}: {reason}"
-        ) from None
-    return _check.frames(f"path={str(path)!r}: {ARRAY}", recorded, pages)
+    """Return all frames of a recording, one epoch after the other, each below `pages`."""
+    return _check.frames(f"path={str(path)!r}: frames", _read(path, None).frames, pages)
 
 
-def read_text(path: Path, pages: int) -> Frames:
-    """Return the frames of a text file, each below `pages`.
-
-    Raises
-    ------
-    ValueError
-        A line is no frame number, or the last one does not end; the first such is named.
-    IndexError
-        A frame is not below `pages`; the first is named.
-    """
-    with path.open(encoding="ascii", errors="replace", newline="\n") as lines:
-        return np.fromiter(_frames_of(lines, path, pages), np.uint64)
-
-
-def _frames_of(lines: Iterator[str], path: Path, pages: int) -> Iterator[int]:
-    for number, line in enumerate(lines, start=1):
-        where = f"path={str(path)!r}, line {number}"
-        text = line.strip()
-        if not line.endswith("\n"):
-            raise ValueError(f"{where}: {text[:40]!r} ends without a newline: cut off")
-        if not text or text.startswith("#"):
-            continue
-        if not (text.isascii() and text.isdigit()):
-            raise ValueError(f"{where}: {text[:40]!r} must be a frame number")
-        if len(text) > 20 or int(text) >= pages:
-            raise IndexError(f"{where}: frame {text[:40]} must be 0 … {pages - 1}")
-        yield int(text)
+def located(path: object) -> Path:
+    """Return the file that `path` means: a path, or the name of a recording."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path={path!r}: must be a path, not {type(path).__name__}")
+    file = Path(path)
+    if not file.exists() and str(path) in recordings():
+        return data_file(f"{_FOLDER}/{path}.npz")
+    return file
 
 
 def trace(
-    pages: int, dirty: int, *, path: str | os.PathLike[str], seed: int = 0, fit: str = "cut"
+    pages: int,
+    dirty: int,
+    *,
+    path: str | os.PathLike[str],
+    seed: int = 0,
+    fit: str = "cut",
+    epoch: int | None = None,
 ) -> Frames:
     r"""Replay a recording from its beginning.
 
@@ -96,12 +87,18 @@ def trace(
     dirty : int
         Number of frames, 0 or more.
     path : str or os.PathLike
-        The recording: ``.npz`` with an array ``frames``, or text with one frame a line.
+        A file in a format of :mod:`dirtylab.datasets.tracefile`, or one of :func:`recordings`.
     seed : int, optional
-        0 … 2^64 - 1; nothing is random here, every seed gives the same frames.
-    fit : {"cut", "exact", "repeat"}
+        0 … 2^64 - 1; nothing is random here.  With ``fit="tile"`` it says at which epoch to
+        begin (modulo their number), otherwise every seed gives the same frames.
+    fit : {"cut", "exact", "repeat", "tile"}
         Whether the recording may be longer than `dirty` and is cut, must be just as long, or may
-        also be shorter and is repeated.
+        also be shorter and is repeated.  ``"tile"`` fits any slot and any `dirty`: what it keeps is
+        how the recording's pages lie beside each other, not how many they are.  Epoch follows
+        epoch, and once all have been replayed they are replayed further up in the slot, as if so
+        many such guests lay side by side; a slot that is smaller is folded (modulo `pages`).
+    epoch : int, optional
+        Replay that epoch only, from 0.
 
     Returns
     -------
@@ -136,17 +133,18 @@ def trace(
     ...     trace(8, 5, path=path, fit="repeat")
     array([7, 0, 7, 7, 0], dtype=uint64)
     """
-    pages, dirty, _ = draws.arguments(pages, dirty, seed)
+    pages, dirty, seed = draws.arguments(pages, dirty, seed)
     _check.choice("fit", fit, FITS)
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path={path!r}: must be a path, not {type(path).__name__}")
-    file = Path(path)
-    if not file.exists():
-        raise FileNotFoundError(f"path={str(file)!r}: no such file")
-    read = read_archive if file.suffix.lower() == ".npz" else read_text
-    recorded = read(file, pages)
-    require_fit(file, recorded.size, dirty, fit)
-    return np.resize(recorded[:dirty], dirty)
+    file = located(path)
+    recorded = _read(file, None if fit == "tile" and file.suffix != ".bitmap" else pages)
+    epochs = recorded.epochs
+    if epoch is not None:
+        epochs = (epochs[_check.integer("epoch", epoch, 0, len(epochs) - 1)],)
+    frames = np.concatenate(epochs) if epochs else np.empty(0, np.uint64)
+    require_fit(file, frames.size, dirty, fit)
+    if fit == "tile":
+        return _tiled(epochs, recorded.pages, pages, dirty, seed)
+    return np.resize(_check.frames(f"path={str(file)!r}: frames", frames, pages)[:dirty], dirty)
 
 
 def require_fit(path: Path, recorded: int, dirty: int, fit: str) -> None:
@@ -159,3 +157,26 @@ def require_fit(path: Path, recorded: int, dirty: int, fit: str) -> None:
         )
     if dirty and not recorded:
         raise ValueError(f"dirty={dirty}: must be 0, for {str(path)!r} has no frames")
+
+
+def _tiled(epochs: tuple[Frames, ...], size: int, pages: int, dirty: int, seed: int) -> Frames:
+    first = seed % max(len(epochs), 1)
+    frames = np.concatenate([*epochs[first:], *epochs[:first], np.empty(0, np.uint64)])
+    copies = np.arange(dirty, dtype=np.uint64) // np.uint64(max(frames.size, 1))
+    return (np.resize(frames, dirty) + copies * np.uint64(size)) % np.uint64(pages)
+
+
+def _read(file: Path, pages: int | None) -> Trace:
+    try:
+        facts = file.stat()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"path={str(file)!r}: no such file") from None
+    return _read_once(file, pages, facts.st_mtime_ns, facts.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _read_once(file: Path, pages: int | None, _changed: int, _size: int) -> Trace:
+    recorded = read_within(file, pages)
+    for frames in recorded.epochs:
+        frames.flags.writeable = False
+    return recorded

@@ -27,7 +27,7 @@ WORD = 8
 MOST_ENTRIES = 32
 _PITCH, _HIGH = 1.95, 0.78
 """From a row of cells to the next, and their height."""
-_SIZE = (7.6, 5.2)
+_SIZE = (7.4, 5.2)
 _AXES = (0.01, 0.07, 0.98, 0.87)
 _WIDTH, _RIGHT = 64.0, 15.0
 _READ, _NOW, _PLAIN = "#FFD37F", "#E69F00", "#FFFFFF"
@@ -130,13 +130,13 @@ class AnatomyView(View[AnatomyState]):
         most = toy(state.pages, state.radix, WORD, state.frames).steps
         steps = tuple(range(max(most, state.step) + 1))
         return [
+            Slider("step", "harvest", steps, state.step, lambda n: f"{n} reads"),
             Slider("pages", "slot", PAGES, state.pages, lambda n: f"{n} pages"),
             Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits"),
             Pad("pad", "dirty frames (press to insert or take away)", state.pages,
                 tuple(sorted(set(state.frames)))),
             Slider("frame", "next frame", tuple(range(state.pages)), state.frame,
                    lambda n: f"frame {n}"),
-            Slider("step", "harvest", steps, state.step, lambda n: f"{n} reads"),
         ]  # fmt: skip
 
     def actions(self) -> Sequence[Action]:

@@ -140,6 +140,7 @@ class CrossoverView(View[CrossoverState]):
         """Return the controls; the pattern brings its own sliders."""
         state = self.state
         labels = {name: look(name, state.radix).label for name in offered()}
+        labels["tree"] = "tree of the radix below"
         colors = {name: look(name, state.radix).color for name in offered()}
         return [
             Choice("operation", "operation", OPERATIONS, state.operation),
@@ -441,12 +442,18 @@ def _rest(drawn: Drawn, *, first: bool = False) -> str:
 
 def _met(drawn: Drawn, meeting: Meeting, kind: str) -> str:
     """Return where two structures meet, such as "tree beats bitmap below 9.4 % (8.9–10.1 %)"."""
-    low = place_label(drawn, meeting.low) if meeting.low > 0 else "…"
-    high = place_label(drawn, meeting.high) if meeting.high < float("inf") else "…"
     before, after = _name(drawn, meeting.before), _name(drawn, meeting.after)
-    return (
-        f"{before} beats {after} below {place_label(drawn, meeting.at)} ({kind}: {low} to {high})"
-    )
+    between = interval_label(drawn, meeting.low, meeting.high)
+    return f"{before} beats {after} below {place_label(drawn, meeting.at)} ({kind}: {between})"
+
+
+def interval_label(drawn: Drawn, low: float, high: float) -> str:
+    """Return an interval on the axis, such as 8.9–10.1 %; an end that nothing bounds is open."""
+    ends = [place_label(drawn, end) if 0 < end < float("inf") else "…" for end in (low, high)]
+    below, above = (end.removesuffix(" dirty").removesuffix(" pages a cluster") for end in ends)
+    unit = below.rpartition(" ")[2]
+    same = unit == above.rpartition(" ")[2] and " " in below
+    return f"{below.removesuffix(' ' + unit) if same else below}–{above}"
 
 
 def _name(drawn: Drawn, structure: str) -> str:

@@ -103,9 +103,17 @@ class _Parts:
         self._here = ax.axvline(1, color=FAINT, linestyle=":", linewidth=1.2, zorder=1.5)
         self._lines = [ax.plot([], [], linewidth=2, zorder=3)[0] for _ in range(MOST_STRUCTURES)]
         self._marks = [
-            ax.plot([], [], linestyle="", markersize=6, markeredgecolor="white", zorder=5)[0]
+            ax.plot(
+                [],
+                [],
+                linestyle="",
+                markersize=7,
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                zorder=5,
+            )[0]
             for _ in range(MOST_STRUCTURES)
-        ]
+        ]  # fmt: skip
         self._bars = [LineCollection([], linewidths=1.4, zorder=4) for _ in range(MOST_STRUCTURES)]
         for bars in self._bars:
             ax.add_collection(bars, autolim=False)

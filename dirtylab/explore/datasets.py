@@ -1,21 +1,19 @@
 """The patterns as the explorers offer them: each with its own sliders, recorded traces included."""
 
-import functools
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from dirtylab import _check
-from dirtylab._check import Frames
-from dirtylab._data import data_file
 from dirtylab.datasets import DATASETS
 from dirtylab.datasets.clusters import require_room
-from dirtylab.datasets.traces import read_archive
+from dirtylab.datasets.traces import recordings
 from dirtylab.explore.controls import Choice, Control, Options, Slider
 from dirtylab.explore.scale import one_two_five, percent, powers_of_two, short
 
 TRACE = "trace: "
 """Begins the name of a recorded trace, as in ``"trace: idle guest"``."""
+MOST_RECORDED = 200_000
+"""Frames of a trace that lines are drawn for: more take longer to count than a slider can wait."""
 _YES_NO = ("yes", "no")
 _AUTO = 0
 """Step of a slider for an option that the generator works out itself."""
@@ -46,17 +44,17 @@ _EXPONENTS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
 
 KNOBS: Mapping[str, tuple[Knob, ...]] = {
     "mailing-list": (),
-    "random": (Knob("replacement", "frames may repeat", _YES_NO, "yes"),),
+    "random": (Knob("replacement", "repeats", _YES_NO, "yes"),),
     "sequential": (
         Knob("start", "first frame", (0, *one_two_five(1, 10**9)), 0, lambda n: f"frame {n:,}"),
     ),
     "strided": (Knob("stride", "stride", _STRIDES, 64, _pages),),
     "clustered": (
-        Knob("length", "pages in a cluster", (_AUTO, *powers_of_two(1, 2**20)), _AUTO, _pages),
+        Knob("length", "cluster length", (_AUTO, *powers_of_two(1, 2**20)), _AUTO, _pages),
         Knob("clusters", "clusters", (_AUTO, *one_two_five(1, 10**7)), _AUTO, _number),
         Knob("lengths", "their lengths", ("geometric", "fixed"), "geometric"),
         Knob("spread", "within the first", _SHARES, 1.0, lambda s: f"{percent(s)} of the slot"),
-        Knob("overlap", "clusters may overlap", _YES_NO, "no"),
+        Knob("overlap", "overlap", _YES_NO, "no"),
     ),
     "zipf": (
         Knob("exponent", "exponent", _EXPONENTS, 1.0, lambda value: f"{value:g}"),
@@ -96,16 +94,7 @@ def names() -> tuple[str, ...]:
 
 def traces() -> tuple[str, ...]:
     """Return the names of the recorded traces that come with the package, if any."""
-    return tuple(sorted(_trace_files()))
-
-
-@functools.cache
-def _trace_files() -> dict[str, pathlib.Path]:
-    try:
-        folder = data_file("traces")
-    except FileNotFoundError:
-        return {}
-    return {file.stem: file for file in folder.rglob("*.npz")}
+    return tuple(recordings())
 
 
 def usual_options(dataset: str) -> dict[str, Any]:
@@ -189,21 +178,16 @@ def is_option(dataset: str, name: str) -> bool:
 def tracked(dataset: str, options: Options) -> Tracked:
     """Return a pattern as generators and theory take it."""
     if dataset.startswith(TRACE):
-        path = _trace_files()[dataset.removeprefix(TRACE)]
-        return Tracked("trace", {"path": str(path), "fit": "repeat"}, {"path": str(path)})
+        replay = {"path": dataset.removeprefix(TRACE), "fit": "tile"}
+        return Tracked("trace", replay, replay)
     given = {name: value for name, value in options if value is not None}
     return Tracked(dataset, given, given)
 
 
-@functools.lru_cache(4)
-def recorded(path: str) -> Frames:
-    """Return the frames of a recording."""
-    frames: Frames = read_archive(pathlib.Path(path), _check.MAX_PAGES)
-    return frames
-
-
 def most_dirty(dataset: str, pages: int, options: Options) -> int:
     """Return the most frames that a pattern can give in a slot, as the explorers draw it."""
+    if dataset.startswith(TRACE):
+        return min(pages, MOST_RECORDED)
     given = dict(options)
     if dataset == "clustered" and not given.get("overlap", False):
         return max(1, round(given.get("spread", 1.0) * pages))
@@ -229,10 +213,6 @@ def refuse(dataset: str, pages: int, dirty: int, options: Options) -> None:
         )
     for name in ("stride", "start"):
         _below(name, given.get(name), pages)
-    if dataset.startswith(TRACE):
-        highest = int(recorded(tracked(dataset, options).theory["path"]).max(initial=0))
-        if highest >= pages:
-            raise IndexError(f"pages={pages:,}: {dataset} has frame {highest:,}; must be more")
 
 
 def _below(name: str, value: int | None, pages: int) -> None:

@@ -30,6 +30,12 @@ REFUSALS = (ValueError, TypeError, IndexError, MemoryError, OSError)
 TABLE_DELAY = 0.4
 """Seconds of rest after which the numbers below a figure follow it."""
 _CONTROLS_WIDTH = "330px"
+_CLASS = "dirtylab-view"
+_STYLE = (
+    f"<style>.{_CLASS} .widget-hslider .widget-readout"
+    "{min-width:92px;max-width:none;text-align:left;margin-left:8px}</style>"
+)
+"""A readout is as wide as a slot's pages and memory."""
 _COPY = html.escape(
     "navigator.clipboard.writeText(this.nextElementSibling.textContent)"
     ".then(()=>{this.textContent='Copied'},()=>{this.textContent='Select and copy:'});"
@@ -61,6 +67,7 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             [self._head, self._body, self._numbers],
             layout=widgets.Layout(width="100%", border="1px solid #d0d0d0", padding="8px"),
         )
+        self.add_class(_CLASS)
         self._draw()
         self._tabulate()
 
@@ -75,7 +82,7 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         self._table = widgets.HTML()
         self._numbers = widgets.Accordion([self._table], titles=["The figure in numbers"])
         self._head = widgets.HBox(
-            [widgets.HTML(f"<b style='font-size:15px'>{html.escape(self.view.title)}</b>"),
+            [widgets.HTML(f"{_STYLE}<b style='font-size:15px'>{html.escape(self.view.title)}</b>"),
              widgets.HBox([self._button("Reset", "Back to how the view began", self._reset),
                            self._button("Export", "Write CSV, PNG, SVG and PDF, and what they rest "
                                         "on as JSON", self._export)])],
@@ -278,7 +285,7 @@ def _slider(control: Slider) -> widgets.SelectionSlider:
     return widgets.SelectionSlider(
         options=[(control.shown(step), step) for step in control.steps],
         value=control.value, description=control.label, continuous_update=True,
-        style={"description_width": "100px"}, layout=widgets.Layout(width="318px"),
+        style={"description_width": "95px"}, layout=widgets.Layout(width="318px"),
     )  # fmt: skip
 
 
@@ -286,7 +293,7 @@ def _choice(control: Choice) -> widgets.Dropdown:
     return widgets.Dropdown(
         options=[(control.shown.get(word, word), word) for word in control.words],
         value=control.value, description=control.label,
-        style={"description_width": "100px"}, layout=widgets.Layout(width="318px"),
+        style={"description_width": "95px"}, layout=widgets.Layout(width="318px"),
     )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab.advice.model import Model
+from dirtylab.datasets import DATASETS
 from dirtylab.explore.controls import Options
-from dirtylab.explore.datasets import most_dirty, recorded, refuse, tracked
+from dirtylab.explore.datasets import most_dirty, refuse, tracked
 from dirtylab.explore.scale import PAGES, powers_of_two
 from dirtylab.theory import ranges
 from dirtylab.theory.occupancy import Array, occupied
@@ -68,7 +69,8 @@ class Remembered(Pattern):
     def occupied(self, block: int) -> Array:
         """Return the expected number of blocks touched."""
         if self.dataset == "trace":
-            first = _first_touches(self.options["path"], min(block, self.pages))
+            most = int(self.dirty.max(initial=1))
+            first = _first_touches(self.options["path"], self.pages, most, min(block, self.pages))
             touched: Array = np.searchsorted(first, self.dirty, side="left").astype(float)
             return touched
         options = tuple(self.options.items())
@@ -77,11 +79,23 @@ class Remembered(Pattern):
         )
 
 
-@functools.lru_cache(64)
-def _first_touches(path: str, block: int) -> npt.NDArray[np.intp]:
-    """Return the places in a recording at which a block is touched for the first time."""
-    _, first = np.unique(recorded(path) // np.uint64(block), return_index=True)
-    return np.sort(first)
+@functools.lru_cache(256)
+def _first_touches(path: str, pages: int, most: int, block: int) -> npt.NDArray[np.intp]:
+    """Return the places in a replayed trace at which a block is touched for the first time."""
+    places, frames = _distinct(path, pages, most)
+    _, first = np.unique(frames // np.uint64(block), return_index=True)
+    return np.sort(places[first])
+
+
+@functools.lru_cache(8)
+def _distinct(
+    path: str, pages: int, most: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64]]:
+    """Return where frames of a replayed trace come for the first time, and which they are."""
+    frames = DATASETS["trace"](pages, most, path=path, fit="tile")
+    _, first = np.unique(frames, return_index=True)
+    first.sort()
+    return first, frames[first]
 
 
 @functools.lru_cache(4096)

@@ -64,7 +64,7 @@ _LABELS = {
     "posted-tree": "posted tree",
 }
 _POINTS = 240
-_SIZE = (7.8, 4.6)
+_SIZE = (7.4, 4.6)
 _LEFT, _RIGHT = (0.075, 0.245, 0.38, 0.665), (0.575, 0.245, 0.385, 0.665)
 
 

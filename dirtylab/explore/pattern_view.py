@@ -53,13 +53,13 @@ RUNS = 24
 """Bars of run lengths: 1, 2–3, 4–7 … pages."""
 UNITS = ("pages", "words", "lines", "nodes8", "nodes64")
 _UNIT_LABELS = {
-    "pages": "pages dirty", "words": "words of\n64 pages", "lines": "cache lines\nof 512 pages",
+    "pages": "pages\ndirty", "words": "words of\n64 pages", "lines": "lines of\n512 pages",
     "nodes8": "nodes of\nradix 8", "nodes64": "nodes of\nradix 64",
 }  # fmt: skip
-_SIZE = (8.0, 4.4)
-_MAP = (0.01, 0.2, 0.37, 0.67)
-_RUNS = (0.475, 0.585, 0.515, 0.305)
-_UNITS = (0.475, 0.13, 0.515, 0.28)
+_SIZE = (7.4, 4.4)
+_MAP = (0.01, 0.22, 0.38, 0.64)
+_RUNS = (0.49, 0.585, 0.5, 0.305)
+_UNITS = (0.49, 0.13, 0.5, 0.28)
 _BLOCKS = {"pages": 1, "words": 64, "lines": 512}
 
 
@@ -273,7 +273,7 @@ class _Parts:
         colors = ["#555555", *(LOOKS[n].color for n in ("bitmap", "hybrid", "tree8", "tree64"))]
         places = range(len(UNITS))
         self._unit_bars = _bars(units, colors)
-        self._dashes = units.plot([], [], linestyle="", marker="_", markersize=44, color="#E69F00",
+        self._dashes = units.plot([], [], linestyle="", marker="_", markersize=40, color="#E69F00",
                                   markeredgewidth=2.5, zorder=5)[0]  # fmt: skip
         units.set_xlim(-0.6, len(UNITS) - 0.4)
         units.set_xticks(places, [_UNIT_LABELS[name] for name in UNITS])
@@ -314,7 +314,7 @@ class _Parts:
         self._unit_bars.set_verts(_boxes(counted, 0.6))
         for text, count in zip(self._values, counted, strict=True):
             text.set_text(short(count))
-            text.set_y(max(count, 1) * 1.15)
+            text.set_y(max(count, 1) * 1.4)
         expected = [found.touched.expected[name] for name in UNITS]
         self._dashes.set_data(range(len(UNITS)), expected)
         self._title.set_text(datasets.label(state.dataset, ()))

@@ -1,0 +1,433 @@
+"""A virtual machine on ``/dev/kvm``: descriptors, mappings, vCPUs, a time limit.
+
+Each vCPU runs in a thread of its own while frames are handed over, and there only.  A guest that
+does not come back is stopped by a signal: it is blocked in the thread, so that no handler is needed
+and no other signal of the process is touched, and KVM_SET_SIGNAL_MASK lets it through while the
+guest runs.
+
+Source: Linux's Documentation/virt/kvm/api.rst.
+"""
+
+import contextlib
+import errno
+import os
+import signal
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from dirtylab._jit import kernel
+from dirtylab._words import BIT_MASK, ONE, WORD_SHIFT, Words
+from dirtylab.live import _guest
+from dirtylab.live._system import (
+    PAGE_BYTES,
+    Descriptor,
+    Mapping,
+    Number,
+    Unavailable,
+    ioctl,
+    require_linux,
+    statistics,
+    translated,
+)
+
+WHAT = "KVM guests"
+DEVICE = "/dev/kvm"
+TRACKINGS = ("log", "manual", "ring")
+OWN_SLOT, MEMORY_SLOT = 0, 1
+RING_LIMITS = (256, 65536)
+"""Entries of a dirty ring: a page of them at least, what KVM takes at most."""
+
+_KVM = Number(0xAE)
+_API, _CREATE_VM, _EXTENSION, _RUN_SIZE = 0x00, 0x01, 0x03, 0x04
+_GET_CPUID, _SET_CPUID = _KVM.both(0x05, 8), _KVM.write(0x90, 8)
+_CREATE_VCPU, _SET_MEMORY = 0x41, _KVM.write(0x46, 32)
+_GET_LOG, _CLEAR_LOG = _KVM.write(0x42, 16), _KVM.both(0xC0, 24)
+_RUN, _RESET_RINGS = _KVM.none(0x80), _KVM.none(0xC7)
+_GET_REGS, _SET_REGS = _KVM.read(0x81, 144), _KVM.write(0x82, 144)
+_GET_SREGS, _SET_SREGS = _KVM.read(0x83, 312), _KVM.write(0x84, 312)
+_SET_SIGNAL_MASK, _ENABLE_CAP = _KVM.write(0x8B, 4), _KVM.write(0xA3, 104)
+_CAP_MANUAL, _CAP_RING, _CAP_RING_ORDERED = 168, 192, 223
+_LOG_DIRTY = 1
+_RING_PAGE = 64
+_CPUID_ENTRIES = 256
+_SIGNAL = getattr(signal, "SIGRTMIN", signal.SIGINT)
+
+_DIRTY, _TAKEN = np.uint32(1), np.uint32(2)
+_HALF = np.uint64(32)
+
+EXIT_HALT, EXIT_INTERRUPTED, EXIT_RING_FULL = 5, 10, 31
+_EXITS = {8: "shut down (triple fault)", 9: "could not be entered", 17: "met an internal error"}
+
+
+class GuestError(RuntimeError):
+    """The guest stopped for a reason that it should not have."""
+
+
+class _Stop(Exception):  # noqa: N818 - it is an order
+    """The vCPU has been told to stop."""
+
+
+def open_device() -> int:
+    """Return a descriptor of ``/dev/kvm``.
+
+    Raises
+    ------
+    Unavailable
+        One line says what is missing.
+    """
+    require_linux(WHAT, ("x86_64",))
+    reasons = {
+        errno.ENOENT: f"{DEVICE} is missing (no hardware virtualization, or no module kvm)",
+        errno.EACCES: f"no permission for {DEVICE} (be in the group kvm)",
+        errno.EPERM: f"no permission for {DEVICE} (be in the group kvm)",
+        errno.ENODEV: f"{DEVICE} has no hypervisor behind it",
+        errno.ENXIO: f"{DEVICE} has no hypervisor behind it",
+    }
+    with translated(WHAT, reasons):
+        return os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
+
+
+def ring_capability(system: int) -> int:
+    """Return the number of the kernel's dirty ring capability, 0 where it has none."""
+    for number in (_CAP_RING_ORDERED, _CAP_RING):
+        if ioctl(system, _KVM.none(_EXTENSION), number):
+            return number
+    return 0
+
+
+def missing(tracking: str) -> str | None:
+    """Return one line on why guests tracked so can't be had here, None when they can."""
+    try:
+        device = Descriptor(open_device())
+    except OSError as error:
+        return str(error)
+    try:
+        _require(device.fd, tracking)
+    except Unavailable as error:
+        return str(error)
+    finally:
+        device.close()
+    return None
+
+
+def _require(system: int, tracking: str) -> int:
+    """Return the number of the capability that `tracking` needs, 0 for none."""
+    with translated(WHAT, {errno.ENOTTY: f"{DEVICE} is no device of KVM"}):
+        version = ioctl(system, _KVM.none(_API))
+    if version != 12:
+        raise Unavailable(WHAT, f"{DEVICE} speaks another version than 12")
+    if tracking == "manual":
+        if ioctl(system, _KVM.none(_EXTENSION), _CAP_MANUAL) & 1:
+            return _CAP_MANUAL
+        raise Unavailable(
+            "KVM_CLEAR_DIRTY_LOG", "needs Linux 5.1 or later", "the plain log (kvm-log) works"
+        )
+    if tracking == "ring":
+        found = ring_capability(system)
+        if not found:
+            raise Unavailable(
+                "KVM's dirty ring", "needs Linux 5.11 or later", "the log (kvm-log) works"
+            )
+        return found
+    return 0
+
+
+@kernel
+def drain(entries: npt.NDArray[np.uint32], fetch: int, out: Words, own: Words) -> tuple[int, int]:
+    """Take the dirty entries of a ring from `fetch` on and hand them back.
+
+    Writes frames of the tracked slot to `out` and marks those of the guest's own slot in `own`;
+    returns the new place and the number of the former.
+    """
+    size, found = entries.shape[0], 0
+    for _ in range(size):
+        place = fetch & (size - 1)
+        if not entries[place, 0] & _DIRTY:
+            break
+        frame = np.uint64(entries[place, 3]) << _HALF | np.uint64(entries[place, 2])
+        if entries[place, 1] == MEMORY_SLOT:
+            out[found] = frame
+            found += 1
+        else:
+            own[frame >> WORD_SHIFT] |= ONE << (frame & BIT_MASK)
+        entries[place, 0] = _TAKEN
+        fetch += 1
+    return fetch, found
+
+
+class VCpu:
+    """One processor of a guest.
+
+    Parameters
+    ----------
+    machine : Machine
+        Whose.
+    number : int
+        From 0.
+    """
+
+    def __init__(self, machine: "Machine", number: int) -> None:
+        keep = machine.resources
+        self._machine, self.number = machine, number
+        self.fd = keep.enter_context(
+            contextlib.closing(Descriptor(ioctl(machine.vm, _KVM.none(_CREATE_VCPU), number)))
+        ).fd
+        size = ioctl(machine.system, _KVM.none(_RUN_SIZE))
+        self._run = keep.enter_context(contextlib.closing(Mapping(size, self.fd)))
+        self._words = self._run.array(np.uint32)
+        self.fetch = 0
+        """Where the next entry of the ring is read."""
+        self.handed = 0
+        """Writes that may be in the ring, at most."""
+        if machine.tracking == "ring":
+            ring = Mapping(16 * machine.entries, self.fd, _RING_PAGE * PAGE_BYTES)
+            keep.enter_context(contextlib.closing(ring))
+            self.ring = ring.array(np.uint32).reshape(-1, 4)
+        ioctl(self.fd, _SET_CPUID, machine.cpuid)
+        fresh = bytearray(312)
+        ioctl(self.fd, _GET_SREGS, fresh)
+        ioctl(self.fd, _SET_SREGS, _guest.special_registers(fresh))
+        allowed = bytearray(struct.pack("<IQ", 8, 2**64 - 1 & ~(1 << (_SIGNAL - 1))))
+        ioctl(self.fd, _SET_SIGNAL_MASK, allowed)
+        self._table = machine.own[_guest.table_address(machine.pages, number) :].view(np.uint64)
+
+    def run(self, frames: npt.NDArray[np.uint64], code: int) -> None:
+        """Write to `frames`, in this thread, until the guest halts.
+
+        Raises
+        ------
+        _Stop
+            The signal came.
+        GuestError
+            The guest stopped otherwise.
+        """
+        done = 0
+        while done < frames.size:  # with no frame the guest's loop would not end
+            batch = frames[done : done + self._room()]
+            self._table[: batch.size] = _guest.addresses(batch)
+            fields = _guest.registers(self._machine.pages, self.number, batch.size, code)
+            ioctl(self.fd, _SET_REGS, fields)
+            self.handed += batch.size + 1
+            while (reason := self._enter()) != EXIT_HALT:
+                if reason != EXIT_RING_FULL:
+                    words = _EXITS.get(reason, f"exited for reason {reason}")
+                    raise GuestError(f"the guest {words}")
+                self._machine.on_full(self, True)
+                self.handed = self._frames_left() + 1
+            done += batch.size
+
+    def _room(self) -> int:
+        """Return how many frames may be handed over: no more than the ring has room for.
+
+        KVM looks at its ring between two stays in the guest and keeps 64 entries free for what is
+        written meanwhile.  A hypervisor that interprets the guest was seen to write hundreds of
+        pages between two looks: they would overwrite entries that nobody has read.
+        """
+        if not self._machine.guarded:
+            return _guest.BATCH
+        if self.handed + 1 >= self._machine.entries:
+            fields = _guest.registers(self._machine.pages, self.number, 0, _guest.STOP)
+            ioctl(self.fd, _SET_REGS, fields)
+            full = self._enter() == EXIT_RING_FULL  # otherwise it has just halted again
+            self._machine.on_full(self, full)
+            self.handed = 0
+        return min(_guest.BATCH, self._machine.entries - 1 - self.handed)
+
+    def _frames_left(self) -> int:
+        """Return how many frames of the batch the guest has not written yet."""
+        fields = bytearray(144)
+        ioctl(self.fd, _GET_REGS, fields)
+        return int(struct.unpack_from("<Q", fields, 16)[0])
+
+    def _enter(self) -> int:
+        try:
+            ioctl(self.fd, _RUN)
+        except OSError as error:
+            if error.errno == errno.EINTR:
+                raise _Stop from None
+            raise
+        return int(self._words[2])
+
+
+class _Worker(threading.Thread):
+    """A thread in which a vCPU runs once; :meth:`stop` may come at any time."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self._work, self._lock = work, threading.Lock()
+        self._running = False
+        self.trouble: BaseException | None = None
+
+    def run(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [_SIGNAL])
+        with self._lock:
+            self._running = True
+        try:
+            self._work()
+        except BaseException as error:
+            self.trouble = error
+        finally:
+            with self._lock:
+                self._running = False
+
+    def stop(self) -> None:
+        """Make the vCPU return, now or when it is entered."""
+        with self._lock:
+            if self._running and self.ident is not None:
+                signal.pthread_kill(self.ident, _SIGNAL)
+
+
+class Machine:
+    """A guest with one tracked slot.
+
+    Parameters
+    ----------
+    pages : int
+        Size of the tracked slot, 1 … 2^26.
+    vcpus : int
+        Processors, 1 … 64.
+    tracking : {"log", "manual", "ring"}
+        How KVM tracks: GET_DIRTY_LOG, the same with CLEAR_DIRTY_LOG, or dirty rings.
+    entries : int
+        Of each ring, a power of two, 256 … 65536.
+    time_limit : float
+        Seconds after which a run is stopped.
+
+    Raises
+    ------
+    Unavailable
+        The machine can't do it; one line says why.
+    """
+
+    def __init__(
+        self, pages: int, vcpus: int, tracking: str, entries: int, time_limit: float
+    ) -> None:
+        self.pages, self.tracking, self.entries = pages, tracking, entries
+        self.time_limit = time_limit
+        self.resources = contextlib.ExitStack()
+        self.guarded = tracking == "ring"
+        self.on_full: Callable[[VCpu, bool], None] = lambda _vcpu, _exited: None
+        self._release = weakref.finalize(self, self.resources.close)
+        try:
+            self._build(vcpus)
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self, vcpus: int) -> None:
+        keep = self.resources
+        self.system = keep.enter_context(contextlib.closing(Descriptor(open_device()))).fd
+        capability = _require(self.system, self.tracking)
+        with translated(WHAT, {errno.EBUSY: "another hypervisor holds the processor"}):
+            machine = Descriptor(ioctl(self.system, _KVM.none(_CREATE_VM)))
+        self.vm = keep.enter_context(contextlib.closing(machine)).fd
+        if capability:
+            wanted = 16 * self.entries if self.tracking == "ring" else 1
+            ioctl(self.vm, _ENABLE_CAP, bytearray(struct.pack("<IIQ88x", capability, 0, wanted)))
+        own = keep.enter_context(contextlib.closing(Mapping(_guest.own_bytes(self.pages, vcpus))))
+        self.own = own.array()
+        _guest.build(self.own, self.pages)
+        self.memory = keep.enter_context(contextlib.closing(Mapping(self.pages * PAGE_BYTES)))
+        self._set_slot(OWN_SLOT, 0, own)
+        self._set_slot(MEMORY_SLOT, _guest.MEMORY, self.memory)
+        self.cpuid = bytearray(8 + 40 * _CPUID_ENTRIES)
+        struct.pack_into("<I", self.cpuid, 0, _CPUID_ENTRIES)
+        ioctl(self.system, _GET_CPUID, self.cpuid)
+        self.vcpus = [VCpu(self, number) for number in range(vcpus)]
+
+    def _set_slot(self, slot: int, address: int, memory: Mapping) -> None:
+        fields = struct.pack("<IIQQQ", slot, _LOG_DIRTY, address, memory.size, memory.address)
+        ioctl(self.vm, _SET_MEMORY, bytearray(fields))
+
+    def write(self, frames: npt.NDArray[np.uint64], code: int = _guest.CODE) -> None:
+        """Let the guest write to `frames`, each vCPU to its share of them in a row.
+
+        Raises
+        ------
+        TimeoutError
+            The guest ran longer than its time limit and was stopped; what it wrote is in the log.
+        GuestError
+            It stopped otherwise.
+        """
+        shares = np.array_split(frames, len(self.vcpus))
+        workers = [
+            _Worker(lambda v=vcpu, s=share: v.run(s, code))  # type: ignore[misc]
+            for vcpu, share in zip(self.vcpus, shares, strict=True)
+        ]
+        late = False
+        try:
+            for worker in workers:
+                worker.start()
+            late = self._wait(workers)
+        finally:
+            _stop(workers)
+        trouble = [worker.trouble for worker in workers if worker.trouble is not None]
+        for error in trouble:
+            if not isinstance(error, _Stop):
+                raise error
+        if late and trouble:
+            raise TimeoutError(
+                f"time_limit={self.time_limit:g}: the guest ran longer than these seconds and was "
+                "stopped; what it wrote until then is tracked"
+            )
+
+    def _wait(self, workers: list[_Worker]) -> bool:
+        """Return whether some worker is still at it when the time is up."""
+        end = time.monotonic() + self.time_limit
+        for worker in workers:
+            worker.join(max(end - time.monotonic(), 0))
+        return any(worker.is_alive() for worker in workers)
+
+    def get_log(self, slot: int, words: npt.NDArray[np.uint64]) -> None:
+        """Read a slot's dirty log into `words`; without manual protection this clears it."""
+        ioctl(self.vm, _GET_LOG, bytearray(struct.pack("<IIQ", slot, 0, words.ctypes.data)))
+
+    def clear_log(self, slot: int, words: npt.NDArray[np.uint64], pages: int) -> None:
+        """Clear the bits of a slot's log that are set in `words`."""
+        fields = struct.pack("<IIQQ", slot, pages, 0, words.ctypes.data)
+        ioctl(self.vm, _CLEAR_LOG, bytearray(fields))
+
+    def reset_rings(self) -> int:
+        """Make KVM take the entries back that were handed back; return their number."""
+        return ioctl(self.vm, _RESET_RINGS)
+
+    def discard(self) -> None:
+        """Give the memory of the tracked slot back to the system; it then reads as zeros."""
+        self.memory.discard()
+
+    def statistics(self) -> dict[str, int]:
+        """Return KVM's counters, of the machine and of all vCPUs together."""
+        found = statistics(self.vm)
+        for vcpu in self.vcpus:
+            for name, value in statistics(vcpu.fd).items():
+                found[name] = found.get(name, 0) + value
+        return found
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the machine still holds descriptors and memory."""
+        return self._release.alive
+
+    def close(self) -> None:
+        """Release all descriptors and mappings; a second call does nothing."""
+        self._release()
+
+
+def _stop(workers: list[_Worker]) -> None:
+    """Stop workers that still run, until all have ended, also when Ctrl-C comes meanwhile."""
+    interrupted = False
+    while any(worker.is_alive() for worker in workers):
+        try:
+            for worker in workers:
+                worker.stop()
+                worker.join(0.01)
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt

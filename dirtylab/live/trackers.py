@@ -1,0 +1,31 @@
+"""The trackers by name, and what is missing where one can't be had."""
+
+from collections.abc import Callable
+
+from dirtylab import _check
+from dirtylab.live import _machine, pagemap
+from dirtylab.live.kvm import KvmLog, KvmManualLog, KvmRing
+from dirtylab.live.pagemap import Pagemap
+from dirtylab.structures.base import Structure
+
+TRACKERS: dict[str, Callable[..., Structure]] = {
+    "kvm-log": KvmLog,
+    "kvm-log-manual": KvmManualLog,
+    "kvm-ring": KvmRing,
+    "pagemap": Pagemap,
+}
+"""Name to factory, called as ``factory(pages, **options)``; to be closed after use."""
+
+_TRACKINGS = {"kvm-log": "log", "kvm-log-manual": "manual", "kvm-ring": "ring"}
+
+
+def missing(name: str) -> str | None:
+    """Return one line on why tracker `name` can't be had here, None when it can.
+
+    Raises
+    ------
+    ValueError
+        There is no such tracker.
+    """
+    _check.choice("name", name, TRACKERS)
+    return pagemap.missing() if name == "pagemap" else _machine.missing(_TRACKINGS[name])
