@@ -150,10 +150,12 @@ def foretold(study: Study, found: "pd.DataFrame", model: Model) -> str:
     cells = sum(one.cells for one in checks)
     right = sum(one.right for one in checks)
     between = sum(one.between for one in checks)
+    undecided = sum(one.undecided for one in checks)
     words = (
         f"Outside of their 95 % intervals, the crossovers foretold the winner in {right:,} of "
         f"{cells:,} cells that were kept apart ({100 * right / cells:.1f} %); {between:,} cells "
-        "lay within an interval, or where two structures are too close to call."
+        "lay within an interval or where two structures are too close to call, and in "
+        f"{undecided:,} the rounds did not agree on a winner."
     )
     return f"{words} The cost model: {model.trial}." if model.trial else words
 

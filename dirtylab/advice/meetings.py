@@ -103,6 +103,8 @@ class Check(NamedTuple):
     right: int
     between: int
     """Cells within an interval, or where neither is sure: of those nothing is foretold."""
+    undecided: int
+    """Cells without a measured winner: their rounds do not agree on who is the faster."""
 
     @property
     def share(self) -> float:
@@ -128,13 +130,15 @@ def check(
     -------
     Check, pandas.DataFrame
         The count, and the cells: ``foretold``, ``winner``, ``ratio`` (one over other).  Where
-        medians differ by less than 2 % there is no winner, and either is right.
+        medians differ by less than 2 % either is right; where rounds do not agree on a winner, none is
+        measured, and the cell does not count.
     """
     import pandas as pd
 
     tried = rounds[rounds["set"] == "try"]
     medians = tried.groupby([*CURVE, "dirty"])[list(structures)].median()
-    rows, between = [], 0
+    by_cell = dict(iter(tried.groupby([*CURVE, "dirty"], sort=False)))
+    rows, between, undecided = [], 0, 0
     for key, group in found.groupby([*Curve._fields], sort=False):
         one, other, operation, pattern, pages = map(str, key)
         curve = Curve(one, other, operation, pattern, int(pages))
@@ -145,13 +149,23 @@ def check(
             if foretold is None:
                 between += 1
                 continue
+            own = by_cell[curve.operation, curve.pattern, curve.pages, dirty]
+            if not agreed(own[curve.one], own[curve.other]):
+                undecided += 1
+                continue
             ratio = float(row[curve.one] / row[curve.other])
             rows.append({**curve._asdict(), "dirty": dirty, "foretold": foretold, "ratio": ratio})
     table = pd.DataFrame.from_records(rows)
     table["winner"] = np.where(table["ratio"] < 1, table["one"], table["other"])
     even = np.abs(np.log(table["ratio"])) < TIE
     right = (table["winner"] == table["foretold"]) | even
-    return Check(len(table), int(right.sum()), between), table.assign(right=right)
+    return Check(len(table), int(right.sum()), between, undecided), table.assign(right=right)
+
+
+def agreed(one: "pd.Series[float]", other: "pd.Series[float]") -> bool:
+    """Return whether all rounds say the same of who is the faster, or that neither is."""
+    logs = np.log(np.asarray(one, float) / np.asarray(other, float))
+    return bool(abs(np.median(logs)) < TIE or (logs > 0).all() or (logs < 0).all())
 
 
 def winner(group: "pd.DataFrame", curve: Curve, dirty: float) -> str | None:
