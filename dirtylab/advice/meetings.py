@@ -130,8 +130,8 @@ def check(
     -------
     Check, pandas.DataFrame
         The count, and the cells: ``foretold``, ``winner``, ``ratio`` (one over other).  Where
-        medians differ by less than 2 % either is right; where rounds do not agree on a winner, none is
-        measured, and the cell does not count.
+        medians differ by less than 2 % either is right; where rounds do not agree on a winner,
+        none is measured, and the cell does not count.
     """
     import pandas as pd
 
