@@ -53,7 +53,7 @@ def measure_and_cancel(page, when):
     progress = click_until(page, "Measure", "measuring|starting|preparing|checking|round")
     print(f"{when}: progress after {progress:.0f} ms")
     page.wait_for_timeout(1500)
-    tell(f"{when}: slider while measuring", labs.latencies(page, LABEL, pause=60))
+    tell(f"{when}: slider while measuring", labs.latencies(page, LABEL, count=20, pause=60))
     stopped = click_until(page, "Cancel", r"cancelled|measured \d+ points")
     print(f"{when}: stopped {stopped:.0f} ms after Cancel", flush=True)
 
@@ -101,7 +101,7 @@ def main():
             page.locator(labs.PICTURE).first.wait_for()
             page.wait_for_timeout(2000)
             page.evaluate(_CLICK)
-            tell("slider, nothing else running", labs.latencies(page, LABEL))
+            tell("slider, nothing else running", labs.latencies(page, LABEL, count=20))
             measure_and_cancel(page, "first (starts the process)")
             page.wait_for_timeout(1000)
             measure_and_cancel(page, "second")
