@@ -42,9 +42,9 @@ def test_a_harvest_that_loses_a_frame_does_not_count(monkeypatch):
         return cost.Spent(self._made.harvest(self.out)[1:], 1)
 
     monkeypatch.setattr(cost.Ours, "harvest", forgetful)
+    ((_, action),) = cost.harvests([], pages=(256,), dirty=(10,), rounds=2)
     with pytest.raises(AssertionError, match="returned other frames"):
-        for _, action in cost.harvests([], pages=(256,), dirty=(10,), rounds=2):
-            action()
+        action()
 
 
 def test_every_structure_plays_a_trace():
