@@ -167,8 +167,8 @@ def replays_picture(measured: Measured) -> Picture:
     style_axes(ax, title=title, xlabel="time over the bitmap's", ylabel="")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9, frameon=False)
     note = (
-        "The lists and the ring hand on frames in order of arrival where they are not sorted: "
-        "posted list and ring do less than the others."
+        "The posted list and the ring return frames in order of arrival, unsorted: less work than "
+        "the others do."
     )
     small_print(figure, measured.machine, note)
     best = table[list(SORTED)].idxmin(axis=1)
