@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures words \
-  datasets generators patterns laws traces describe)
+  datasets generators patterns laws traces tracefile describe)
 
 VOILA := --classic-tree --show_tracebacks=True
 
@@ -33,6 +33,7 @@ docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its
 	$(BIN)/dirtylab crossovers --out data/measured/crossovers
 	rm -r data/measured/crossovers/sweeps
 	$(BIN)/dirtylab calibrate --seconds 300 --out data/measured
+	$(BIN)/dirtylab live --out data/measured/live
 	$(BIN)/python -m dirtylab._readme
 
 test: $(VENV)/ready-dev  ## all tests: compiled, interpreted, and with bounds checked

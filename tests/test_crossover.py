@@ -1,4 +1,4 @@
-"""Crossovers on synthetic ratios of known truth: what is found, and how often intervals cover it."""
+"""Crossovers on synthetic ratios of known truth: what is found, how often intervals cover it."""
 
 import numpy as np
 import pytest

@@ -18,7 +18,7 @@ LABEL = "dirty"
 CELLS = ((10_000_000, 1_000_000, 100), (10_000_000, 10_000, 600), (1_000_000, 1000, 1000))
 """Pages, dirty frames, rounds: milliseconds, tens of microseconds, microseconds."""
 PAIRS = 3
-NOTEBOOK = ["from dirtylab import explore", "explore.crossovers()"]
+NOTEBOOK = ["from dirtylab import explore", "explore.crossovers(rounds=35)"]
 JOB = """
 from dirtylab.explore.machine import worker
 from dirtylab.explore.worker import Job
@@ -53,8 +53,8 @@ def measure_and_cancel(page, when):
     progress = click_until(page, "Measure", "measuring|starting|preparing|checking|round")
     print(f"{when}: progress after {progress:.0f} ms")
     page.wait_for_timeout(1500)
-    tell(f"{when}: slider while measuring", labs.latencies(page, LABEL, pause=60))
-    stopped = click_until(page, "Cancel", r"cancelled|measured \\d+ points")
+    tell(f"{when}: slider while measuring", labs.latencies(page, LABEL, count=20, pause=60))
+    stopped = click_until(page, "Cancel", r"cancelled|measured \d+ points")
     print(f"{when}: stopped {stopped:.0f} ms after Cancel", flush=True)
 
 
@@ -100,7 +100,8 @@ def main():
             labs.run_all(page)
             page.locator(labs.PICTURE).first.wait_for()
             page.wait_for_timeout(2000)
-            tell("slider, nothing else running", labs.latencies(page, LABEL))
+            page.evaluate(_CLICK)
+            tell("slider, nothing else running", labs.latencies(page, LABEL, count=20))
             measure_and_cancel(page, "first (starts the process)")
             page.wait_for_timeout(1000)
             measure_and_cancel(page, "second")
