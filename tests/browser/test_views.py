@@ -7,12 +7,22 @@ pytestmark = pytest.mark.browser
 
 VIEW = ".jp-OutputArea-output:has(.dirtylab-view)"
 SAYS = "([view, words]) => new RegExp(words).test(view.innerText)"
-RACE = """
+DRAW = """
+%matplotlib inline
+import io
+import matplotlib.pyplot as plt
 from dirtylab.figures.anatomy import toy_picture
 from dirtylab.figures.style import png_bytes
-right = png_bytes(toy_picture().figure)
-wrong = sum(png_bytes(toy_picture().figure) != right for _ in range(12))
+def drawn():
+    plt.subplots()
+    plt.plot([1, 2, 3], [1, 4, 9])
+    plt.title(r"$x^2$")
+    data = io.BytesIO()
+    plt.savefig(data, format="png")
+    plt.close()
+    return data.getvalue(), png_bytes(toy_picture().figure)
 """
+RACE = "wrong = sum(drawn() != right for _ in range(15))"
 
 
 @pytest.fixture
@@ -105,6 +115,8 @@ def test_figures_of_a_cell_come_out_right_while_a_slider_moves(show, page):
     show("dirtylab.explore.memory()")
     labs.latencies(page, "slot, pages", count=2, span=1)  # the other thread has begun by then
     before = labs.kernel_value(page, "__import__('os').getpid()")
+    assert labs.run_code(page, DRAW) == ["ok", ""]
+    assert labs.run_code(page, "right = drawn(); assert right == drawn()") == ["ok", ""]
     labs.start_code(page, RACE)
     for number in range(200):
         if page.evaluate("() => window.finished"):
