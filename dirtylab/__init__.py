@@ -12,6 +12,8 @@ A machine dirties some of its memory pages; which structure should remember them
     Which structure to take, at what cost, and when that would change.
 ``dirtylab.sweep``
     Measure structures on patterns over a grid of sizes.
+``dirtylab.live``
+    Real dirty pages of KVM guests and processes.
 ``dirtylab.mailing_list``
     The 2016 study from the KVM mailing list, reproduced.
 
@@ -25,7 +27,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dirtylab import datasets, explore, figures, mailing_list, measure, structures, theory
+    from dirtylab import datasets, explore, figures, live, mailing_list, measure, structures, theory
     from dirtylab.advice.advisor import advise
     from dirtylab.datasets import DATASETS
     from dirtylab.datasets.describe import describe
@@ -41,6 +43,7 @@ __all__ = [
     "describe",
     "explore",
     "figures",
+    "live",
     "mailing_list",
     "measure",
     "structures",

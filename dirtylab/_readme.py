@@ -10,8 +10,13 @@ from dirtylab.advice import findings
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.advice.model import Model
 from dirtylab.figures.crossover import crossovers_picture, curves_picture, winner_map_picture
+from dirtylab.figures.live import harvests_picture, maps_picture
 from dirtylab.figures.mailing_list import PICTURES
 from dirtylab.figures.style import Picture, save_picture
+from dirtylab.live.demonstration import measured
+from dirtylab.live.findings import meetings_list, recordings_table
+from dirtylab.lockless import report as lockless_report
+from dirtylab.lockless import summary as lockless_summary
 from dirtylab.mailing_list import Study
 from dirtylab.measure import comparison, duel
 from dirtylab.measure.compare import COPY, SCATTER
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 README = pathlib.Path("README.md")
 FIGURES = "data/measured/mailing_list"
 CROSSOVERS = "data/measured/crossovers"
+LIVE = "data/measured/live"
 SHOWN = ("times-random", "ratios")
 
 
@@ -36,6 +42,8 @@ def blocks(study: Study) -> dict[str, str]:
         "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
         **comparison_blocks(),
         **crossover_blocks(),
+        **live_blocks(),
+        "lockless": lockless_block(),
         "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
     }
 
@@ -50,6 +58,14 @@ def comparison_blocks() -> dict[str, str]:
         "epoch": comparison.epochs(records),
     }
     return {name: f"{comparison.markdown(table)}\n\n{note}" for name, table in tables.items()}
+
+
+def lockless_block() -> str:
+    """Return the throughput of two vCPUs that insert at once."""
+    summary = lockless_summary.recorded()
+    lead = "Inserts of two vCPUs together, as a multiple of one's, by where their frames lie:"
+    machine = f"*Measured on {caption(summary['machine'])}.*"
+    return f"{lead}\n\n{lockless_report.markdown_apart(summary)}\n\n{machine}"
 
 
 def crossover_blocks() -> dict[str, str]:
@@ -76,6 +92,22 @@ def crossover_pictures(
     }
 
 
+def live_blocks() -> dict[str, str]:
+    """Return what was found on real dirty pages, and its figures."""
+    found = measured()
+    machine = f"*Measured on {caption(found.machine)}.*"
+    images = {n: f"![{picture.alt}]({LIVE}/{n}.png)" for n, picture in live_pictures().items()}
+    return {
+        "recordings": f"{images['recordings']}\n\n{recordings_table(found)}\n\n{machine}",
+        "harvests": f"{images['harvests']}\n\n{meetings_list(found)}\n\n{machine}",
+    }
+
+
+def live_pictures() -> dict[str, Picture]:
+    """Return the README's pictures of real dirty pages."""
+    return {"recordings": maps_picture(), "harvests": harvests_picture(measured())}
+
+
 def rendered(text: str, study: Study) -> str:
     """Return the README's `text` with each block made anew."""
     for name, block in blocks(study).items():
@@ -92,7 +124,14 @@ def draw_crossovers() -> None:
         save_picture(picture, pathlib.Path(CROSSOVERS), name)
 
 
+def draw_live() -> None:
+    """Draw the README's pictures of real dirty pages anew."""
+    for name, picture in live_pictures().items():
+        save_picture(picture, pathlib.Path(LIVE), name)
+
+
 if __name__ == "__main__":
     draw_crossovers()
+    draw_live()
     shown = mailing_list.load(data_file("measured/mailing_list"))
     README.write_text(rendered(README.read_text(encoding="utf-8"), shown), encoding="utf-8")

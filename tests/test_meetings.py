@@ -10,7 +10,7 @@ from dirtylab import cli
 from dirtylab._data import data_file
 from dirtylab.advice import findings
 from dirtylab.advice.calibration import shipped_model
-from dirtylab.advice.meetings import check, exponent, meetings, named, pairs
+from dirtylab.advice.meetings import agreed, check, exponent, meetings, named, pairs
 from dirtylab.measure import duel
 from dirtylab.theory.crossover import Crossover
 
@@ -60,10 +60,24 @@ def test_winners_are_foretold_outside_the_intervals_and_a_wrong_crossover_is_cau
     found = meetings(rounds, NAMES, ["epoch"])
     checked, cells = check(rounds, found, NAMES)
     assert checked.share == 1.0
-    assert checked.cells + checked.between == 3 * 3 * 16
+    assert checked.cells + checked.between + checked.undecided == 3 * 3 * 16
+    assert checked.undecided == 0
     assert set(cells.columns) >= {"foretold", "winner", "ratio", "right"}
     wrong = found.assign(at=found["at"] * 30, low=found["low"] * 30, high=found["high"] * 30)
     assert check(rounds, wrong, NAMES)[0].share < 0.95
+
+
+def test_a_cell_whose_rounds_do_not_agree_has_no_winner() -> None:
+    assert agreed(pd.Series([1.0, 2.0, 3.0]), pd.Series([2.0, 3.0, 4.0]))
+    assert agreed(pd.Series([1.0, 1.01, 1.0]), pd.Series([1.0, 1.0, 1.01]))
+    assert not agreed(pd.Series([1.0, 2.0, 3.0]), pd.Series([2.0, 3.0, 2.0]))
+    rounds = synthetic()
+    found = meetings(rounds, NAMES, ["epoch"])
+    torn = (rounds["set"] == "try") & (rounds["round"] == 0) & (rounds["pages"] == 10**6)
+    rounds.loc[torn, "tree8"] = 1.0
+    checked, _ = check(rounds, found, NAMES)
+    assert checked.undecided == 2 * 16
+    assert checked.share == 1.0
 
 
 def test_a_crossover_is_named_in_words() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dirtylab._units import ns_text
-from dirtylab.advice.meetings import check, exponent, meetings
+from dirtylab.advice.meetings import EVEN, check, exponent, meetings
 from dirtylab.advice.model import Model
 from dirtylab.measure.duel import POSTED, TUNED, Study
 
@@ -73,6 +73,8 @@ def _cell(rows: "pd.DataFrame", first: str) -> str:
         return ""
     told = []
     for row in rows.to_dict("records"):
+        if row["cheaper"] == EVEN:
+            return "too close to call"
         if not np.isfinite(row["at"]):
             return "first always" if row["cheaper"] == first else "second always"
         way = "" if row["cheaper"] == first else "above "
@@ -148,10 +150,12 @@ def foretold(study: Study, found: "pd.DataFrame", model: Model) -> str:
     cells = sum(one.cells for one in checks)
     right = sum(one.right for one in checks)
     between = sum(one.between for one in checks)
+    undecided = sum(one.undecided for one in checks)
     words = (
         f"Outside of their 95 % intervals, the crossovers foretold the winner in {right:,} of "
         f"{cells:,} cells that were kept apart ({100 * right / cells:.1f} %); {between:,} cells "
-        "lay within an interval."
+        "lay within an interval or where two structures are too close to call, and in "
+        f"{undecided:,} the rounds did not agree on a winner."
     )
     return f"{words} The cost model: {model.trial}." if model.trial else words
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CURVE = ["operation", "pattern", "pages"]
+MOSTLY = 0.9
+"""Share of the points that one structure wins when it is called the cheaper one throughout."""
+EVEN = "neither"
 TIE = 0.02
 """Medians of two structures that differ by less are no winner and no loser."""
 
@@ -49,7 +52,8 @@ def meetings(
     pandas.DataFrame
         A row for each crossover, and one without numbers where two structures don't meet:
         ``one, other, operation, pattern, pages, at, low, high, rising, cheaper``; ``rising`` says
-        that `one` is the cheaper before, ``cheaper`` which one is throughout, or before the first.
+        that `one` is the cheaper before, ``cheaper`` which one is: before a crossover, or
+        throughout; ``neither`` where both win at some points and none is sure.
     """
     import pandas as pd
 
@@ -76,10 +80,10 @@ def _all(
 def _of(group: "pd.DataFrame", one: str, other: str) -> Iterator[dict[str, Any]]:
     x, ratio = ratios(group, one, other)
     found = crossovers(x, ratio) if x.size >= LEAST_POINTS else []
-    cheaper = one if np.median(ratio[0]) < 1 else other
     if not found:
-        cheaper = one if np.median(np.median(ratio, axis=1)) < 1 else other
-        yield {"at": np.nan, "low": np.nan, "high": np.nan, "rising": None, "cheaper": cheaper}
+        below = float(np.mean(np.median(ratio, axis=1) < 1))
+        throughout = one if below >= MOSTLY else other if below <= 1 - MOSTLY else EVEN
+        yield {"at": np.nan, "low": np.nan, "high": np.nan, "rising": None, "cheaper": throughout}
     for meeting in found:
         yield {**meeting._asdict(), "cheaper": one if meeting.rising else other}
 
@@ -98,7 +102,9 @@ class Check(NamedTuple):
     cells: int
     right: int
     between: int
-    """Cells within an interval, of which nothing is foretold."""
+    """Cells within an interval, or where neither is sure: of those nothing is foretold."""
+    undecided: int
+    """Cells without a measured winner: their rounds do not agree on who is the faster."""
 
     @property
     def share(self) -> float:
@@ -124,13 +130,15 @@ def check(
     -------
     Check, pandas.DataFrame
         The count, and the cells: ``foretold``, ``winner``, ``ratio`` (one over other).  Where
-        medians differ by less than 2 % there is no winner, and either is right.
+        medians differ by less than 2 % either is right; where rounds do not agree on a winner,
+        none is measured, and the cell does not count.
     """
     import pandas as pd
 
     tried = rounds[rounds["set"] == "try"]
     medians = tried.groupby([*CURVE, "dirty"])[list(structures)].median()
-    rows, between = [], 0
+    by_cell = dict(iter(tried.groupby([*CURVE, "dirty"], sort=False)))
+    rows, between, undecided = [], 0, 0
     for key, group in found.groupby([*Curve._fields], sort=False):
         one, other, operation, pattern, pages = map(str, key)
         curve = Curve(one, other, operation, pattern, int(pages))
@@ -141,20 +149,31 @@ def check(
             if foretold is None:
                 between += 1
                 continue
+            own = by_cell[curve.operation, curve.pattern, curve.pages, dirty]
+            if not agreed(own[curve.one], own[curve.other]):
+                undecided += 1
+                continue
             ratio = float(row[curve.one] / row[curve.other])
             rows.append({**curve._asdict(), "dirty": dirty, "foretold": foretold, "ratio": ratio})
     table = pd.DataFrame.from_records(rows)
     table["winner"] = np.where(table["ratio"] < 1, table["one"], table["other"])
     even = np.abs(np.log(table["ratio"])) < TIE
     right = (table["winner"] == table["foretold"]) | even
-    return Check(len(table), int(right.sum()), between), table.assign(right=right)
+    return Check(len(table), int(right.sum()), between, undecided), table.assign(right=right)
+
+
+def agreed(one: "pd.Series[float]", other: "pd.Series[float]") -> bool:
+    """Return whether all rounds say the same of who is the faster, or that neither is."""
+    logs = np.log(np.asarray(one, float) / np.asarray(other, float))
+    return bool(abs(np.median(logs)) < TIE or (logs > 0).all() or (logs < 0).all())
 
 
 def winner(group: "pd.DataFrame", curve: Curve, dirty: float) -> str | None:
-    """Return the cheaper structure by a curve's crossovers, or None within an interval."""
+    """Return the cheaper structure by a curve's crossovers, or None where nothing is foretold."""
     real = group[group["at"].notna()].sort_values("at")
     if real.empty:
-        return str(group["cheaper"].iloc[0])
+        throughout = str(group["cheaper"].iloc[0])
+        return None if throughout == EVEN else throughout
     if ((real["low"] <= dirty) & (dirty <= real["high"])).any():
         return None
     before = real[real["at"] > dirty]

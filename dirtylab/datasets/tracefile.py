@@ -55,6 +55,7 @@ UNREADABLE = (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, 
 _MOST_BYTES = 10
 _ZERO, _ONE, _SEVEN, _LAST_SHIFT = np.uint64(0), np.uint64(1), np.uint64(7), np.uint64(63)
 _LOW, _MORE = np.uint64(0x7F), np.uint64(0x80)
+_FAR = np.uint64(_check.MAX_PAGES)
 _WORD_BITS = 64
 
 
@@ -137,7 +138,9 @@ def decode(coded: Bytes, counts: Frames, frames: Frames) -> int:
                 shift += _SEVEN
                 if not byte & _MORE:
                     break
-            step = (folded + (folded & _ONE)) >> _ONE
+            step = (folded >> _ONE) + (folded & _ONE)
+            if step > (before if folded & _ONE else _FAR):
+                return -1
             before = before - step if folded & _ONE else before + step
             frames[place] = before
             place += 1

@@ -52,11 +52,6 @@ def recording(name: str) -> Trace:
     return _read(data_file(f"{_FOLDER}/{name}.npz"), None)
 
 
-def read_archive(path: Path, pages: int) -> Frames:
-    """Return all frames of a recording, one epoch after the other, each below `pages`."""
-    return _check.frames(f"path={str(path)!r}: frames", _read(path, None).frames, pages)
-
-
 def located(path: object) -> Path:
     """Return the file that `path` means: a path, or the name of a recording."""
     if not isinstance(path, str | os.PathLike):

@@ -25,6 +25,10 @@ PAGES = tuple(range(16, 65, 8))
 RADICES = (2, 4, 8)
 WORD = 8
 MOST_ENTRIES = 32
+MOST_ROWS = 8
+"""The list, the bitmap and six levels of a tree of radix 2 over 64 pages."""
+MOST_NUMBERS = 24
+"""Frames that are all numbered; of more, every eighth."""
 _PITCH, _HIGH = 1.95, 0.78
 """From a row of cells to the next, and their height."""
 _SIZE = (7.4, 5.2)
@@ -117,10 +121,8 @@ class AnatomyView(View[AnatomyState]):
         super().__init__(checked(state), usual)
         self._figure = new_figure(*_SIZE)
         self._figure.set_layout_engine("none")
-        self._ax = self._figure.add_axes(_AXES)
-        self._built: tuple[int, int] | None = None
-        self._canvas: Canvas | None = None
-        self._parts: _Parts | None = None
+        self._parts = _Parts(self._figure.add_axes(_AXES))
+        self._canvas = Canvas(self._figure, self._parts.moving)
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -134,7 +136,7 @@ class AnatomyView(View[AnatomyState]):
             Slider("pages", "slot", PAGES, state.pages, lambda n: f"{n} pages"),
             Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits"),
             Pad("pad", "dirty frames (press to insert or take away)", state.pages,
-                tuple(sorted(set(state.frames)))),
+                tuple(sorted(set(state.frames))), PAGES[-1]),
             Slider("frame", "next frame", tuple(range(state.pages)), state.frame,
                    lambda n: f"frame {n}"),
         ]  # fmt: skip
@@ -180,15 +182,9 @@ class AnatomyView(View[AnatomyState]):
         """Draw the three structures at one step of the harvest."""
         state = self.state
         made = toy(state.pages, state.radix, WORD, state.frames)
-        if self._built != (state.pages, state.radix) or self._parts is None:
-            self._ax.clear()
-            self._parts = _Parts(self._ax, made)
-            self._canvas = Canvas(self._figure, self._parts.moving)
-            self._built = (state.pages, state.radix)
         self._parts.set(made, state)
         reads = reads_of(made, state.step)
         sentence = _sentence(made, reads)
-        assert self._canvas is not None
         png = self._canvas.png()
         return Shown(png, pixels_of(self._figure), _alt(made, state, sentence), sentence, _NOTE,
                      _table_html(reads))  # fmt: skip
@@ -198,7 +194,7 @@ class AnatomyView(View[AnatomyState]):
         state = self.state
         made = toy(state.pages, state.radix, WORD, state.frames)
         figure, rectangle = with_small_print(_SIZE, _AXES, _NOTE)
-        _Parts(figure.add_axes(rectangle), made).set(made, state)
+        _Parts(figure.add_axes(rectangle)).set(made, state)
         return Picture(figure, _alt(made, state, _sentence(made, reads_of(made, state.step))))
 
     def table(self) -> "pd.DataFrame":
@@ -225,26 +221,14 @@ _NOTE = (
 class _Parts:
     """The artists: one collection of cells, one of frames round words and nodes, some text."""
 
-    def __init__(self, ax: Axes, made: Toy) -> None:
+    def __init__(self, ax: Axes) -> None:
         ax.set_axis_off()
-        self._rows = len(made.levels) + 2
         ax.set_xlim(-0.5, _WIDTH + _RIGHT)
-        ax.set_ylim(-_PITCH * self._rows - 0.1, 0.55)
-        cells, units, self._places = _geometry(made)
-        self._cells = PolyCollection(cells, linewidths=0.7, zorder=2)
-        self._units = PolyCollection(units, linewidths=1.6, zorder=1)
+        self._ax = ax
+        self._cells = PolyCollection([], linewidths=0.7, zorder=2)
+        self._units = PolyCollection([], linewidths=1.6, zorder=1)
         ax.add_collection(self._units, autolim=False)
         ax.add_collection(self._cells, autolim=False)
-        for row in range(self._rows):
-            ax.text(
-                0, -_PITCH * row + 0.28, _row_name(row, made), fontsize=9.5, color=INK,
-                va="bottom", fontweight="bold",
-            )  # fmt: skip
-        cell = _WIDTH / made.pages
-        every = 1 if made.pages <= 32 else 8
-        for frame in range(0, made.pages, every):
-            ax.text((frame + 0.45) * cell, -_PITCH * (self._rows - 1) - 1.0, str(frame), fontsize=9,
-                    color=FAINT, ha="center", va="top")  # fmt: skip
         ax.legend(
             handles=[
                 Patch(facecolor=_FILLED, label="set: dirty"),
@@ -254,26 +238,31 @@ class _Parts:
             ],
             fontsize=9, frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, -0.09),
         )  # fmt: skip
+        bold: dict[str, Any] = {"fontsize": 9.5, "color": INK, "fontweight": "bold"}
+        self._names = [ax.text(0, 0, "", va="bottom", **bold) for _ in range(MOST_ROWS)]
         self._counts = [
-            ax.text(_WIDTH + 1, -_PITCH * row - 0.4, "", fontsize=9.5, color=INK, va="center")
-            for row in range(self._rows)
+            ax.text(0, 0, "", fontsize=9.5, color=INK, va="center") for _ in range(MOST_ROWS)
         ]
-        entry = _WIDTH / MOST_ENTRIES
-        self._numbers = [
-            ax.text((place + 0.42) * entry, -0.4, "", fontsize=9, color="white", ha="center",
-                    va="center", zorder=4)
-            for place in range(MOST_ENTRIES)
+        self._frames = [
+            ax.text(0, 0, "", fontsize=9, color=FAINT, ha="center", va="top")
+            for _ in range(MOST_NUMBERS)
+        ]
+        inside: dict[str, Any] = {"fontsize": 9, "color": "white", "ha": "center", "va": "center"}
+        self._numbers = [ax.text(0, 0, "", zorder=4, **inside) for _ in range(MOST_ENTRIES)]
+        self._arrow = ax.text(0, 0, "▲", fontsize=10, color=_NOW, ha="center", va="top")
+        self._built: tuple[int, int] | None = None
+        self.moving = [
+            self._units, self._cells, *self._names, *self._counts, *self._frames, *self._numbers,
+            self._arrow,
         ]  # fmt: skip
-        self._arrow = ax.text(0, -_PITCH * (self._rows - 1) - 1.5, "▲", fontsize=10, color=_NOW,
-                              ha="center", va="top")  # fmt: skip
-        self._cell = cell
-        self.moving = [self._units, self._cells, *self._counts, *self._numbers, self._arrow]
 
     def set(self, made: Toy, state: AnatomyState) -> None:
         """Colour cells and frames, write the counts."""
+        if self._built != (made.pages, made.radix):
+            self._built = (made.pages, made.radix)
+            self._lay_out(made)
         filled, read, now = _flags(made, state.step, self._places)
-        faces = np.where(filled, _FILLED, _PLAIN)
-        self._cells.set_facecolor(faces.tolist())
+        self._cells.set_facecolor(np.where(filled, _FILLED, _PLAIN).tolist())
         self._cells.set_edgecolor(np.where(filled, _FILLED, "#999999").tolist())
         unit_faces = np.where(now, _NOW, np.where(read, _READ, "#EEEEEE"))
         self._units.set_facecolor(unit_faces.tolist())
@@ -282,9 +271,34 @@ class _Parts:
             text.set_visible(number < len(made.entries))
             if number < len(made.entries):
                 text.set_text(str(made.entries[number]))
-        self._arrow.set_x((state.frame + 0.45) * self._cell)
-        for text, told in zip(self._counts, _counts(made, state.step), strict=True):
+        self._arrow.set_x((state.frame + 0.45) * _WIDTH / made.pages)
+        for text, told in zip(self._counts, _counts(made, state.step), strict=False):
             text.set_text(told)
+
+    def _lay_out(self, made: Toy) -> None:
+        """Place everything for another slot or radix."""
+        rows, cell = len(made.levels) + 2, _WIDTH / made.pages
+        bottom = -_PITCH * (rows - 1)
+        self._ax.set_ylim(-_PITCH * rows - 0.1, 0.55)
+        cells, units, self._places = _geometry(made)
+        self._cells.set_verts(cells)
+        self._units.set_verts(units)
+        for row, (name, count) in enumerate(zip(self._names, self._counts, strict=True)):
+            name.set_visible(row < rows)
+            count.set_visible(row < rows)
+            if row < rows:
+                name.set_text(_row_name(row, made))
+                name.set_position((0, -_PITCH * row + 0.28))
+                count.set_position((_WIDTH + 1, -_PITCH * row - 0.4))
+        shown = range(0, made.pages, 1 if made.pages <= MOST_NUMBERS else 8)
+        for place, text in enumerate(self._frames):
+            text.set_visible(place < len(shown))
+            if place < len(shown):
+                text.set_text(str(shown[place]))
+                text.set_position(((shown[place] + 0.45) * cell, bottom - 1.0))
+        for place, text in enumerate(self._numbers):
+            text.set_position(((place + 0.42) * _WIDTH / MOST_ENTRIES, -0.4))
+        self._arrow.set_y(bottom - 1.5)
 
 
 class _Places(NamedTuple):

@@ -54,7 +54,10 @@ class Pad:
     name: str
     label: str
     size: int
+    """Numbers below it can be pressed."""
     value: tuple[int, ...]
+    most: int
+    """Buttons there are."""
 
 
 @dataclasses.dataclass(frozen=True)

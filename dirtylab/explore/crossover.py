@@ -19,7 +19,7 @@ from dirtylab.explore.controls import (
     Slider,
     named,
 )
-from dirtylab.explore.crossover_figure import CrossoverFigure, Drawn
+from dirtylab.explore.crossover_figure import SLIDER_COLOR, CrossoverFigure, Drawn
 from dirtylab.explore.lines import AXES, Setting, at, curves, dirty_in, model_name
 from dirtylab.explore.measuring import Asked, Found, Measurement, Works, cells
 from dirtylab.explore.scale import (
@@ -387,7 +387,7 @@ def look(name: str, radix: int) -> Look:
     """Return how a structure is drawn; one that has no look of its own gets a plain one."""
     if name == "tree":
         same = LOOKS["tree64"]
-        return Look(f"tree, radix {radix}", "#117733", same.marker)
+        return Look(f"tree, radix {radix}", SLIDER_COLOR, same.marker)
     if name.startswith("posted-"):
         return LOOKS[name]._replace(label=f"posted {LOOKS[name].label}")
     return LOOKS.get(name, Look(name, "#555555", "d"))

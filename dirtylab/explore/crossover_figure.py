@@ -27,6 +27,8 @@ from dirtylab.figures.style import (
     time_label,
 )
 
+SLIDER_COLOR = "#117733"
+"""Of the tree whose radix has a slider."""
 MOST_STRUCTURES = 16
 MOST_MEETINGS = 5
 _WIDTH, _HEIGHT = 7.4, 5.0
@@ -142,14 +144,16 @@ class _Parts:
         self._set_lines(drawn)
         self._set_points(drawn)
         self._set_meetings(drawn, limits)
-        key = (limits, tuple(drawn.looks.items()), bool(drawn.points), tuple(drawn.lines.ns))
+        key = (limits, tuple(_legend_entries(drawn)))
         if key[1:] != self._shown[1:]:
             self._legend(drawn)
         self._shown = key
         return key
 
     def _label(self, drawn: Drawn) -> None:
-        self._title.set_text(f"Time of {drawn.operation}, {drawn.pattern}")
+        radix = "".join(f"; tree: {look.label[6:]}" for look in drawn.looks.values()
+                        if look.color == SLIDER_COLOR)  # fmt: skip
+        self._title.set_text(f"Time of {drawn.operation}, {drawn.pattern}{radix}")
         slot = f", of {pages_label(drawn.pages)}" if drawn.axis == "dirty" else ""
         if drawn.axis == "length":
             slot = f", slot of {pages_label(drawn.pages)}"
@@ -204,16 +208,11 @@ class _Parts:
             text.set_position((inside, 0.99 - 0.095 * (number % 3)))
 
     def _legend(self, drawn: Drawn) -> None:
-        handles = []
-        for name, look in drawn.looks.items():
-            style: dict[str, Any] = {"color": look.color}
-            if name in drawn.lines.ns:
-                style |= {"linewidth": 2}
-            else:
-                style |= {"linestyle": ""}
-            if name in drawn.points or name not in drawn.lines.ns:
-                style |= {"marker": look.marker, "markersize": 6}
-            handles.append(Line2D([], [], label=look.label, **style))
+        handles = [
+            Line2D([], [], label=label, color=color, linewidth=2, markersize=6,
+                   linestyle="-" if has_line else "", marker=marker if has_marker else "")
+            for label, color, marker, has_line, has_marker in _legend_entries(drawn)
+        ]  # fmt: skip
         handles.append(Line2D([], [], color=FAINT, label="line: model", linewidth=2))
         handles.append(Line2D([], [], color=FAINT, label="marker: measured", linestyle="",
                               marker="o"))  # fmt: skip
@@ -221,6 +220,18 @@ class _Parts:
             handles=handles, fontsize=9, loc="upper left", ncols=4, frameon=False,
             bbox_to_anchor=(-0.02, -0.16), borderaxespad=0,
         )  # fmt: skip
+
+
+def _legend_entries(drawn: Drawn) -> list[tuple[str, str, str, bool, bool]]:
+    """Return label, colour, marker, and whether there are a line and markers.
+
+    The tree of the slider is just a tree: its radix stands in the title, which is quick to draw.
+    """
+    return [
+        ("tree" if look.color == SLIDER_COLOR else look.label, look.color, look.marker,
+         name in drawn.lines.ns, name in drawn.points or name not in drawn.lines.ns)
+        for name, look in drawn.looks.items()
+    ]  # fmt: skip
 
 
 def _padded(artists: list[Any], values: Any) -> list[tuple[Any, Any]]:

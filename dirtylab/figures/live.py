@@ -167,8 +167,8 @@ def replays_picture(measured: Measured) -> Picture:
     style_axes(ax, title=title, xlabel="time over the bitmap's", ylabel="")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9, frameon=False)
     note = (
-        "The lists and the ring hand on frames in order of arrival where they are not sorted: "
-        "posted list and ring do less than the others."
+        "The posted list and the ring return frames in order of arrival, unsorted: less work than "
+        "the others do."
     )
     small_print(figure, measured.machine, note)
     best = table[list(SORTED)].idxmin(axis=1)
@@ -240,29 +240,3 @@ def _mark(ax: Axes, meeting: Meeting) -> None:
         f" {count_label(float(f'{meeting.at.at:.2g}'))}", (meeting.at.at, 0.02),
         xycoords=("data", "axes fraction"), fontsize=10, color=INK, fontweight="bold",
     )  # fmt: skip
-
-
-def ring_lost_picture(written: Sequence[int], kept: Sequence[int], entries: int) -> Picture:
-    """Return how many of the pages written an unguarded ring kept.
-
-    Parameters
-    ----------
-    written, kept : sequence of int
-        Distinct pages that a guest wrote, and those that came back.
-    entries : int
-        Of the ring.
-    """
-    figure = new_figure(6, 3.6)
-    ax = figure.subplots()
-    ax.plot(written, written, color=FAINT, linestyle=":", label="written")
-    ax.plot(written, kept, color=KERNEL["kvm-ring"].color, marker="o", label="came back")
-    ax.axvline(entries - 64, color=INK, linewidth=1)
-    ax.annotate(" soft limit", (entries - 64, 0.02), xycoords=("data", "axes fraction"), fontsize=9)
-    title = f"A ring of {entries:,} entries, the guest not held back"
-    style_axes(ax, title=title, xlabel="pages written in a row", ylabel="pages")
-    ax.legend(fontsize=9, frameon=False)
-    lost = max(one - other for one, other in zip(written, kept, strict=True))
-    alt = f"Pages that came back from a ring of {entries:,} entries against pages written: " + (
-        f"up to {lost:,} are lost once the ring is full." if lost else "none is lost."
-    )
-    return finished(figure, alt)

@@ -214,12 +214,16 @@ class VCpu:
             fields = _guest.registers(self._machine.pages, self.number, batch.size, code)
             ioctl(self.fd, _SET_REGS, fields)
             self.handed += batch.size + 1
+            left = batch.size + 1
             while (reason := self._enter()) != EXIT_HALT:
                 if reason != EXIT_RING_FULL:
                     words = _EXITS.get(reason, f"exited for reason {reason}")
                     raise GuestError(f"the guest {words}")
                 self._machine.on_full(self, True)
-                self.handed = self._frames_left() + 1
+                before, left = left, self._frames_left()
+                if left == before:  # entries were overwritten: what KVM waits for never comes
+                    raise GuestError("the guest is stuck at a ring that overran; frames are lost")
+                self.handed = left + 1
             done += batch.size
 
     def _room(self) -> int:

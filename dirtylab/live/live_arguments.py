@@ -28,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="real harvests of KVM and of this process, and every structure over every recording",
         description="Measure KVM's dirty log and dirty ring, PAGEMAP_SCAN and the structures on "
         "the same frames, as far as this machine has them; then every structure over every "
-        "recording.  Writes harvests.csv, replays.csv and machine.json.",
+        "recording.  Writes harvests.csv, replays.csv, machine.json and experiments.json.",
     )
     command.add_argument("--out", default="live", metavar="DIR", help="default: %(default)s")
     command.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds (7)")
@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dirtylab import _check
     from dirtylab._console import run_steps
     from dirtylab.live.cost import DIRTY, PAGES, harvests
+    from dirtylab.live.demonstration import write_experiments
     from dirtylab.live.replay import replays
     from dirtylab.live.trackers import TRACKERS, missing
     from dirtylab.measure.files import prepare_folder
@@ -64,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("dirtylab live: interrupted; what is measured is kept", file=sys.stderr)
     if all(found.values()):
         save(found, folder)
+        write_experiments(folder)
         print(text_report(load(folder)))
     return status
 

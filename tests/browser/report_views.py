@@ -25,24 +25,28 @@ SLIDERS = {
 """View to label of a slider and steps to the left before it turns back."""
 BLANK = 6.0
 """Standard deviation of grey levels below which a picture is taken to be empty."""
-RACE = """
-import io
+FIGURES = """
 from dirtylab.figures.anatomy import toy_picture
 from dirtylab.figures.style import png_bytes
-right = png_bytes(toy_picture().figure)
-wrong = [number for number in range(40) if png_bytes(toy_picture().figure) != right]
+def drawn():
+    return png_bytes(toy_picture().figure)
 """
 PYPLOT = """
+%matplotlib inline
 import io
 import matplotlib.pyplot as plt
 def drawn():
     figure, ax = plt.subplots()
-    ax.plot([1, 2, 3], [1, 4, 9]); ax.set_title(r"$x^2$"); ax.set_xlabel("x")
-    data = io.BytesIO(); plt.gcf().savefig(data, format="png"); plt.close(figure)
+    plt.plot([1, 2, 3], [1, 4, 9])
+    plt.title(r"$x^2$")
+    plt.xlabel("x")
+    data = io.BytesIO()
+    plt.savefig(data, format="png")
+    plt.close()
     return data.getvalue()
-right = drawn()
-wrong = [number for number in range(40) if drawn() != right]
 """
+ONCE = "right = drawn(); assert drawn() == right"
+RACE = "wrong = [number for number in range(40) if drawn() != right]"
 
 
 def tell_latency(page, view):
@@ -68,9 +72,10 @@ def tell_burst(page, view):
 def tell_race(page, view, code, what):
     """Press a slider each 60 ms while a cell draws 40 figures."""
     pid = labs.kernel_value(page, "__import__('os').getpid()")
-    handle = labs.slider(page, next(iter(SLIDERS[view])))
-    handle.focus()
-    labs.start_code(page, code)
+    assert labs.run_code(page, code) == ["ok", ""]
+    assert labs.run_code(page, ONCE) == ["ok", ""]
+    labs.slider(page, next(iter(SLIDERS[view]))).focus()
+    labs.start_code(page, RACE)
     pressed = 0
     while not page.evaluate("() => window.finished"):
         page.keyboard.press("ArrowLeft" if pressed // 8 % 2 == 0 else "ArrowRight")
@@ -103,7 +108,7 @@ def main(words):
             for view in views:
                 show(page, lab, view)
                 if "--race" in words:
-                    tell_race(page, view, RACE, "figures of the package")
+                    tell_race(page, view, FIGURES, "figures of the package")
                     tell_race(page, view, PYPLOT, "pyplot")
                 else:
                     tell_latency(page, view)

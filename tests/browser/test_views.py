@@ -1,0 +1,129 @@
+"""What a reader does with a view in JupyterLab: slide, measure, cancel, ask for what can't be."""
+
+import labs
+import pytest
+
+pytestmark = pytest.mark.browser
+
+VIEW = ".jp-OutputArea-output:has(.dirtylab-view)"
+SAYS = "([view, words]) => new RegExp(words).test(view.innerText)"
+DRAW = """
+%matplotlib inline
+import io
+import matplotlib.pyplot as plt
+from dirtylab.figures.anatomy import toy_picture
+from dirtylab.figures.style import png_bytes
+def drawn():
+    plt.subplots()
+    plt.plot([1, 2, 3], [1, 4, 9])
+    plt.title(r"$x^2$")
+    data = io.BytesIO()
+    plt.savefig(data, format="png")
+    plt.close()
+    return data.getvalue(), png_bytes(toy_picture().figure)
+"""
+RACE = "wrong = sum(drawn() != right for _ in range(15))"
+
+
+@pytest.fixture
+def show(lab, page, tmp_path_factory):
+    """Return a function that opens a notebook with one line of Python and runs it."""
+    folder = tmp_path_factory.getbasetemp()
+
+    def opened(line):
+        root = next(folder.glob("jupyter*/notebooks"))
+        labs.write_notebook(root / "view.ipynb", [f"import dirtylab\nview = {line}\nview"])
+        labs.open_notebook(page, lab, "view.ipynb")
+        labs.run_all(page)
+        page.locator(labs.PICTURE).first.wait_for()
+        return page.locator(VIEW).first
+
+    yield opened
+    labs.shut_down(page)
+
+
+def wait_for_words(page, view, words):
+    page.wait_for_function(SAYS, arg=[view.element_handle(), words])
+
+
+def press(view, label):
+    view.locator(f"button:has-text('{label}')").first.click()
+
+
+def test_measure_lays_markers_and_cancel_keeps_them(show, page):
+    view = show("dirtylab.explore.crossovers(pages=1_000_000, dirty=1_000, rounds=3)")
+    assert "By the model" in view.inner_text()
+    press(view, "Measure")
+    wait_for_words(page, view, "measured 1\\d of 1\\d")
+    assert "Measured:" in view.inner_text()
+    assert "Markers: measured here" in view.inner_text()
+    page.locator(".widget-dropdown select").first.select_option("insert")
+    wait_for_words(page, view, "Faint markers")
+    view_rounds = labs.kernel_value(page, "view.view.state.rounds")
+    assert view_rounds == 3
+    labs.slider(page, "samples").press("End")
+    page.wait_for_timeout(300)
+    assert labs.kernel_value(page, "view.view.state.rounds") == 25
+    press(view, "Measure")
+    wait_for_words(page, view, "round|cells|checking|starting|compiling")
+    press(view, "Cancel")
+    wait_for_words(page, view, "cancelled: \\d+ of")
+    assert view.locator("button:has-text('Measure')").first.is_enabled()
+
+
+def test_what_cannot_be_is_said_and_the_view_lives(show, page):
+    view = show("dirtylab.explore.patterns(dataset='clustered', length=4096, pages=2**14)")
+    before = view.locator("figure img").first.get_attribute("src")
+    labs.slider(page, "clusters").press("End")
+    wait_for_words(page, view, "pages without overlap; must be at most")
+    assert view.locator("div[role=alert]").count() == 1
+    press(view, "Reset")
+    page.wait_for_function(
+        "([view, before]) => view.querySelector('figure img').src !== before "
+        "&& !view.querySelector('[role=alert]')",
+        arg=[view.element_handle(), before],
+    )
+    assert "dirtylab.explore.patterns()" in view.inner_text()
+
+
+def test_frames_are_inserted_by_click_and_a_harvest_is_stepped_through(show, page):
+    view = show("dirtylab.explore.anatomy()")
+    view.locator("button.jupyter-button:text-is('30')").click()
+    wait_for_words(page, view, "of these 6 inserts")
+    press(view, "Next read")
+    wait_for_words(page, view, "step=7")
+    assert labs.kernel_value(page, "list(view.view.state.frames)") == [10, 1, 11, 10, 45, 30]
+
+
+def test_export_writes_and_says_where(show, page):
+    view = show("dirtylab.explore.memory()")
+    press(view, "Export")
+    wait_for_words(page, view, "Written to dirtylab-exports: memory-001")
+    found = labs.kernel_value(page, "sorted(str(p) for p in __import__('pathlib').Path("
+                                    "'dirtylab-exports').glob('memory-001*'))")  # fmt: skip
+    assert [name.rpartition(".")[2] for name in found] == ["csv", "json", "pdf", "png", "svg"]
+
+
+def test_a_run_of_2016_is_run_again(show, page):
+    view = show("dirtylab.explore.mailing_list(run=1, repeats=3)")
+    press(view, "Run it again")
+    wait_for_words(page, view, "run again here")
+    assert "Run again here (run 1)" in view.inner_text()
+
+
+def test_figures_of_a_cell_come_out_right_while_a_slider_moves(show, page):
+    show("dirtylab.explore.memory()")
+    labs.latencies(page, "slot, pages", count=2, span=1)  # the other thread has begun by then
+    before = labs.kernel_value(page, "__import__('os').getpid()")
+    assert labs.run_code(page, DRAW) == ["ok", ""]
+    assert labs.run_code(page, "right = drawn(); assert right == drawn()") == ["ok", ""]
+    labs.start_code(page, RACE)
+    for number in range(200):
+        if page.evaluate("() => window.finished"):
+            break
+        page.keyboard.press("ArrowLeft" if number // 4 % 2 == 0 else "ArrowRight")
+        page.wait_for_timeout(60)
+    assert page.evaluate("() => window.finished").strip() == "ok"
+    assert labs.kernel_value(page, "wrong") == 0
+    assert labs.kernel_value(page, "__import__('os').getpid()") == before
+    assert number > 3

@@ -1,0 +1,447 @@
+"""Insert while harvesting: structures, checker, soak."""
+
+import functools
+import itertools
+import json
+import math
+import threading
+from collections import Counter
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+from numba import config
+
+from dirtylab._data import data_file
+from dirtylab.explore.lockless_view import VcpuState, VcpuView
+from dirtylab.figures import lockless as pictures
+from dirtylab.lockless import (
+    LATE,
+    LOCKLESS,
+    Full,
+    LocklessTree,
+    atomics,
+    command,
+    cost,
+    report,
+    soak,
+    summary,
+    trials,
+)
+from dirtylab.lockless.atomics import NotLockFreeError, is_lock_free, require_lock_free
+from dirtylab.lockless.checker import DUPLICATE, LOST, OUTCOMES, RIGHT, Checker, State
+from dirtylab.lockless.checker import LATE as TOO_LATE
+from dirtylab.lockless.programs import (
+    Suspect,
+    bitmap,
+    insert_bytewise,
+    insert_early,
+    offered,
+    ours,
+    pagelist,
+    ring,
+    tree,
+    weakened,
+)
+from dirtylab.lockless.weakened import WEAKENED
+
+ALL = {**LOCKLESS, **LATE}
+every_structure = pytest.mark.parametrize("name", ALL)
+threads_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is atomic interpreted")
+EDGES = [0, 1, 8, 9, 63, 64, 65, 511, 512, 513, 4095, 4096, 4097, 64**3 - 1, 64**3, 64**3 + 1]
+
+
+def build(name, pages, **options):
+    """Return a structure with room for what the tests insert."""
+    room = {"capacity": 2000} if name == "list" else {}
+    return ALL[name](pages, **room, **options)
+
+
+# --- structures, one thread ---------------------------------------------------------------------
+
+
+@every_structure
+@pytest.mark.parametrize("pages", EDGES)
+def test_what_goes_in_comes_out_once(name, pages):
+    structure = build(name, pages, vcpus=2)
+    rng = np.random.default_rng(pages)
+    for _ in range(2):
+        frames = rng.integers(0, pages, min(pages, 300)) if pages else np.empty(0, np.uint64)
+        edges = [pages - 1, 0, pages - 1] if pages else []
+        structure.insert(frames, vcpu=1)
+        structure.insert(edges)
+        expected = sorted({*frames.tolist(), *edges})
+        found = structure.harvest().tolist()
+        assert sorted(set(found)) == expected
+        assert not structure.sorted_output or found == expected
+        assert structure.harvest().size == 0
+
+
+@given(
+    name=st.sampled_from(list(ALL)),
+    pages=st.integers(1, 5000),
+    radix=st.sampled_from([8, 16, 32, 64, [8, 64], [64, 8], [16, 32, 8]]),
+    data=st.data(),
+)
+def test_any_order_of_inserts_and_harvests_is_a_set(name, pages, radix, data):
+    options = {"radix": radix, "early": "early" in name} if name.startswith("tree") else {}
+    make = LocklessTree if name.startswith("tree") else functools.partial(build, name)
+    structure = make(pages, vcpus=3, **options)
+    dirty = set()
+    for _ in range(data.draw(st.integers(1, 6))):
+        frames = data.draw(st.lists(st.integers(0, pages - 1), max_size=40))
+        structure.insert(frames, vcpu=data.draw(st.integers(0, 2)))
+        dirty |= set(frames)
+        if data.draw(st.booleans()):
+            assert set(structure.harvest().tolist()) == dirty
+            dirty = set()
+    assert set(structure.harvest().tolist()) == dirty
+
+
+@every_structure
+def test_bad_input_is_named_and_nothing_is_marked(name):
+    structure = ALL[name](100, vcpus=2)
+    with pytest.raises(IndexError, match=r"frames\[1\]=100: must be 0 … 99"):
+        structure.insert([5, 100])
+    with pytest.raises(ValueError, match="vcpu=2: must be 0 … 1"):
+        structure.insert([5], vcpu=2)
+    with pytest.raises(ValueError, match="vcpus=65: must be 1 … 64"):
+        ALL[name](100, vcpus=65)
+    structure.insert([7])
+    with pytest.raises(ValueError, match="room for 3 frames"):
+        structure.harvest(np.empty(3, np.uint64))
+    assert structure.harvest(np.empty(structure.most, np.uint64)).tolist() == [7]
+
+
+@pytest.mark.parametrize(("name", "options"), [("ring", {"entries": 8}), ("list", {"capacity": 4})])
+def test_what_is_full_says_how_many_went_in_and_loses_nothing(name, options):
+    structure = ALL[name](1000, **options)
+    frames = np.arange(500)
+    got = []
+    begin = 0
+    while begin < frames.size:
+        before = begin
+        try:
+            structure.insert(frames[begin:])
+            begin = frames.size
+        except Full as full:
+            begin += full.accepted
+        assert begin > before
+        got += structure.harvest().tolist()
+    assert got == frames.tolist()
+
+
+def test_only_one_thread_may_harvest():
+    structure = LOCKLESS["bitmap"](100)
+    structure._harvesting.acquire()
+    with pytest.raises(RuntimeError, match="another thread is harvesting"):
+        structure.harvest()
+
+
+def test_a_ring_has_a_power_of_two_of_entries():
+    with pytest.raises(ValueError, match="entries=100: must be a power of two"):
+        LOCKLESS["ring"](100, entries=100)
+
+
+# --- atomics ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("triple", "free"),
+    [("x86_64-linux-gnu", True), ("aarch64-linux-gnu", True), ("armv5te-linux-gnueabi", False),
+     ("riscv32-linux-gnu", False)],
+)  # fmt: skip
+def test_llvm_says_where_atomics_are_lock_free(triple, free):
+    try:
+        assert is_lock_free(triple) is free
+    except RuntimeError:
+        pytest.skip(f"this LLVM has no {triple}")
+
+
+def test_a_platform_that_would_take_locks_is_refused(monkeypatch):
+    monkeypatch.setattr(atomics, "is_lock_free", lambda triple, cpu: False)
+    with pytest.raises(NotLockFreeError, match=r"'m68k-amiga'.*not lock-free.*x86-64 or AArch64"):
+        require_lock_free("m68k-amiga")
+
+
+@threads_only
+def test_threads_lose_no_increment():
+    from dirtylab._jit import kernel
+    from dirtylab._words import ONE
+
+    @kernel
+    def count(words, times):
+        for _ in range(times):
+            atomics.add_relaxed(words, 0, ONE)
+
+    words = atomics.aligned_zeros(1)
+    count(words, 0)
+    work = [threading.Thread(target=count, args=(words, 300_000)) for _ in range(4)]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+    assert words[0] == 1_200_000
+
+
+# --- checker ------------------------------------------------------------------------------------
+
+
+@functools.cache
+def finding(name):
+    group, suspect = next(one for one in trials.suspects() if one[1].name == name)
+    return trials.examine(suspect, group, most=3 if group == "ours" and suspect.pages < 8 else 2)
+
+
+@pytest.mark.parametrize("suspect", ours(), ids=lambda one: one.name)
+def test_ours_are_acquitted(suspect):
+    found = finding(suspect.name)
+    assert found.lost == found.late == 0
+    assert found.right > 1000
+    assert found.duplicate > 0
+
+
+@pytest.mark.parametrize("suspect", [*offered(), *weakened()], ids=lambda one: one.name)
+def test_each_weakened_one_is_convicted_of_its_crime(suspect):
+    assert finding(suspect.name).worst == suspect.worst
+
+
+@pytest.mark.parametrize("frames", [(0, 0, 0), (0, 1, 3), (1, 2, 5), (0, 4, 4)])
+def test_three_inserters_on_three_levels_are_acquitted(frames):
+    protocol = next(one.protocol for one in ours() if one.name == "tree, 3 levels")
+    found = Checker(protocol, [(frame,) for frame in frames]).count()
+    assert found[LOST] == found[TOO_LATE] == 0
+    assert found[RIGHT] > 10**7
+
+
+@pytest.mark.parametrize("insert", [insert_early, insert_bytewise])
+def test_with_a_single_vcpu_even_these_are_neither_late_nor_lost(insert):
+    for frames in itertools.product(range(4), repeat=3):
+        found = Checker(tree(insert), [frames]).count()
+        assert found[LOST] == found[TOO_LATE] == 0
+
+
+def by_hand(checker, state: State):
+    """Count schedules one by one, with nothing merged."""
+    moves = list(checker._moves(state))
+    if not moves:
+        return Counter([checker._outcome(state.account)])
+    return sum((by_hand(checker, after) for _, after in moves), Counter())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "vcpus"),
+    [(tree(), [(1,), (1,)]), (tree(insert_early), [(0,), (1,)]), (bitmap(), [(1, 1)]),
+     (pagelist(), [(2,), (2,)]), (ring(), [(1,)])],
+)  # fmt: skip
+def test_merging_schedules_changes_no_count(protocol, vcpus):
+    checker = Checker(protocol, vcpus)
+    one_by_one = by_hand(checker, checker._begin())
+    assert checker.count() == {outcome: one_by_one[outcome] for outcome in OUTCOMES}
+
+
+def test_without_a_harvest_in_between_all_orders_are_counted():
+    # Two inserts of four steps each (write, or, look, or) that meet nowhere but in the root.
+    found = Checker(tree(), [(0,), (2,)], harvests=0).count()
+    assert found == {RIGHT: math.comb(8, 4), DUPLICATE: 0, TOO_LATE: 0, LOST: 0}
+
+
+def test_a_witness_commits_the_crime_step_by_step():
+    suspect: Suspect = weakened()[0]
+    moves = Checker(suspect.protocol, [(0,), (1,)]).witness(LOST)
+    told = [f"{move.thread}: {move.what}" for move in moves]
+    assert told.index("harvest 1: exchange leaf[0] for 00") < told.index(
+        "harvest 1: and root with not 1"
+    )
+    assert not any("reports page 1" in move.note for move in moves) or not any(
+        "reports page 0" in move.note for move in moves
+    )
+    assert Checker(tree(), [(0,), (1,)]).witness(LOST) is None
+
+
+@pytest.mark.parametrize("vcpus", [[]])
+def test_a_case_without_vcpus_is_refused(vcpus):
+    with pytest.raises(ValueError, match="vcpus="):
+        Checker(tree(), vcpus)
+
+
+# --- what is recorded ---------------------------------------------------------------------------
+
+
+def test_the_recorded_soak_had_a_billion_inserts_and_lost_none():
+    soaked = summary.recorded()["soak"]
+    assert soaked["total"]["inserts"] >= 10**9
+    assert soaked["total"]["lost"] == soaked["total"]["ghosts"] == 0
+    assert all(soaked["structures"][name]["late"] == 0 for name in LOCKLESS)
+    crimes = {name: one["lost"] for name, one in soaked["weakened"].items()}
+    for name, weak in WEAKENED.items():
+        assert crimes[name] > 0 or weak.crime == TOO_LATE, name
+
+
+def test_the_recorded_findings_are_what_the_checker_finds():
+    recorded = {one["name"]: one for one in summary.recorded()["checker"]}
+    assert set(recorded) == {one.name for _, one in trials.suspects()}
+    for _, suspect in trials.suspects():
+        assert recorded[suspect.name]["worst"] == suspect.worst
+    again = finding("tree, 2 levels")
+    assert recorded["tree, 2 levels"] == {**again._asdict(), "worst": again.worst}
+
+
+def test_two_vcpus_far_apart_insert_nearly_twice_as_fast_as_one():
+    recorded = summary.recorded()
+    for name in ("bitmap", "tree8", "tree64"):
+        assert recorded["vcpus"][name]["apart"]["2"]["times_one"][0] >= 1.7, name
+
+
+def test_the_summary_is_made_from_the_samples_beside_it():
+    folder = data_file("measured/lockless")
+    made = summary.summarise(
+        command.read_csv(folder / command.SAMPLES),
+        json.loads((folder / "machine.json").read_text()),
+        command.soak_summary(command.read_csv(folder / command.SOAK)),
+        command.read_csv(folder / command.CHECKER),
+    )
+    assert json.loads(json.dumps(made)) == summary.recorded()
+
+
+def test_an_interval_holds_the_median():
+    found = summary.interval(np.random.default_rng(0).normal(5, 1, 101))
+    assert found.low < found.at < found.high
+    assert found.high - found.low < 0.8
+
+
+@threads_only
+def test_every_experiment_measures_each_structure():
+    rng = np.random.default_rng(0)
+    one = cost.vcpus_records(1, rng, structures=["bitmap"], vcpus=[1, 2], inserts=4000)
+    assert {(row["placement"], row["vcpus"]) for row in one} == set(
+        itertools.product(cost.PLACEMENTS, (1, 2))
+    )
+    assert all(row["inserts"] == 4000 and row["insert_ns"] > 0 for row in one)
+    two = cost.harvest_records(1, rng, structures=["bitmap", "ring"], inserts=50_000)
+    assert [row["form"] for row in two] == ["together", "in turns"] * 4
+    assert all(row["harvests"] > 0 and row["insert_ns"] > 0 for row in two)
+
+
+@pytest.mark.parametrize("placement", cost.PLACEMENTS)
+def test_frames_lie_where_they_are_said_to(placement):
+    unit = {"same word": 64, "same line": 512, "same node": 4096}.get(placement)
+    each = [set((cost.frames_for(placement, vcpu)).tolist()) for vcpu in range(8)]
+    assert all(not one & other for one, other in itertools.combinations(each, 2))
+    blocks = {frame // unit for frames in each for frame in frames} if unit else {0}
+    assert len(blocks) == 1
+    if unit is None:
+        assert min(each[1]) - max(each[0]) > 10**5
+
+
+# --- figures and the view -----------------------------------------------------------------------
+
+
+def test_the_slider_shows_each_number_of_vcpus():
+    view = VcpuView(VcpuState(2), VcpuState())
+    steps = view.controls()[0].steps
+    assert steps == (1, 2, 3, 4, 8)
+    seen = set()
+    for vcpus in steps:
+        view.change("vcpus", vcpus)
+        drawn = view.draw()
+        seen.add(drawn.png)
+        assert str(vcpus) in drawn.alt or vcpus == 1
+        assert len(view.table()) == 8 * 4
+    assert len(seen) == len(steps)
+    assert view.line == "dirtylab.explore.vcpus(vcpus=8)"
+    with pytest.raises(ValueError, match="vcpus=5: must be one of 1, 2, 3, 4, 8"):
+        VcpuView(VcpuState(5), VcpuState())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [pictures.atomic_picture, pictures.vcpus_picture, pictures.scaling_picture,
+     pictures.harvest_picture],
+)  # fmt: skip
+def test_figures_say_in_words_what_they_show(make):
+    picture = make(summary.recorded())
+    assert len(picture.alt) > 60
+    assert "bitmap" in picture.alt
+
+
+def test_a_crime_is_told_step_by_step():
+    picture = pictures.crime_picture("parent after child")
+    assert "exchange leaf" in picture.alt
+    with pytest.raises(ValueError, match="has no such schedule"):
+        pictures.crime_picture("bitmap", "lost")
+    with pytest.raises(ValueError, match="name='theft': must be one of"):
+        pictures.crime_picture("theft")
+
+
+@pytest.mark.parametrize("make", [report.markdown_findings, report.markdown_soak,
+                                  report.markdown_caught, report.markdown_gain,
+                                  report.markdown_apart])  # fmt: skip
+def test_tables_are_whole(make):
+    lines = make(summary.recorded()).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert len(lines) > 4
+
+
+# --- soak ---------------------------------------------------------------------------------------
+
+
+@threads_only
+@every_structure
+def test_a_short_soak_loses_nothing(name):
+    make = soak.makers()[name]
+    for vcpus, pattern in itertools.product((2, 5), soak.PATTERNS):
+        tally = soak.run(name, make, vcpus=vcpus, pattern=pattern, pages=2**15, laps=2)
+        assert tally.clean, tally
+        assert tally.harvests >= 1
+        assert name in LATE or tally.late == 0, tally
+
+
+@threads_only
+def test_the_weakened_ones_lose_pages_under_threads_too():
+    for name, weak in WEAKENED.items():
+        if weak.crime == LOST:
+            tallies = soak.catch(name, weak.make, weak.crime, seconds=60, pages=2**16)
+            assert tallies[-1].lost > 0, name
+
+
+@pytest.mark.parametrize("pattern", soak.PATTERNS)
+@pytest.mark.parametrize("vcpus", [1, 2, 3, 8])
+def test_each_vcpu_inserts_each_of_its_frames_once_a_lap(pattern, vcpus):
+    job = soak.job_for(256, vcpus, pattern, 1)
+    for vcpu in range(vcpus):
+        frames = [int(soak.frame_of(job, vcpu, i)) for i in range(int(job.plan[0]))]
+        assert len(set(frames)) == len(frames)
+        assert max(frames) < 256
+    assert set(frames) == set(range(256)) or pattern in ("word", "apart", "sparse")
+
+
+def test_a_soak_has_the_inserts_that_were_asked_for():
+    cells = list(soak.soak_cells(3 * 10**7, pages=2**12, vcpus=(2, 8)))
+    inserts = sum(
+        int(soak.job_for(2**12, c.vcpus, c.pattern, 1).plan[0]) * c.laps * c.vcpus for c in cells
+    )
+    assert 3 * 10**7 <= inserts < 3.3 * 10**7
+    assert {cell.structure for cell in cells} == set(ALL)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [({"pages": 100}, "power of two"), ({"vcpus": 9}, "vcpus=9: must be 1 … 8"),
+     ({"pattern": "odd"}, "pattern='odd': must be one of same"), ({"laps": 256}, "laps=256")],
+)  # fmt: skip
+def test_a_wrong_job_is_refused(change, text):
+    right = {"pages": 64, "vcpus": 1, "pattern": "same", "laps": 1}
+    with pytest.raises(ValueError, match=text):
+        soak.job_for(**{**right, **change})
+
+
+def test_trouble_in_a_thread_stops_the_others_and_is_raised():
+    stopped = threading.Event()
+
+    def fail():
+        raise ValueError("no good")
+
+    with pytest.raises(ValueError, match="no good"):
+        soak.in_threads([fail, stopped.wait], stopped.set)
