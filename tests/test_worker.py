@@ -12,11 +12,14 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dirtylab.explore import job as jobs
+from dirtylab.explore import measurer
 from dirtylab.explore import worker as workers
 from dirtylab.explore.worker import Cell, Event, Job, Worker
+from dirtylab.measure.contest import Contestant, Plan, reference
 
 PATIENCE = 60
 CELLS = (
@@ -296,6 +299,18 @@ def test_a_callback_that_fails_does_not_end_the_worker(shared, caplog):
 def test_the_process_has_a_session_of_its_own(shared):
     run(shared, JOB)
     assert os.getsid(shared.pid) == shared.pid, "an interrupt of the kernel would end it"
+
+
+def test_the_clock_stands_still_while_the_processor_is_elsewhere():
+    plan = Plan((Contestant("bitmap"),), ("collect",), 0, "warm")
+    contest = measurer._Contest(Cell("random", (), 4096, 64), plan)
+    assert contest._time(lambda: time.sleep(0.2)) < 0.1e9
+    loops = np.uint64(10**7)
+    words = np.zeros(2**15, np.uint64)
+    reference(words, loops)
+    begin = time.thread_time_ns()
+    spent = contest._time(lambda: reference(words, loops))
+    assert 0.5 < spent / (time.thread_time_ns() - begin) <= 1, "work counts in full"
 
 
 def open_files():
