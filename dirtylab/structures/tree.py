@@ -185,7 +185,7 @@ class Tree(BitStructure):
         decoder: str = "auto",
     ) -> None:
         super().__init__(pages, decoder)
-        self._radices = _radices(radix, leaf_radix)
+        self._radices = as_radices(radix, leaf_radix)
         self._lengths = level_bits(self._pages, self._radices)
         sizes = [words_for(length) for length in self._lengths]
         _check.memory("pages", self._pages, 8 * sum(sizes))
@@ -270,7 +270,8 @@ class Tree64(Tree):
         super().__init__(pages, radix=64, decoder=decoder)
 
 
-def _radices(radix: int | Sequence[int], leaf_radix: int | None) -> tuple[int, ...]:
+def as_radices(radix: int | Sequence[int], leaf_radix: int | None) -> tuple[int, ...]:
+    """Return the radix of level 0, 1, …, checked; errors as for :class:`Tree`."""
     given = list(radix) if isinstance(radix, list | tuple) else [radix]
     if leaf_radix is not None:
         given.insert(0, leaf_radix)
