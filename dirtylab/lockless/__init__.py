@@ -1,4 +1,4 @@
-"""Insert while harvesting: the structures with atomic kernels, and the proof that none loses a page.
+"""Insert while harvesting: structures with atomic kernels, and the proof that none loses a page.
 
 ``LOCKLESS``
     Name to structure: vCPUs insert, one thread harvests, nobody waits.

@@ -189,7 +189,7 @@ def _sched_yield(typing: Any) -> Any:
 
 Modify = Callable[[Words, Any, Any], Any]
 Load = Callable[[Words, Any], Any]
-_INLINE = {"forceinline": True}
+_INLINE: Any = {"forceinline": True}
 
 
 def _or(words: Words, place: Any, value: Any) -> Any:

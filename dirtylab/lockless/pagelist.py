@@ -9,8 +9,8 @@
 
 An insert draws a ticket and writes its frame there, plus 1, for 0 says "nothing yet".  A harvest
 takes every entry up to the newest ticket.  Where a ticket has been drawn and its entry not written
-(13) it does not wait, and does not stop either, for what stands behind it may belong to inserts that
-have returned: it notes the hole and looks there first next time.  Each vCPU can leave one hole.
+(13) it does not wait, and does not stop either, for what stands behind it may belong to inserts
+that have returned: it notes the hole and looks there first next time.  Each vCPU can leave one.
 
 Nothing is lost or late: an insert that returned before the harvest began has drawn its ticket and
 written its entry.  A frame inserted twice has two entries; within a harvest they are reported once.
@@ -158,6 +158,7 @@ class LocklessList(Lockless):
 
     @property
     def most(self) -> int:
+        """The most frames that one harvest can give."""
         return int(self._state.entries.size)
 
     def _finished(self, found: Frames) -> Frames:

@@ -6,7 +6,17 @@ Each program is the kernel of the same name with one atomic step a line, on word
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from dirtylab.lockless.checker import LATE, LOST, RIGHT, WRITE, AnyOrder, Program, Protocol, Report, Step
+from dirtylab.lockless.checker import (
+    LATE,
+    LOST,
+    RIGHT,
+    WRITE,
+    AnyOrder,
+    Program,
+    Protocol,
+    Report,
+    Step,
+)
 
 
 class Shape(NamedTuple):
@@ -347,7 +357,9 @@ def harvest_read_first(vcpus: int, entries: int, carried: Any) -> Program:
 # --- protocols ----------------------------------------------------------------------------------
 
 
-def tree(insert: Any = insert_up, harvest: Any = harvest_down, shape: Shape | None = None) -> Protocol:
+def tree(
+    insert: Any = insert_up, harvest: Any = harvest_down, shape: Shape | None = None
+) -> Protocol:
     """Return the protocol of a tree of `shape`."""
     chosen = shape or Shape()
     name = f"{insert.__name__}, {harvest.__name__}"

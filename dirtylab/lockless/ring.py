@@ -66,14 +66,14 @@ MOST_ENTRIES = 2**26
 PUSH, KNOWN, RESET, FETCH = 0, 1, LINE, LINE + 1
 """Positions of a ring: the vCPU's own two, then the harvest's two on lines of their own."""
 POSITIONS = 2 * LINE
+LIMIT, SIZE = 0, 1
 
 
 class RingState(NamedTuple):
     """All vCPUs' rings."""
 
     entries: Words  # flags and frame of each entry, ring after ring
-    positions: Words  # of each ring, see above
-    limit: Words  # the soft limit, entries in a ring
+    positions: Words  # soft limit and entries of a ring; then the positions of each, see above
 
 
 class ProtectedRingState(NamedTuple):
@@ -81,7 +81,6 @@ class ProtectedRingState(NamedTuple):
 
     entries: Words
     positions: Words
-    limit: Words
     written: Words
 
 
@@ -89,22 +88,28 @@ class ProtectedRingState(NamedTuple):
 
 
 @inlined
-def has_room(state: RingState, vcpu: int) -> bool:
-    """Return whether the vCPU's ring is below its soft limit."""
-    own = vcpu * POSITIONS
-    push = state.positions[own + PUSH]
-    if push - state.positions[own + KNOWN] < state.limit[0]:
-        return True
-    # Only now: the word is the harvest's, and looking at it costs a cache miss while it harvests.
-    state.positions[own + KNOWN] = load_acquire(state.positions, own + RESET)
-    return push - state.positions[own + KNOWN] < state.limit[0]
+def first_position(vcpu: int) -> int:
+    """Return where a vCPU's positions begin."""
+    return LINE + vcpu * POSITIONS
 
 
 @inlined
-def place_of(state: RingState, vcpu: int, position: np.uint64) -> int:
+def has_room(state: RingState, vcpu: int) -> bool:
+    """Return whether the vCPU's ring is below its soft limit."""
+    own = first_position(vcpu)
+    push = state.positions[own + PUSH]
+    if push - state.positions[own + KNOWN] < state.positions[LIMIT]:
+        return True
+    # Only now: the word is the harvest's, and looking at it costs a cache miss while it harvests.
+    state.positions[own + KNOWN] = load_acquire(state.positions, own + RESET)
+    return push - state.positions[own + KNOWN] < state.positions[LIMIT]
+
+
+@inlined
+def place_of(state: RingState | ProtectedRingState, vcpu: int, position: np.uint64) -> int:
     """Return where in `entries` the flags of an entry are."""
-    size = state.limit[1]
-    return np.int64((np.uint64(vcpu) * size + (position & (size - ONE))) << ONE)
+    size = state.positions[SIZE]
+    return int((np.uint64(vcpu) * size + (position & (size - ONE))) << ONE)
 
 
 @inlined
@@ -112,7 +117,7 @@ def push_entry(state: RingState, vcpu: int, frame: np.uint64) -> bool:
     """Write the frame, then the flags that publish it; False when the ring is full."""
     if not has_room(state, vcpu):
         return False
-    own = vcpu * POSITIONS
+    own = first_position(vcpu)
     place = place_of(state, vcpu, state.positions[own + PUSH])
     store_relaxed(state.entries, place + 1, frame)
     store_release(state.entries, place, DIRTY)
@@ -123,23 +128,39 @@ def push_entry(state: RingState, vcpu: int, frame: np.uint64) -> bool:
 @inlined
 def push_first(state: ProtectedRingState, vcpu: int, frame: np.uint64) -> bool:
     """Push unless the page's bit is set already."""
-    if not has_room(state, vcpu):
-        return False
-    bit = ONE << (frame & BIT_MASK)
-    if fetch_or(state.written, frame >> WORD_SHIFT, bit) & bit == ZERO:
-        push_entry(state, vcpu, frame)
-    return True
+    # Arrays and one way out, no calls with the state: Numba would count references, 100 ns a frame.
+    entries, positions, written = state.entries, state.positions, state.written
+    limit, size = state.positions[LIMIT], state.positions[SIZE]
+    own = first_position(vcpu)
+    push = positions[own + PUSH]
+    if push - positions[own + KNOWN] >= limit:
+        positions[own + KNOWN] = load_acquire(positions, own + RESET)
+    room = push - positions[own + KNOWN] < limit
+    if room:
+        bit = ONE << (frame & BIT_MASK)
+        if fetch_or(written, frame >> WORD_SHIFT, bit) & bit == ZERO:
+            place = np.int64((np.uint64(vcpu) * size + (push & (size - ONE))) << ONE)
+            store_relaxed(entries, place + 1, frame)
+            store_release(entries, place, DIRTY)
+            positions[own + PUSH] = push + ONE
+    return room
 
 
 # --- harvest ------------------------------------------------------------------------------------
 
 
 @inlined
-def fetch_entries(state: RingState, vcpu: int, out: Frames, found: int) -> int:
+def rings_of(state: RingState | ProtectedRingState) -> int:
+    """Return the number of rings."""
+    return (state.positions.size - LINE) // POSITIONS
+
+
+@inlined
+def fetch_entries(state: RingState | ProtectedRingState, vcpu: int, out: Frames, found: int) -> int:
     """Turn dirty entries of one ring to harvested; return how many, at most the ring's size."""
-    own = vcpu * POSITIONS
+    own = first_position(vcpu)
     position = state.positions[own + FETCH]
-    stop = position + state.limit[1]
+    stop = position + state.positions[SIZE]
     taken = 0
     while position != stop:
         place = place_of(state, vcpu, position)
@@ -154,9 +175,9 @@ def fetch_entries(state: RingState, vcpu: int, out: Frames, found: int) -> int:
 
 
 @inlined
-def reset_entries(state: RingState, vcpu: int) -> None:
+def reset_entries(state: RingState | ProtectedRingState, vcpu: int) -> None:
     """Make harvested entries of one ring invalid, then give their room back."""
-    own = vcpu * POSITIONS
+    own = first_position(vcpu)
     position = state.positions[own + RESET]
     while position != state.positions[own + FETCH]:
         store_relaxed(state.entries, place_of(state, vcpu, position), INVALID)
@@ -165,10 +186,10 @@ def reset_entries(state: RingState, vcpu: int) -> None:
 
 
 @inlined
-def take_rings(state: RingState, out: Frames) -> int:
+def take_rings(state: RingState | ProtectedRingState, out: Frames) -> int:
     """Fetch and reset ring after ring."""
     found = 0
-    for vcpu in range(state.positions.size // POSITIONS):
+    for vcpu in range(rings_of(state)):
         found += fetch_entries(state, vcpu, out, found)
         reset_entries(state, vcpu)
     return found
@@ -234,13 +255,14 @@ class LocklessRing(Lockless):
         bits = words_for(self._pages) if _check.truth("protect", protect) else 0
         _check.memory("entries", size, 16 * size * self._vcpus + 8 * bits)
         limit = size - RESERVED if size > 2 * RESERVED else size // 2
-        arrays = (
-            aligned_zeros(2 * size * self._vcpus),
-            aligned_zeros(POSITIONS * self._vcpus),
-            np.array([limit, size], np.uint64),
-        )
-        self._state = ProtectedRingState(*arrays, aligned_zeros(bits)) if protect else RingState(*arrays)
+        entries_of_all = aligned_zeros(2 * size * self._vcpus)
+        positions = aligned_zeros(first_position(self._vcpus))
+        positions[LIMIT], positions[SIZE] = limit, size
+        self._state: RingState | ProtectedRingState = RingState(entries_of_all, positions)
+        if protect:
+            self._state = ProtectedRingState(entries_of_all, positions, aligned_zeros(bits))
 
     @property
     def most(self) -> int:
-        return self._vcpus * int(self._state.limit[1])
+        """The most frames that one harvest can give."""
+        return self._vcpus * int(self._state.positions[SIZE])

@@ -1,12 +1,13 @@
 """Real threads: vCPUs insert, one thread harvests, and every single insert is accounted for.
 
-Each vCPU has a byte of its own in each *page*.  It writes the number of its lap there, and then
-marks the page.  The harvester, for each frame it is told, reads the page and remembers what it saw:
-that is what a migration does.  Each vCPU also counts, for all to see, the inserts that have
-returned.  The harvester reads those counts before a harvest, and after it looks up every insert that
-they newly cover: if the page it has read for it does not have that lap yet, the insert was *missed*.
-After the last harvest, which begins when all inserts have returned, each missed insert whose write
-has still not been seen is *lost*; the others were *late*.  No insert is sampled or left out.
+Each vCPU has a byte of its own in each *page*. It writes the number of its lap there, and then
+marks the page. The harvester, for each frame it is told, reads the page and remembers what it saw:
+that is what a migration does. Each vCPU also counts, for all to see, the inserts that have
+returned. The harvester reads those counts before a harvest, and after it looks up every insert that
+they newly cover: if the page it has read for it does not have that lap yet, the insert was
+*missed*. After the last harvest, which begins when all inserts have returned, each missed insert
+whose write has still not been seen is *lost*; the others were *late*. No insert is sampled or left
+out.
 
 A *duplicate* is a frame reported again by a later harvest although nothing new was in the page.
 """
@@ -98,7 +99,7 @@ def drive(state: State, vcpu: int, job: Job) -> None:
 @inlined
 def has_seen(seen: Words, job: Job, vcpu: int, insert: int) -> bool:
     """Return whether the page of an insert has been read since it was written."""
-    in_a_lap = np.int64(job.plan[0])
+    in_a_lap = int(job.plan[0])
     frame = frame_of(job, vcpu, insert % in_a_lap)
     lap = np.uint64(insert // in_a_lap + 1)
     return (seen[frame] >> (np.uint64(vcpu) * _EIGHT)) & _BYTE >= lap
@@ -193,9 +194,11 @@ def makers() -> dict[str, Maker]:
     """Return how to make the state of each structure, the ones that may be late included."""
     options: dict[str, dict[str, Any]] = {"list": {"capacity": 2**16}}
     return {
-        name: lambda pages, vcpus, name=name, make=make: make(  # type: ignore[misc]
-            pages, vcpus=vcpus, **options.get(name, {})
-        ).state
+        name: lambda pages, vcpus, name=name, make=make: (
+            make(  # type: ignore[misc]
+                pages, vcpus=vcpus, **options.get(name, {})
+            ).state
+        )
         for name, make in {**LOCKLESS, **LATE}.items()
     }
 
@@ -282,7 +285,7 @@ def run(
     begin = time.perf_counter()
     in_threads(
         [
-            *(lambda vcpu=vcpu: drive(state, vcpu, job) for vcpu in range(vcpus)),  # type: ignore[misc]
+            *(lambda vcpu=vcpu: drive(state, vcpu, job) for vcpu in range(vcpus)),
             lambda: watch(state, job, out, tally),
         ],
         lambda: store_relaxed(job.gate, 0, STOP),

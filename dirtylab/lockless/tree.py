@@ -8,15 +8,15 @@
          or it unless it is set                ...
       ... up to the root, never stopping       n. a leaf word: its bits are the dirty frames
 
-**Nothing is lost or late.**  When an insert returns, its leaf bit has been set and after that each
-bit above was seen set or set by itself.  Take any of those bits that a harvest has cleared since.
-The harvest cleared it after the insert had set the leaf bit, and it goes down from there afterwards:
-it takes the leaf word later and finds the frame.  If no harvest has cleared any, the path from the
-root is whole and the next harvest follows it.
+**Nothing is lost or late.** When an insert returns, its leaf bit has been set and after that each
+bit above was seen set or set by itself. Take any of those bits that a harvest has cleared since.
+The harvest cleared it after the insert had set the leaf bit, and it goes down from there
+afterwards: it takes the leaf word later and finds the frame. If no harvest has cleared any, the
+path from the root is whole and the next harvest follows it.
 
-**Do not stop early.**  A bit that is set already was set by another vCPU, which may not have climbed
-further yet.  Stopping there leaves the frame late until that vCPU has gone on; this is offered as
-``tree…-early``.  Nor may the parent be taken after the child: what is inserted in between is lost.
+**Do not stop early.** A bit that is set already was set by another vCPU, which may not have climbed
+further yet. Stopping there leaves the frame late until that vCPU has gone on; this is offered as
+``tree…-early``. Nor may the parent be taken after the child: what is inserted in between is lost.
 
 **Twice.**  A page may be reported again when it was written before a harvest took its bit (which an
 earlier write had set) and marked after.
@@ -214,5 +214,3 @@ class LocklessTree(Lockless):
     def radices(self) -> tuple[int, ...]:
         """Radix of each level, the bitmap first."""
         return tuple(1 << int(shift) for shift in self._state.shifts)
-
-

@@ -23,6 +23,7 @@ from dirtylab.lockless.atomics import (
 )
 from dirtylab.lockless.base import MOST_VCPUS
 from dirtylab.lockless.bitmap import BitmapState, LocklessBitmap, insert_bit, take_words
+from dirtylab.lockless.checker import LATE, LOST
 from dirtylab.lockless.dispatch import register
 from dirtylab.lockless.pagelist import (
     HEAD,
@@ -31,15 +32,14 @@ from dirtylab.lockless.pagelist import (
     LocklessList,
     take_entry,
 )
-from dirtylab.lockless.programs import LATE, LOST
 from dirtylab.lockless.ring import (
     DIRTY,
     KNOWN,
-    POSITIONS,
     PUSH,
     RESET,
     LocklessRing,
     RingState,
+    first_position,
     has_room,
     place_of,
     take_rings,
@@ -123,7 +123,9 @@ def insert_early_bit(state: TreeState, vcpu: int, frame: np.uint64) -> bool:
     bit = frame
     for level in range(state.shifts.size - 1):
         bit >>= state.shifts[level]
-        or_fully(state.words, state.starts[level + 1] + (bit >> WORD_SHIFT), ONE << (bit & BIT_MASK))
+        or_fully(
+            state.words, state.starts[level + 1] + (bit >> WORD_SHIFT), ONE << (bit & BIT_MASK)
+        )
     return True
 
 
@@ -139,7 +141,9 @@ def insert_early_word(state: TreeState, vcpu: int, frame: np.uint64) -> bool:
     bit = frame
     for level in range(state.shifts.size - 1):
         bit >>= state.shifts[level]
-        or_fully(state.words, state.starts[level + 1] + (bit >> WORD_SHIFT), ONE << (bit & BIT_MASK))
+        or_fully(
+            state.words, state.starts[level + 1] + (bit >> WORD_SHIFT), ONE << (bit & BIT_MASK)
+        )
     return True
 
 
@@ -239,7 +243,7 @@ def push_flags_first(state: RingState, vcpu: int, frame: np.uint64) -> bool:
     """Write the flags, look whether the ring is nearly full, write the frame."""
     if not has_room(state, vcpu):
         return False
-    own = vcpu * POSITIONS
+    own = first_position(vcpu)
     place = place_of(state, vcpu, state.positions[own + PUSH])
     store_release(state.entries, place, DIRTY)
     # Back to back the two stores reach memory in one go, and the error sleeps for hours.
@@ -276,7 +280,7 @@ def _tree(kind: type, radix: int = 8) -> Callable[[int, int], Any]:
 
 def _byte_tree(pages: int, vcpus: int) -> ByteTree:
     state = LocklessTree(pages, radix=8, vcpus=vcpus).state
-    return ByteTree(*state, state.words.view(np.uint8))
+    return ByteTree(state.words, state.starts, state.shifts, state.words.view(np.uint8))
 
 
 def _byte_bitmap(pages: int, vcpus: int) -> ByteBitmap:
