@@ -8,13 +8,16 @@ KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures words \
 
 VOILA := --classic-tree --show_tracebacks=True
 
-.PHONY: help reproduce lab dashboard notebooks docs test lint format clean-cache clean
+.PHONY: help reproduce soak lab dashboard notebooks docs test lint format clean-cache clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 reproduce: $(VENV)/ready  ## the nine runs of 2016 beside this machine's, with verdicts and figures
 	$(BIN)/dirtylab reproduce
+
+soak: $(VENV)/ready  ## threads insert 10^9 times while one harvests, every insert accounted for
+	$(BIN)/dirtylab soak
 
 lab: $(VENV)/ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb

@@ -14,6 +14,7 @@ from dirtylab._console import announced_compilation
 from dirtylab.advice import command as advise_command
 from dirtylab.advice import study_command
 from dirtylab.live import live_arguments, record_arguments, trace_arguments
+from dirtylab.lockless import command as lockless_command
 from dirtylab.measure import sweep_command
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     live_arguments.add_parser(commands)
     record_arguments.add_parser(commands)
     trace_arguments.add_parser(commands)
+    lockless_command.add_parsers(commands)
     return parser
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from numba import config
 
-from dirtylab.lockless import LATE, LOCKLESS, Full, LocklessTree, atomics, soak
+from dirtylab.lockless import LATE, LOCKLESS, Full, LocklessTree, atomics, soak, trials
 from dirtylab.lockless.atomics import NotLockFreeError, is_lock_free, require_lock_free
 from dirtylab.lockless.checker import DUPLICATE, LOST, OUTCOMES, RIGHT, Checker, State
 from dirtylab.lockless.checker import LATE as TOO_LATE
@@ -171,42 +171,23 @@ def test_threads_lose_no_increment():
 # --- checker ------------------------------------------------------------------------------------
 
 
-def cases(pages, most=3):
-    """Yield who inserts what: up to `most` inserts, by as many vCPUs or by fewer."""
-    for many in range(1, most + 1):
-        for frames in itertools.combinations_with_replacement(range(pages), many):
-            yield tuple((frame,) for frame in frames)
-    for frame, other in itertools.product(range(pages), repeat=2):
-        yield ((frame, frame), (other,))
-    yield ((0, 0),)
-    yield ((1, 2, 1),)
-
-
 @functools.cache
-def outcomes(suspect_name):
-    suspect = next(one for one in (*ours(), *offered(), *weakened()) if one.name == suspect_name)
-    pages = 8 if "3 levels" in suspect_name else 4
-    total = Counter()
-    for vcpus in cases(pages, 2 if pages == 8 else 3):
-        total.update(Checker(suspect.protocol, vcpus).count())
-    return total
-
-
-def worst(counts):
-    return [outcome for outcome in OUTCOMES if counts[outcome]][-1]
+def finding(name):
+    group, suspect = next(one for one in trials.suspects() if one[1].name == name)
+    return trials.examine(suspect, group, most=2 if suspect.pages == 8 else 3)
 
 
 @pytest.mark.parametrize("suspect", ours(), ids=lambda one: one.name)
 def test_ours_are_acquitted(suspect):
-    found = outcomes(suspect.name)
-    assert found[LOST] == found[TOO_LATE] == 0
-    assert found[RIGHT] > 1000
-    assert found[DUPLICATE] > 0
+    found = finding(suspect.name)
+    assert found.lost == found.late == 0
+    assert found.right > 1000
+    assert found.duplicate > 0
 
 
 @pytest.mark.parametrize("suspect", [*offered(), *weakened()], ids=lambda one: one.name)
 def test_each_weakened_one_is_convicted_of_its_crime(suspect):
-    assert worst(outcomes(suspect.name)) == suspect.worst
+    assert finding(suspect.name).worst == suspect.worst
 
 
 @pytest.mark.parametrize("frames", [(0, 0, 0), (0, 1, 3), (1, 2, 5), (0, 4, 4)])

@@ -118,7 +118,7 @@ def test_examples_in_docstrings_are_true(name):
 
 
 FLOORS = [
-    "cli", "explore", "figures", "mailing_list", "advice", "live", "measure", "structures",
+    "cli", "explore", "figures", "mailing_list", "lockless", "advice", "live", "measure", "structures",
     "datasets", "theory",
 ]  # fmt: skip
 """From the top; a room imports from lower floors only."""

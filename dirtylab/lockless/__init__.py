@@ -1,42 +1,28 @@
 """Insert while harvesting: structures with atomic kernels, and the proof that none loses a page.
 
-``LOCKLESS``
+``LOCKLESS``, ``LATE``
     Name to structure: vCPUs insert, one thread harvests, nobody waits.
-:mod:`.checker`
-    Every schedule of small cases, each atomic step apart.
-:mod:`.soak`
-    Real threads, every insert accounted for.
-:mod:`.cost`
-    What it costs, measured.
+:mod:`.checker`, :mod:`.programs`, :mod:`.trials`
+    Every schedule of small cases, each atomic step apart; ours and weakened ones.
+:mod:`.soak`, :mod:`.weakened`
+    Real threads, every insert accounted for; kernels that are wrong, and are caught.
+:mod:`.cost`, :mod:`.summary`
+    What it costs, measured, and in ratios.
 
 The protocol is written down in ``docs/lockless.md`` and, structure by structure, at the head of
-:mod:`.bitmap`, :mod:`.tree`, :mod:`.pagelist` and :mod:`.ring`.
+:mod:`.bitmap`, :mod:`.tree`, :mod:`.pagelist` and :mod:`.ring`.  Importing this loads nothing.
 """
 
-from collections.abc import Callable
-from functools import partial
+import importlib
+from typing import TYPE_CHECKING
 
-from dirtylab.lockless.base import Full, Lockless
-from dirtylab.lockless.bitmap import LocklessBitmap
-from dirtylab.lockless.pagelist import LocklessList
-from dirtylab.lockless.ring import LocklessRing
-from dirtylab.lockless.tree import LocklessTree
-
-LOCKLESS: dict[str, Callable[..., Lockless]] = {
-    "list": LocklessList,
-    "bitmap": LocklessBitmap,
-    "tree8": partial(LocklessTree, radix=8),
-    "tree64": partial(LocklessTree, radix=64),
-    "ring": LocklessRing,
-}
-"""Never lost, never late."""
-
-LATE: dict[str, Callable[..., Lockless]] = {
-    "tree8-early": partial(LocklessTree, radix=8, early=True),
-    "tree64-early": partial(LocklessTree, radix=64, early=True),
-    "ring-protect": partial(LocklessRing, protect=True),
-}
-"""Never lost, but late where two vCPUs meet; what that gains is measured (:mod:`.cost`)."""
+if TYPE_CHECKING:
+    from dirtylab.lockless.base import Full, Lockless
+    from dirtylab.lockless.bitmap import LocklessBitmap
+    from dirtylab.lockless.pagelist import LocklessList
+    from dirtylab.lockless.registry import LATE, LOCKLESS
+    from dirtylab.lockless.ring import LocklessRing
+    from dirtylab.lockless.tree import LocklessTree
 
 __all__ = [
     "LATE",
@@ -48,3 +34,20 @@ __all__ = [
     "LocklessRing",
     "LocklessTree",
 ]
+
+_HOME = {
+    "LATE": "registry",
+    "LOCKLESS": "registry",
+    "Full": "base",
+    "Lockless": "base",
+    "LocklessBitmap": "bitmap",
+    "LocklessList": "pagelist",
+    "LocklessRing": "ring",
+    "LocklessTree": "tree",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"dirtylab.lockless.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'dirtylab.lockless' has no attribute {name!r}")

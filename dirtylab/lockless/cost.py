@@ -23,9 +23,8 @@ import numpy.typing as npt
 
 from dirtylab import _check
 from dirtylab._console import Step
-from dirtylab._jit import kernel
+from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ONE, Words
-from dirtylab.lockless import LATE, LOCKLESS
 from dirtylab.lockless.atomics import (
     add_relaxed,
     aligned_zeros,
@@ -37,6 +36,7 @@ from dirtylab.lockless.atomics import (
 )
 from dirtylab.lockless.dispatch import State, harvest_frames, harvest_into, insert_one
 from dirtylab.lockless.plain import PlainBitmap, PlainEarlyTree, PlainList, PlainRing, PlainTree
+from dirtylab.lockless.registry import LATE, LOCKLESS
 from dirtylab.lockless.soak import in_threads
 from dirtylab.measure.clock import Scratch, now, scratch
 from dirtylab.structures.base import Frames
@@ -45,8 +45,9 @@ Record = dict[str, Any]
 Counts = npt.NDArray[np.int64]
 
 PAGES = 2**23
-ENTRIES = 2**18
-"""Entries of a ring: room for the inserts of a sample."""
+RING_ENTRIES = 2**16
+"""Entries of a ring, the most that KVM allows; a sample ends where it is full."""
+LIST_ENTRIES = 2**18
 AGAIN, NEW = "again", "new"
 WORD, LINE, NODE, APART = "same word", "same line", "same node", "apart"
 PLACEMENTS = (WORD, LINE, NODE, APART)
@@ -58,6 +59,8 @@ STRUCTURES = (*LOCKLESS, *LATE)
 _INSERTS = 240_000
 """Inserts of a sample, all vCPUs together."""
 _FRAMES = 4096
+_MOST_TURNS = 1000
+_PATIENCE = 4096
 _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
 
 
@@ -68,14 +71,23 @@ class Gate(NamedTuple):
     times: Counts  # first and last reading of the clock of each vCPU
 
 
-@kernel
+@inlined
+def stand_at(gate: Gate) -> None:
+    """Wait until all threads have come."""
+    add_relaxed(gate.words, 0, ONE)
+    looks = 0
+    while load_acquire(gate.words, 0) < gate.words[1]:
+        looks += 1
+        if looks % _PATIENCE == 0:  # else a thread would begin a system call late
+            give_way()
+
+
+@uncounted
 def time_inserts(
     state: State, vcpu: int, frames: Frames, inserts: int, gate: Gate, clock: Scratch
 ) -> int:
     """Insert `frames` over and over; return how many went in."""
-    add_relaxed(gate.words, 0, ONE)
-    while load_acquire(gate.words, 0) < gate.words[1]:
-        give_way()
+    stand_at(gate)
     gate.times[vcpu, 0] = now(clock)
     done, place = 0, 0
     while done < inserts and insert_one(state, vcpu, frames[place]):
@@ -88,14 +100,12 @@ def time_inserts(
     return done
 
 
-@kernel
+@uncounted
 def time_waiting_inserts(
     state: State, vcpu: int, frames: Frames, inserts: int, gate: Gate, clock: Scratch
 ) -> int:
     """Insert as :func:`time_inserts` does; where there is no room, wait for the harvest."""
-    add_relaxed(gate.words, 0, ONE)
-    while load_acquire(gate.words, 0) < gate.words[1]:
-        give_way()
+    stand_at(gate)
     gate.times[vcpu, 0] = now(clock)
     waits, place = 0, 0
     for _ in range(inserts):
@@ -112,13 +122,15 @@ def time_waiting_inserts(
 
 @kernel
 def time_harvests(
-    state: State, out: Frames, pause: int, gate: Gate, clock: Scratch, spent: Counts
+    state: State, out: Frames, pause: int, least: int, gate: Gate, clock: Scratch, spent: Counts
 ) -> None:
-    """Harvest until the inserters are done; `spent` gets the harvests, their frames and ns."""
-    add_relaxed(gate.words, 0, ONE)
-    while load_acquire(gate.words, 0) < gate.words[1]:
-        give_way()
-    while load_relaxed(gate.words, 2) + ONE < gate.words[1]:
+    """Harvest `least` times and until the inserters are done.
+
+    `spent` gets the number of harvests, of their frames, and their ns.
+    """
+    stand_at(gate)
+    last = spent[0] + least
+    while load_relaxed(gate.words, 2) + ONE < gate.words[1] or spent[0] < last:
         begin = now(clock)
         spent[1] += harvest_into(state, out)
         end = now(clock)
@@ -126,30 +138,6 @@ def time_harvests(
         spent[0] += 1
         while now(clock) - end < pause and load_relaxed(gate.words, 2) + ONE < gate.words[1]:
             pass
-
-
-@kernel
-def time_in_turns(
-    state: State, frames: Frames, inserts: int, chunk: int, out: Frames, clock: Scratch,
-    spent: Counts,
-) -> int:  # fmt: skip
-    """Insert `chunk` frames, harvest, and so on; `spent` gets the ns of inserts and harvests."""
-    place, taken = 0, 0
-    done = 0
-    while done < inserts:
-        begin = now(clock)
-        for _ in range(chunk):
-            insert_one(state, 0, frames[place])
-            place += 1
-            if place == frames.size:
-                place = 0
-        between = now(clock)
-        taken += harvest_into(state, out)
-        spent[0] += between - begin
-        spent[1] += now(clock) - between
-        done += chunk
-    spent[2] = done
-    return taken
 
 
 def stay_on_core(number: int) -> None:
@@ -172,13 +160,13 @@ def gate_for(threads: int) -> Gate:
 # --- states and frames --------------------------------------------------------------------------
 
 
-def state_of(structure: str, vcpus: int, pages: int = PAGES, entries: int = ENTRIES) -> State:
+def state_of(structure: str, vcpus: int, pages: int = PAGES) -> State:
     """Return an empty state with room for a sample."""
     options: dict[str, Any] = {}
     if structure.startswith("ring"):
-        options = {"entries": entries}
+        options = {"entries": RING_ENTRIES}
     if structure == "list":
-        options = {"capacity": vcpus * entries}
+        options = {"capacity": LIST_ENTRIES}
     state = {**LOCKLESS, **LATE}[structure](pages, vcpus=vcpus, **options).state
     for array in state:
         array[:] = array  # else the first samples would fault the memory in
@@ -286,7 +274,7 @@ def vcpus_records(
     """Measure the throughput of vCPUs that insert at once; a record a sample."""
     require_threads()
     states = {name: state_of(name, max(vcpus)) for name in structures}
-    out = np.empty(max(PAGES, ENTRIES * max(vcpus) * 2) + 64, np.uint64)
+    out = np.empty(PAGES + 64, np.uint64)
     cells = [(s, p, v) for s in structures for p in PLACEMENTS for v in vcpus]
     records = []
     for repeat in range(-1, repeats):
@@ -321,12 +309,12 @@ def harvest_records(
     rng: np.random.Generator,
     *,
     structures: Sequence[str] = STRUCTURES,
-    inserts: int = 4 * _INSERTS,
+    inserts: int = 8 * _INSERTS,
 ) -> list[Record]:
     """Measure one vCPU and one harvest at once, and in turns; records of both."""
     require_threads()
     cells = [(structure, pause) for structure in structures for pause in PAUSES_US]
-    states = {name: state_of(name, 1, entries=2**16) for name in structures}
+    states = {name: state_of(name, 1) for name in structures}
     out = np.empty(PAGES + 64, np.uint64)
     records = []
     for repeat in range(-1, repeats):
@@ -335,7 +323,9 @@ def harvest_records(
             structure, pause = cells[index]
             together = _together(states[structure], frames, inserts, pause, out)
             chunk = max(inserts // max(together["harvests"], 1), 1)
-            turns = _in_turns(states[structure], frames, inserts, min(chunk, 60_000), out)
+            if structure in ("list", "ring", "ring-protect"):
+                chunk = min(chunk, 60_000)  # what there is room for
+            turns = _in_turns(states[structure], frames, inserts, chunk, out)
             if repeat >= 0:
                 records += [
                     _record("harvest", structure, repeat, form=form, vcpus=1, pause_us=pause, **one)
@@ -354,7 +344,7 @@ def _together(state: State, frames: Frames, inserts: int, pause_us: int, out: Fr
 
     def harvest() -> None:
         stay_on_core(1)
-        time_harvests(state, out, 1000 * pause_us, gate, scratch(), spent)
+        time_harvests(state, out, 1000 * pause_us, 0, gate, scratch(), spent)
 
     in_threads(
         [insert, harvest],
@@ -371,14 +361,27 @@ def _together(state: State, frames: Frames, inserts: int, pause_us: int, out: Fr
 
 
 def _in_turns(state: State, frames: Frames, inserts: int, chunk: int, out: Frames) -> Record:
-    spent = np.zeros(3, np.int64)
-    taken = time_in_turns(state, frames, inserts, chunk, out, scratch(), spent)
+    """Insert `chunk` frames, harvest, and so on, at most a thousand times."""
+    spent, clock = np.zeros(3, np.int64), scratch()
+    inserted = np.zeros(2, np.int64)
+    turns = min(inserts // chunk, _MOST_TURNS)
+
+    def work() -> None:
+        stay_on_core(0)
+        for turn in range(turns):
+            some = frames.take(range(turn * chunk, (turn + 1) * chunk), mode="wrap")
+            gate, alone = gate_for(1), gate_for(1)
+            done = time_inserts(state, 0, some, chunk, gate, clock)
+            inserted[:] += done, gate.times[0, 1] - gate.times[0, 0]
+            time_harvests(state, out, 0, 1, alone, clock, spent)
+
+    in_threads([work], lambda: None)
     return {
-        "inserts": int(spent[2]),
-        "insert_ns": int(spent[0]),
-        "harvests": int(spent[2]) // chunk,
-        "frames": int(taken),
-        "harvest_ns": int(spent[1]),
+        "inserts": int(inserted[0]),
+        "insert_ns": int(inserted[1]),
+        "harvests": turns,
+        "frames": int(spent[1]),
+        "harvest_ns": int(spent[2]),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from numba.extending import overload
 
-from dirtylab._jit import kernel
+from dirtylab._jit import kernel, uncounted
 from dirtylab.structures.base import Frames
 
 State = Any
@@ -60,7 +60,7 @@ def _harvest_into_compiled(state: Any, out: Any) -> HarvestInto:
     return compiled
 
 
-@kernel
+@uncounted
 def insert_frames(state: State, vcpu: int, frames: Frames) -> int:
     """Insert one frame after the other; return how many went in before there was no room."""
     for place in range(frames.size):

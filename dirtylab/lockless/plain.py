@@ -82,12 +82,13 @@ def insert_early_plain(state: TreeState, vcpu: int, frame: np.uint64) -> bool:
 @inlined
 def insert_entry_plain(state: ListState, vcpu: int, frame: np.uint64) -> bool:
     """Draw a ticket and write the entry."""
-    place = state.shared[TICKET] & (np.uint64(state.entries.size) - ONE)
-    room = state.shared[TICKET] - state.shared[HEAD] < np.uint64(state.entries.size - MOST_VCPUS)
-    if room:
-        state.entries[place] = frame + ONE
-        state.shared[TICKET] += ONE
-    return room
+    size = np.uint64(state.entries.size)
+    ticket = state.shared[TICKET]
+    if ticket - state.shared[HEAD] + np.uint64(MOST_VCPUS) >= size:
+        return False
+    state.entries[ticket & (size - ONE)] = frame + ONE
+    state.shared[TICKET] = ticket + ONE
+    return True
 
 
 @inlined

@@ -416,6 +416,8 @@ class Suspect(NamedTuple):
     protocol: Protocol
     worst: str
     """What the text claims; the checker finds for itself."""
+    pages: int = 4
+    """Frames to choose from; where they lie does not matter to lists and rings."""
 
 
 THREE = Shape(levels=3)
@@ -427,11 +429,11 @@ def ours() -> list[Suspect]:
     return [
         Suspect("bitmap", bitmap(), RIGHT),
         Suspect("tree, 2 levels", tree(), RIGHT),
-        Suspect("tree, 3 levels", tree(shape=THREE), RIGHT),
+        Suspect("tree, 3 levels", tree(shape=THREE), RIGHT, 8),
         Suspect("tree, 2 nodes a word", tree(shape=WIDE), RIGHT),
         Suspect("tree without looks", tree(insert_blind), RIGHT),
-        Suspect("list", pagelist(), RIGHT),
-        Suspect("ring", ring(), RIGHT),
+        Suspect("list", pagelist(), RIGHT, 3),
+        Suspect("ring", ring(), RIGHT, 3),
     ]
 
 
@@ -439,7 +441,7 @@ def offered() -> list[Suspect]:
     """Return the faster ones that give up "never late"."""
     return [
         Suspect("tree, early", tree(insert_early), LATE),
-        Suspect("ring, protected", ring(insert_protected, harvest_protected), LATE),
+        Suspect("ring, protected", ring(insert_protected, harvest_protected), LATE, 3),
     ]
 
 
@@ -457,8 +459,10 @@ def weakened() -> list[Suspect]:
         Suspect("look before the leaf is set", tree(insert_look_first), LOST),
         Suspect("leaf tested without a fence", tree(insert_test_unfenced), LOST),
         Suspect("load and store, no exchange", tree(insert_up, harvest_two_steps), LOST),
-        Suspect("list, up to the first hole", pagelist(harvest_to_first_hole), LATE),
-        Suspect("list, holes forgotten", pagelist(harvest_past_holes), LOST),
-        Suspect("ring, flags before frame", ring(push_flags_first), LOST),
-        Suspect("ring, page read before reset", ring(insert_protected, harvest_read_first), LOST),
+        Suspect("list, up to the first hole", pagelist(harvest_to_first_hole), LATE, 3),
+        Suspect("list, holes forgotten", pagelist(harvest_past_holes), LOST, 3),
+        Suspect("ring, flags before frame", ring(push_flags_first), LOST, 3),
+        Suspect(
+            "ring, page read before reset", ring(insert_protected, harvest_read_first), LOST, 3
+        ),
     ]

@@ -94,7 +94,7 @@ def first_position(vcpu: int) -> int:
 
 
 @inlined
-def has_room(state: RingState, vcpu: int) -> bool:
+def has_room(state: RingState | ProtectedRingState, vcpu: int) -> bool:
     """Return whether the vCPU's ring is below its soft limit."""
     own = first_position(vcpu)
     push = state.positions[own + PUSH]
@@ -113,7 +113,7 @@ def place_of(state: RingState | ProtectedRingState, vcpu: int, position: np.uint
 
 
 @inlined
-def push_entry(state: RingState, vcpu: int, frame: np.uint64) -> bool:
+def push_entry(state: RingState | ProtectedRingState, vcpu: int, frame: np.uint64) -> bool:
     """Write the frame, then the flags that publish it; False when the ring is full."""
     if not has_room(state, vcpu):
         return False
@@ -128,22 +128,12 @@ def push_entry(state: RingState, vcpu: int, frame: np.uint64) -> bool:
 @inlined
 def push_first(state: ProtectedRingState, vcpu: int, frame: np.uint64) -> bool:
     """Push unless the page's bit is set already."""
-    # Arrays and one way out, no calls with the state: Numba would count references, 100 ns a frame.
-    entries, positions, written = state.entries, state.positions, state.written
-    limit, size = state.positions[LIMIT], state.positions[SIZE]
-    own = first_position(vcpu)
-    push = positions[own + PUSH]
-    if push - positions[own + KNOWN] >= limit:
-        positions[own + KNOWN] = load_acquire(positions, own + RESET)
-    room = push - positions[own + KNOWN] < limit
-    if room:
-        bit = ONE << (frame & BIT_MASK)
-        if fetch_or(written, frame >> WORD_SHIFT, bit) & bit == ZERO:
-            place = np.int64((np.uint64(vcpu) * size + (push & (size - ONE))) << ONE)
-            store_relaxed(entries, place + 1, frame)
-            store_release(entries, place, DIRTY)
-            positions[own + PUSH] = push + ONE
-    return room
+    if not has_room(state, vcpu):
+        return False
+    bit = ONE << (frame & BIT_MASK)
+    if fetch_or(state.written, frame >> WORD_SHIFT, bit) & bit == ZERO:
+        push_entry(state, vcpu, frame)
+    return True
 
 
 # --- harvest ------------------------------------------------------------------------------------

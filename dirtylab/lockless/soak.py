@@ -23,9 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab._jit import inlined, kernel
+from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ONE, Words
-from dirtylab.lockless import LATE, LOCKLESS
 from dirtylab.lockless.atomics import (
     add_relaxed,
     aligned_zeros,
@@ -38,6 +37,7 @@ from dirtylab.lockless.atomics import (
 )
 from dirtylab.lockless.dispatch import State, harvest_into, insert_one
 from dirtylab.lockless.pagelist import LINE
+from dirtylab.lockless.registry import LATE, LOCKLESS
 from dirtylab.structures.base import Frames
 
 MOST_VCPUS = 8
@@ -75,7 +75,7 @@ def frame_of(job: Job, vcpu: int, number: int) -> np.uint64:
     return (count * job.plan[4]) & job.plan[5]
 
 
-@kernel
+@uncounted
 def drive(state: State, vcpu: int, job: Job) -> None:
     """Write and insert, lap after lap."""
     add_relaxed(job.gate, 1, ONE)
