@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dirtylab.explore.frame import Frame
 
-__all__ = ["anatomy", "crossovers", "mailing_list", "memory", "patterns"]
+__all__ = ["anatomy", "crossovers", "mailing_list", "memory", "patterns", "vcpus"]
 
 
 def crossovers(
@@ -225,3 +225,27 @@ def mailing_list(*, run: int = 5, repeats: int = 9) -> "Frame":
 
     study = load(data_file("measured/mailing_list"))
     return Frame(MailView(MailState(run, repeats), MailState(), study, Rerunner))
+
+
+def vcpus(*, vcpus: int = 2) -> "Frame":
+    """Show how much faster vCPUs insert together than one alone, by where their frames lie.
+
+    Parameters
+    ----------
+    vcpus : int, optional
+        How many insert at once, one of those recorded.
+
+    Returns
+    -------
+    Frame
+        A widget; the last expression of a cell shows it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        That many were not measured.
+    """
+    from dirtylab.explore.frame import Frame
+    from dirtylab.explore.lockless_view import VcpuState, VcpuView
+
+    return Frame(VcpuView(VcpuState(vcpus), VcpuState()))

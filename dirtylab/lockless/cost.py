@@ -7,8 +7,8 @@
     1 … 8 vCPUs insert at once, their frames in the same word, the same cache line, the same 4,096
     pages (a node of the radix-64 tree) or far apart; throughput of all together.
 ``harvest``
-    One vCPU inserts without end while another thread harvests, at once again or after a pause;
-    against the same work in turns, nobody disturbed.
+    One vCPU inserts 2^20 different frames while another thread harvests, at once again or after a
+    pause; against the same work in turns, nobody disturbed.
 
 Threads stand at a gate until all have come; each reads the clock itself before its first and after
 its last insert, and the time of all is from the first to the last reading.
@@ -309,7 +309,7 @@ def harvest_records(
     rng: np.random.Generator,
     *,
     structures: Sequence[str] = STRUCTURES,
-    inserts: int = 8 * _INSERTS,
+    inserts: int = 2**20,
 ) -> list[Record]:
     """Measure one vCPU and one harvest at once, and in turns; records of both."""
     require_threads()
@@ -318,7 +318,7 @@ def harvest_records(
     out = np.empty(PAGES + 64, np.uint64)
     records = []
     for repeat in range(-1, repeats):
-        frames = random_frames(2**16, repeat + 1)
+        frames = random_frames(inserts, repeat + 1)  # each once: all are clean, in both forms
         for index in rng.permutation(len(cells)):
             structure, pause = cells[index]
             together = _together(states[structure], frames, inserts, pause, out)

@@ -1,11 +1,13 @@
 """What has been measured, asked in the terms of the claims."""
 
+import functools
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab.lockless.summary import recorded
 from dirtylab.mailing_list.experiments import Experiment
 from dirtylab.mailing_list.rows import BETWEEN, Row, posted_rows
 from dirtylab.mailing_list.runs import METHODS, POSTED, Record
@@ -38,6 +40,11 @@ class Evidence:
         for one in self.records:
             key = (one["method"], one["operation"], one["order"], one["dirty"], one["structure"])
             self._ns.setdefault(key, []).append(one["ns"])
+
+    @functools.cached_property
+    def lockless(self) -> dict[str, Any]:
+        """What inserting while harvesting costs: the recorded summary, on the machine it names."""
+        return recorded()
 
     @property
     def rows(self) -> list[Row]:
