@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 import math
 import threading
 from collections import Counter
@@ -12,7 +13,22 @@ import pytest
 from hypothesis import given
 from numba import config
 
-from dirtylab.lockless import LATE, LOCKLESS, Full, LocklessTree, atomics, soak, trials
+from dirtylab._data import data_file
+from dirtylab.explore.lockless_view import VcpuState, VcpuView
+from dirtylab.figures import lockless as pictures
+from dirtylab.lockless import (
+    LATE,
+    LOCKLESS,
+    Full,
+    LocklessTree,
+    atomics,
+    command,
+    cost,
+    report,
+    soak,
+    summary,
+    trials,
+)
 from dirtylab.lockless.atomics import NotLockFreeError, is_lock_free, require_lock_free
 from dirtylab.lockless.checker import DUPLICATE, LOST, OUTCOMES, RIGHT, Checker, State
 from dirtylab.lockless.checker import LATE as TOO_LATE
@@ -28,6 +44,7 @@ from dirtylab.lockless.programs import (
     tree,
     weakened,
 )
+from dirtylab.lockless.weakened import WEAKENED
 
 ALL = {**LOCKLESS, **LATE}
 every_structure = pytest.mark.parametrize("name", ALL)
@@ -249,6 +266,124 @@ def test_a_case_without_vcpus_is_refused(vcpus):
         Checker(tree(), vcpus)
 
 
+# --- what is recorded ---------------------------------------------------------------------------
+
+
+def test_the_recorded_soak_had_a_billion_inserts_and_lost_none():
+    soaked = summary.recorded()["soak"]
+    assert soaked["total"]["inserts"] >= 10**9
+    assert soaked["total"]["lost"] == soaked["total"]["ghosts"] == 0
+    assert all(soaked["structures"][name]["late"] == 0 for name in LOCKLESS)
+    crimes = {name: one["lost"] for name, one in soaked["weakened"].items()}
+    for name, weak in WEAKENED.items():
+        assert crimes[name] > 0 or weak.crime == TOO_LATE, name
+
+
+def test_the_recorded_findings_are_what_the_checker_finds():
+    recorded = {one["name"]: one for one in summary.recorded()["checker"]}
+    assert set(recorded) == {one.name for _, one in trials.suspects()}
+    for _, suspect in trials.suspects():
+        assert recorded[suspect.name]["worst"] == suspect.worst
+    again = finding("tree, 2 levels")
+    assert recorded["tree, 2 levels"] == {**again._asdict(), "worst": again.worst}
+
+
+def test_two_vcpus_far_apart_insert_nearly_twice_as_fast_as_one():
+    recorded = summary.recorded()
+    for name in ("bitmap", "tree8", "tree64"):
+        assert recorded["vcpus"][name]["apart"]["2"]["times_one"][0] >= 1.7, name
+
+
+def test_the_summary_is_made_from_the_samples_beside_it():
+    folder = data_file("measured/lockless")
+    made = summary.summarise(
+        command.read_csv(folder / command.SAMPLES),
+        json.loads((folder / "machine.json").read_text()),
+        command.soak_summary(command.read_csv(folder / command.SOAK)),
+        command.read_csv(folder / command.CHECKER),
+    )
+    assert json.loads(json.dumps(made)) == summary.recorded()
+
+
+def test_an_interval_holds_the_median():
+    found = summary.interval(np.random.default_rng(0).normal(5, 1, 101))
+    assert found.low < found.at < found.high
+    assert found.high - found.low < 0.8
+
+
+@threads_only
+def test_every_experiment_measures_each_structure():
+    rng = np.random.default_rng(0)
+    one = cost.vcpus_records(1, rng, structures=["bitmap"], vcpus=[1, 2], inserts=4000)
+    assert {(row["placement"], row["vcpus"]) for row in one} == set(
+        itertools.product(cost.PLACEMENTS, (1, 2))
+    )
+    assert all(row["inserts"] == 4000 and row["insert_ns"] > 0 for row in one)
+    two = cost.harvest_records(1, rng, structures=["bitmap", "ring"], inserts=50_000)
+    assert [row["form"] for row in two] == ["together", "in turns"] * 4
+    assert all(row["harvests"] > 0 and row["insert_ns"] > 0 for row in two)
+
+
+@pytest.mark.parametrize("placement", cost.PLACEMENTS)
+def test_frames_lie_where_they_are_said_to(placement):
+    unit = {"same word": 64, "same line": 512, "same node": 4096}.get(placement)
+    each = [set((cost.frames_for(placement, vcpu)).tolist()) for vcpu in range(8)]
+    assert all(not one & other for one, other in itertools.combinations(each, 2))
+    blocks = {frame // unit for frames in each for frame in frames} if unit else {0}
+    assert len(blocks) == 1
+    if unit is None:
+        assert min(each[1]) - max(each[0]) > 10**5
+
+
+# --- figures and the view -----------------------------------------------------------------------
+
+
+def test_the_slider_shows_each_number_of_vcpus():
+    view = VcpuView(VcpuState(2), VcpuState())
+    steps = view.controls()[0].steps
+    assert steps == (1, 2, 3, 4, 8)
+    seen = set()
+    for vcpus in steps:
+        view.change("vcpus", vcpus)
+        drawn = view.draw()
+        seen.add(drawn.png)
+        assert str(vcpus) in drawn.alt or vcpus == 1
+        assert len(view.table()) == 8 * 4
+    assert len(seen) == len(steps)
+    assert view.line == "dirtylab.explore.vcpus(vcpus=8)"
+    with pytest.raises(ValueError, match="vcpus=5: must be one of 1, 2, 3, 4, 8"):
+        VcpuView(VcpuState(5), VcpuState())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [pictures.atomic_picture, pictures.vcpus_picture, pictures.scaling_picture,
+     pictures.harvest_picture],
+)  # fmt: skip
+def test_figures_say_in_words_what_they_show(make):
+    picture = make(summary.recorded())
+    assert len(picture.alt) > 60
+    assert "bitmap" in picture.alt
+
+
+def test_a_crime_is_told_step_by_step():
+    picture = pictures.crime_picture("parent after child")
+    assert "exchange leaf" in picture.alt
+    with pytest.raises(ValueError, match="has no such schedule"):
+        pictures.crime_picture("bitmap", "lost")
+    with pytest.raises(ValueError, match="name='theft': must be one of"):
+        pictures.crime_picture("theft")
+
+
+@pytest.mark.parametrize("make", [report.markdown_findings, report.markdown_soak,
+                                  report.markdown_caught, report.markdown_gain,
+                                  report.markdown_apart])  # fmt: skip
+def test_tables_are_whole(make):
+    lines = make(summary.recorded()).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert len(lines) > 4
+
+
 # --- soak ---------------------------------------------------------------------------------------
 
 
@@ -265,8 +400,6 @@ def test_a_short_soak_loses_nothing(name):
 
 @threads_only
 def test_the_weakened_ones_lose_pages_under_threads_too():
-    from dirtylab.lockless.weakened import WEAKENED
-
     for name, weak in WEAKENED.items():
         if weak.crime == LOST:
             tallies = soak.catch(name, weak.make, weak.crime, seconds=60, pages=2**16)
