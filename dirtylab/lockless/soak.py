@@ -47,9 +47,10 @@ PAGES = 2**18
 SCATTER = 0x9E3779B97F4A7C15 | 1
 """An odd factor, which puts the frames of a power of two in another order."""
 
-PATTERNS = ("same", "word", "apart", "random")
+PATTERNS = ("same", "word", "apart", "random", "sparse")
 """Every vCPU the same frames in the same order; neighbours in one word; each a range of its own;
-every vCPU all frames, in scattered order."""
+every vCPU all frames, in scattered order; one frame a word, so that no other insert of the lap
+mends what one has broken."""
 
 WAIT, GO, STOP = (np.uint64(value) for value in range(3))
 _BYTE = np.uint64(0xFF)
@@ -234,6 +235,7 @@ def job_for(pages: int, vcpus: int, pattern: str, laps: int) -> Job:
         "word": (pages // parts, parts, 1, 1),
         "apart": (pages // parts, 1, pages // parts, 1),
         "random": (pages, 1, 7, SCATTER),
+        "sparse": (-(-pages // 64 // parts), 64 * parts, 64, 1),
     }[pattern]
     written = aligned_zeros(pages)
     plan = np.array([count, laps, step, offset, factor, pages - 1], np.uint64)
@@ -353,8 +355,9 @@ def catch(
     _check.choice("crime", crime, ("late", "lost"))
     end = time.monotonic() + _check.positive("seconds", seconds)
     tallies: list[Tally] = []
-    for vcpus, pattern in itertools.cycle(itertools.product((2, 4, 3, 8), PATTERNS)):
-        tallies.append(run(name, make, vcpus=vcpus, pattern=pattern, pages=pages))
+    for vcpus, pattern in itertools.cycle(itertools.product((2, 4, 3, 8), reversed(PATTERNS))):
+        more = 8 if pattern == "sparse" else 1  # else a run would be over at once
+        tallies.append(run(name, make, vcpus=vcpus, pattern=pattern, pages=more * pages))
         if getattr(tallies[-1], crime) or time.monotonic() > end:
             break
     return tallies
@@ -384,8 +387,7 @@ def soak_cells(
     ]
     share = -(-inserts // len(cells))
     for structure, pattern, many in cells:
-        job = job_for(64, many, pattern, 1)
-        in_a_lap = int(job.plan[0]) * (pages // 64) * many
+        in_a_lap = int(job_for(pages, many, pattern, 1).plan[0]) * many
         laps = -(-share // in_a_lap)
         while laps > 0:
             yield Cell(structure, pattern, many, min(laps, MOST_LAPS))

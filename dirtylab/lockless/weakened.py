@@ -270,8 +270,6 @@ class Weak(NamedTuple):
     make: Callable[[int, int], Any]
     """``(pages, vcpus)`` gives its state."""
     crime: str
-    pattern: str
-    """Where it shows soonest (see :data:`dirtylab.lockless.soak.PATTERNS`)."""
 
 
 def _tree(kind: type, radix: int = 8) -> Callable[[int, int], Any]:
@@ -289,23 +287,22 @@ def _byte_bitmap(pages: int, vcpus: int) -> ByteBitmap:
 
 
 WEAKENED: dict[str, Weak] = {
-    "parent after child": Weak(_tree(ParentAfterChild, 64), LOST, "word"),
-    "byte update": Weak(_byte_tree, LOST, "word"),
-    "byte update, bitmap": Weak(_byte_bitmap, LOST, "word"),
-    "exit at a set leaf bit": Weak(_tree(EarlyBit), LATE, "same"),
-    "exit at a used leaf word": Weak(_tree(EarlyWord), LATE, "word"),
-    "root first": Weak(_tree(RootFirst), LOST, "apart"),
+    "parent after child": Weak(_tree(ParentAfterChild, 64), LOST),
+    "byte update": Weak(_byte_tree, LOST),
+    "byte update, bitmap": Weak(_byte_bitmap, LOST),
+    "exit at a set leaf bit": Weak(_tree(EarlyBit), LATE),
+    "exit at a used leaf word": Weak(_tree(EarlyWord), LATE),
+    "root first": Weak(_tree(RootFirst), LOST),
     "load and store, no exchange": Weak(
-        lambda pages, vcpus: TwoSteps(*LocklessBitmap(pages, vcpus=vcpus).state), LOST, "word"
+        lambda pages, vcpus: TwoSteps(*LocklessBitmap(pages, vcpus=vcpus).state), LOST
     ),
     "list, holes forgotten": Weak(
         lambda pages, vcpus: HolesForgotten(
             *LocklessList(pages, vcpus=vcpus, capacity=2**12).state
         ),
         LOST,
-        "apart",
     ),
     "ring, flags before frame": Weak(
-        lambda pages, vcpus: FlagsFirst(*LocklessRing(pages, vcpus=vcpus).state), LOST, "apart"
+        lambda pages, vcpus: FlagsFirst(*LocklessRing(pages, vcpus=vcpus).state), LOST
     ),
 }
