@@ -15,6 +15,8 @@ from dirtylab.figures.mailing_list import PICTURES
 from dirtylab.figures.style import Picture, save_picture
 from dirtylab.live.demonstration import measured
 from dirtylab.live.findings import meetings_list, recordings_table
+from dirtylab.lockless import report as lockless_report
+from dirtylab.lockless import summary as lockless_summary
 from dirtylab.mailing_list import Study
 from dirtylab.measure import comparison, duel
 from dirtylab.measure.compare import COPY, SCATTER
@@ -41,6 +43,7 @@ def blocks(study: Study) -> dict[str, str]:
         **comparison_blocks(),
         **crossover_blocks(),
         **live_blocks(),
+        "lockless": lockless_block(),
         "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
     }
 
@@ -55,6 +58,14 @@ def comparison_blocks() -> dict[str, str]:
         "epoch": comparison.epochs(records),
     }
     return {name: f"{comparison.markdown(table)}\n\n{note}" for name, table in tables.items()}
+
+
+def lockless_block() -> str:
+    """Return the throughput of two vCPUs that insert at once."""
+    summary = lockless_summary.recorded()
+    lead = "Inserts of two vCPUs together, as a multiple of one's, by where their frames lie:"
+    machine = f"*Measured on {caption(summary['machine'])}.*"
+    return f"{lead}\n\n{lockless_report.markdown_apart(summary)}\n\n{machine}"
 
 
 def crossover_blocks() -> dict[str, str]:

@@ -179,6 +179,7 @@ def made_up_threads(again=1, new=1, lost=0, writer=1, reader=9):
     """Return a summary of inserting while harvesting, of the parts that the claims look at."""
     ns = {"bitmap": (1, 1), "tree8": (again, new)}
     return {
+        "machine": {"cpu": "a made-up CPU"},
         "atomic": {
             name: {
                 regime: {"atomic_ns": [value, value, value]}

@@ -225,7 +225,7 @@ def scaling_picture(summary: Summary) -> Picture:
     return finished(figure, f"Million inserts a second against vCPUs. {told}.")
 
 
-_PAUSES = {"0": "harvests without a pause", "1000": "a harvest, 1 ms of rest"}
+_PAUSES = {"0": "Harvests without a pause", "1000": "A harvest, 1 ms of rest, a harvest"}
 _SIDES = {
     "writer": Look("an insert", "#0072B2", "o"),
     "reader": Look("a harvested frame", "#D55E00", "^"),

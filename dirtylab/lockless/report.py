@@ -45,22 +45,22 @@ def markdown_caught(summary: Summary) -> str:
 
 def markdown_gain(summary: Summary) -> str:
     """Return what giving up "never late" gains: times of a faster one over its rightful twin."""
-    rows = []
+    rows, found = [], summary["atomic"]
     for name, twin in _EARLY.items():
-        ratios = [
-            summary["atomic"][name][regime]["atomic_ns"][0]
-            / summary["atomic"][twin][regime]["atomic_ns"][0]
-            for regime in ("again", "new")
+        rates = [
+            summary["vcpus"][name][place][vcpus]["million_a_second"][0]
+            / summary["vcpus"][twin][place][vcpus]["million_a_second"][0]
+            for place, vcpus in (("apart", "1"), ("apart", "2"), ("same word", "2"))
         ]
-        two = [
-            summary["vcpus"][name][place]["2"]["million_a_second"][0]
-            / summary["vcpus"][twin][place]["2"]["million_a_second"][0]
-            for place in ("apart", "same word")
+        new = [
+            f"{found[name]['new']['atomic_ns'][0] / found[twin]['new']['atomic_ns'][0]:.2f}"
+            if name in found
+            else "–"
         ]
-        rows.append([name, twin, *(f"{value:.2f}" for value in (*ratios, *two))])
+        rows.append([name, twin, *(f"{value:.2f}" for value in rates), *new])
     heads = [
-        "may be late", "never late", "ns, dirty already", "ns, clean before",
-        "rate of two vCPUs, apart", "in one word",
+        "may be late", "never late", "rate of one vCPU, pages dirty already", "of two, apart",
+        "of two, in one word", "ns, pages clean before",
     ]  # fmt: skip
     return table(heads, rows, ":-- :-- --: --: --: --:")
 

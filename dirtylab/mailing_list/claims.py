@@ -62,7 +62,8 @@ def insertion_is_fast(evidence: Evidence) -> Verdict:
         f"As posted {three_digits(per_frame['posted-tree'])} ns a frame for "
         f"{levels(INSERTION.pages)} bit writes, {three_digits(posted)} times the bitmap's "
         f"({INSERTION.dirty:,} random frames; list {three_digits(per_frame['posted-list'])} ns). "
-        f"Atomic, radix 8: {three_digits(atomic['tree8']['new']['atomic_ns'][0])} ns for a clean "
+        f"Atomic, radix 8, on {evidence.lockless['machine']['cpu']}: "
+        f"{three_digits(atomic['tree8']['new']['atomic_ns'][0])} ns for a clean "
         f"page, {three_digits(factor['new'])} times the bitmap's; "
         f"{three_digits(atomic['tree8']['again']['atomic_ns'][0])} ns for a dirty one, "
         f"{three_digits(factor['again'])} times.",
@@ -98,7 +99,7 @@ def removal_is_lockless(evidence: Evidence) -> Verdict:
         f"{inserts:,} inserts by 2 … 8 threads into trees of radix 8 and 64 under harvest, and "
         f"{schedules:,} schedules checked: {bad:,} lost or late. Beside a harvest an insert takes "
         f"{_each(slowed)} times as long as in turns with it, a harvested frame {_each(reader)} "
-        "times (the worse of harvests without and with a pause).",
+        f"times (the worse of harvests without and with a pause; {found['machine']['cpu']}).",
         verdict,
         "Feasible: bits set on the way up, words exchanged on the way down. Up to "
         f"{NOT_SLOWED:g} times counts as not slowed; the writer's worst is {three_digits(worst)}.",
