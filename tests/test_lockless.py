@@ -191,7 +191,7 @@ def test_threads_lose_no_increment():
 @functools.cache
 def finding(name):
     group, suspect = next(one for one in trials.suspects() if one[1].name == name)
-    return trials.examine(suspect, group, most=2 if suspect.pages == 8 else 3)
+    return trials.examine(suspect, group, most=3 if group == "ours" and suspect.pages < 8 else 2)
 
 
 @pytest.mark.parametrize("suspect", ours(), ids=lambda one: one.name)
