@@ -118,8 +118,8 @@ def test_examples_in_docstrings_are_true(name):
 
 
 FLOORS = [
-    "cli", "explore", "figures", "mailing_list", "lockless", "advice", "live", "measure", "structures",
-    "datasets", "theory",
+    "cli", "explore", "figures", "mailing_list", "lockless", "advice", "live", "measure",
+    "structures", "datasets", "theory",
 ]  # fmt: skip
 """From the top; a room imports from lower floors only."""
 MAY_LOOK_UP = {("mailing_list.command", "figures")}
