@@ -133,6 +133,19 @@ def test_a_ring_that_fills_loses_nothing(entries, vcpus):
         assert guest.entries_taken - guest.repeats == len(set(frames.tolist()))
 
 
+def test_a_ring_that_fills_over_many_inserts_loses_nothing():
+    with tracker("kvm-ring", 9000, entries=1024) as guest:
+        for first in range(0, 9000, 900):
+            guest.insert(range(first, first + 900))
+        assert guest.harvest().tolist() == list(range(9000))
+
+
+def test_more_ranges_than_one_call_returns():
+    with tracker("pagemap", 40_000) as tracked:
+        tracked.insert(range(1, 40_000, 2))
+        assert tracked.harvest().tolist() == list(range(1, 40_000, 2))
+
+
 def test_a_ring_tells_the_order_of_arrival():
     frames = DATASETS["random"](9000, 6000, seed=1).tolist()
     with tracker("kvm-ring", 9000, entries=512) as guest:
@@ -281,11 +294,17 @@ WRITER = """
 import ctypes, mmap, sys
 from dirtylab.live.pagemap import take_part
 memory = mmap.mmap(-1, 4096 * 64)
+with open(__import__('os').__file__, 'rb') as file:
+    copied = mmap.mmap(file.fileno(), 4096 * 4, access=mmap.ACCESS_COPY)
+copied[4096 * 3]  # read, not written
 end = take_part()
-print(ctypes.addressof(ctypes.c_char.from_buffer(memory)), flush=True)
+for one in (memory, copied):
+    print(ctypes.addressof(ctypes.c_char.from_buffer(one)) // 4096, flush=True)
 for line in sys.stdin:
     for frame in map(int, line.split()):
         memory[4096 * frame] = 1
+    copied[1] = 1
+    copied[4096 * 2 + 7]  # read, not written
     print('done', flush=True)
 end()
 """
@@ -297,15 +316,16 @@ def test_a_child_that_takes_part_is_watched():
     with subprocess.Popen(
         [sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
-        first = int(child.stdout.readline()) // 4096
+        first, copied = int(child.stdout.readline()), int(child.stdout.readline())
         watcher = Watcher(child.pid)
-        watcher.harvest()
+        assert copied + 3 not in watcher.harvest().tolist()
         for frames in ([1, 5, 6], [63], [1], []):
             child.stdin.write(" ".join(map(str, frames)) + "\n")
             child.stdin.flush()
             child.stdout.readline()
-            found = [page - first for page in watcher.harvest().tolist()]
-            assert [frame for frame in found if 0 <= frame < 64] == frames
+            found = watcher.harvest().tolist()
+            assert [page - first for page in found if 0 <= page - first < 64] == frames
+            assert [page - copied for page in found if 0 <= page - copied < 4] == [0]
         watcher.close()
         child.stdin.close()
         child.wait()
@@ -340,7 +360,7 @@ def test_a_command_is_recorded_epoch_by_epoch():
 
 
 def test_a_command_goes_on_as_if_nobody_watched():
-    script = "trap 'echo usr1' USR1; kill -USR1 $$; sleep 0.3; echo end; exit 7"
+    script = "trap 'got=7' USR1; kill -USR1 $$; sleep 0.3; echo end; exit $got"
     words = ["sh", "-c", f"{{ {script}; }} >&2"]
     trace, status = command_recorded(words, interval=0.02, stderr=subprocess.DEVNULL)
     assert status == 7
