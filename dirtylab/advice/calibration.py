@@ -35,7 +35,7 @@ LEAST_CELLS = 10
 LEAST_SECONDS, MOST_SECONDS = 10, 3600
 ROUNDS = 3
 """Rounds of a cell at each of its two visits."""
-_FEW_ROUNDS_FROM = 300_000
+_FEW_ROUNDS_FROM = 1_000_000
 """Dirty frames from which on a visit is one round: it takes long, and varies little."""
 HELD_OUT = 0.25
 """Share of the cells that is kept from the fit, to try the model on."""
