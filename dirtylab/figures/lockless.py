@@ -153,7 +153,8 @@ def vcpus_picture(summary: Summary, vcpus: int = 2) -> Picture:
     limit = vcpus_limit(summary, vcpus)
     ax.axvline(1, color=FAINT, linewidth=1, linestyle=":")
     ax.axvline(limit, color=INK, linewidth=1, linestyle="--")
-    ax.text(limit, -0.62, "a core each", fontsize=9, color=INK, ha="center", va="bottom")
+    told = "a core each" if vcpus <= limit else "every core busy"
+    ax.text(limit, -0.62, told, fontsize=9, color=INK, ha="center", va="bottom")
     draw_vcpus(ax, summary, vcpus)
     noun = "vCPU" if vcpus == 1 else "vCPUs"
     style_axes(
