@@ -164,8 +164,6 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
     # --- drawing, on the main loop --------------------------------------------------------------
 
     def _draw(self) -> None:
-        with self._lock:
-            self._sync()
         self._show_progress()
         try:
             shown = self.view.draw()
@@ -175,6 +173,8 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._refuse(f"{type(error).__name__}: {error}")
         else:
             self._show(shown)
+        with self._lock:  # after the picture: a slot of the anatomy changes a dozen widgets
+            self._sync()
         if self._numbers.selected_index is not None:
             self._ask_table()
 
