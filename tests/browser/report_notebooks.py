@@ -4,7 +4,6 @@ Run by hand, on an idle machine: ``python tests/browser/report_notebooks.py [NAM
 empty caches of Numba and Matplotlib.
 """
 
-import os
 import pathlib
 import re
 import sys
@@ -13,6 +12,7 @@ import time
 
 import nbclient
 import nbformat
+import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 import labs
@@ -32,9 +32,9 @@ def seconds_to_run(path):
 
 
 def cold_and_warm(path):
-    with tempfile.TemporaryDirectory() as caches:
-        os.environ["NUMBA_CACHE_DIR"] = f"{caches}/numba"
-        os.environ["MPLCONFIGDIR"] = f"{caches}/matplotlib"
+    with tempfile.TemporaryDirectory() as caches, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", f"{caches}/numba")
+        patch.setenv("MPLCONFIGDIR", f"{caches}/matplotlib")
         return seconds_to_run(path), seconds_to_run(path)
 
 
