@@ -76,6 +76,8 @@ class Advice:
     notes: tuple[str, ...]
     model: Model
     own_calibration: bool
+    """Whether the model is this machine's own, found in the cache folder."""
+    given: bool = False
 
     @property
     def pick(self) -> str:
@@ -148,7 +150,7 @@ def advise(
     A list is taken to have room for the frames of one epoch.  Cost: some 10 ms.
     """
     question = _question(pages, dirty, dataset, options, period, memory_limit)
-    chosen, own = (model, True) if model is not None else current_model()
+    chosen, own = (model, False) if model is not None else current_model()
     pattern = _pattern(question)
     options_found = [_option(chosen, name, question, pattern) for name in chosen.structures]
     ranking = sorted(options_found, key=lambda one: (not one.allowed, one.epoch_ns))
@@ -160,7 +162,7 @@ def advise(
         )
     meetings = tuple(_meetings(chosen, question, ranking))
     notes = tuple(_notes(question, ranking, chosen))
-    return Advice(question, tuple(ranking), meetings, notes, chosen, own)
+    return Advice(question, tuple(ranking), meetings, notes, chosen, own, model is not None)
 
 
 def _question(
@@ -305,7 +307,9 @@ def _sources(advice: Advice) -> Iterator[str]:
     from dirtylab.measure.machine import caption
 
     machine = caption(advice.model.machine)
-    if advice.own_calibration:
+    if advice.given:
+        yield f"by the model given, calibrated on: {machine}"
+    elif advice.own_calibration:
         yield f"calibrated on this machine: {machine}"
     else:
         yield f"not this machine's calibration (dirtylab calibrate makes one), but: {machine}"

@@ -1,10 +1,11 @@
 """Where structures meet: the crossovers of a study with intervals, and whether they hold."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dirtylab.theory.crossover import LEAST_POINTS, Crossover, crossovers
 from dirtylab.theory.occupancy import Array
@@ -68,17 +69,32 @@ def _all(
     rounds: "pd.DataFrame", structures: Sequence[str], operations: Sequence[str]
 ) -> Iterator[tuple[Curve, dict[str, Any]]]:
     chosen = rounds[rounds["operation"].isin(operations)]
-    for key, group in chosen.groupby(CURVE, sort=False):
-        operation, pattern, pages = map(str, key)
-        present = [name for name in structures if name in group and group[name].notna().all()]
-        for one, other in pairs(present):
-            curve = Curve(one, other, operation, pattern, int(pages))
-            for found in _of(group, one, other):
+    for (operation, pattern, pages), (x, times) in _grids(chosen, structures):
+        for one, other in pairs(times):
+            curve = Curve(one, other, operation, pattern, pages)
+            for found in _of(x, times[one] / times[other], curve):
                 yield curve, found
 
 
-def _of(group: "pd.DataFrame", one: str, other: str) -> Iterator[dict[str, Any]]:
-    x, ratio = ratios(group, one, other)
+def _grids(
+    rounds: "pd.DataFrame", structures: Sequence[str]
+) -> Iterator[tuple[tuple[str, str, int], tuple[Array, dict[str, Array]]]]:
+    """Yield each operation, pattern and slot with its numbers of frames, and each one's times.
+
+    Times have a row a number of frames and a column a round; structures that a slot lacks are left
+    out.  Plain arrays: a table a pair and cell took 4 s, not 0.4, for the shipped study.
+    """
+    for key, group in rounds.groupby(CURVE, sort=False):
+        operation, pattern, pages = map(str, key)
+        present = [name for name in structures if name in group and group[name].notna().all()]
+        if present:
+            grid = group.pivot_table(index="dirty", columns="round", values=present).dropna()
+            times = {name: grid[name].to_numpy(float) for name in present}
+            yield (operation, pattern, int(pages)), (grid.index.to_numpy(float), times)
+
+
+def _of(x: Array, ratio: Array, curve: Curve) -> Iterator[dict[str, Any]]:
+    one, other = curve.one, curve.other
     found = crossovers(x, ratio) if x.size >= LEAST_POINTS else []
     if not found:
         below = float(np.mean(np.median(ratio, axis=1) < 1))
@@ -86,14 +102,6 @@ def _of(group: "pd.DataFrame", one: str, other: str) -> Iterator[dict[str, Any]]
         yield {"at": np.nan, "low": np.nan, "high": np.nan, "rising": None, "cheaper": throughout}
     for meeting in found:
         yield {**meeting._asdict(), "cheaper": one if meeting.rising else other}
-
-
-def ratios(group: "pd.DataFrame", one: str, other: str) -> tuple[Array, Array]:
-    """Return numbers of frames, and the ratio of two structures' times for each and each round."""
-    table = group.assign(ratio=group[one] / group[other])
-    grid = table.pivot_table(index="dirty", columns="round", values="ratio").sort_index()
-    whole = grid.dropna()
-    return whole.index.to_numpy(float), whole.to_numpy(float)
 
 
 class Check(NamedTuple):
@@ -135,26 +143,24 @@ def check(
     """
     import pandas as pd
 
-    tried = rounds[rounds["set"] == "try"]
-    medians = tried.groupby([*CURVE, "dirty"])[list(structures)].median()
-    by_cell = dict(iter(tried.groupby([*CURVE, "dirty"], sort=False)))
+    told: dict[Curve, list[dict[Any, Any]]] = {}
+    for row in found.sort_values("at").to_dict("records"):
+        curve = Curve(*(row[name] for name in Curve._fields))
+        told.setdefault(curve, []).append(row)
+    grids = dict(_grids(rounds[rounds["set"] == "try"], structures))
     rows, between, undecided = [], 0, 0
-    for key, group in found.groupby([*Curve._fields], sort=False):
-        one, other, operation, pattern, pages = map(str, key)
-        curve = Curve(one, other, operation, pattern, int(pages))
-        cells = medians.xs((curve.operation, curve.pattern, curve.pages)).reset_index()
-        for row in cells.to_dict("records"):
-            dirty = row["dirty"]
-            foretold = winner(group, curve, float(dirty))
+    for curve, known in told.items():
+        x, times = grids[curve.operation, curve.pattern, curve.pages]
+        for dirty, one, other in zip(x, times[curve.one], times[curve.other], strict=True):
+            foretold = winner(known, curve, float(dirty))
             if foretold is None:
                 between += 1
-                continue
-            own = by_cell[curve.operation, curve.pattern, curve.pages, dirty]
-            if not agreed(own[curve.one], own[curve.other]):
+            elif not agreed(one, other):
                 undecided += 1
-                continue
-            ratio = float(row[curve.one] / row[curve.other])
-            rows.append({**curve._asdict(), "dirty": dirty, "foretold": foretold, "ratio": ratio})
+            else:
+                ratio = float(np.median(one) / np.median(other))
+                cell = {"dirty": dirty, "foretold": foretold, "ratio": ratio}
+                rows.append({**curve._asdict(), **cell})
     table = pd.DataFrame.from_records(rows)
     table["winner"] = np.where(table["ratio"] < 1, table["one"], table["other"])
     even = np.abs(np.log(table["ratio"])) < TIE
@@ -162,25 +168,34 @@ def check(
     return Check(len(table), int(right.sum()), between, undecided), table.assign(right=right)
 
 
-def agreed(one: "pd.Series[float]", other: "pd.Series[float]") -> bool:
+def agreed(one: npt.ArrayLike, other: npt.ArrayLike) -> bool:
     """Return whether all rounds say the same of who is the faster, or that neither is."""
     logs = np.log(np.asarray(one, float) / np.asarray(other, float))
     return bool(abs(np.median(logs)) < TIE or (logs > 0).all() or (logs < 0).all())
 
 
-def winner(group: "pd.DataFrame", curve: Curve, dirty: float) -> str | None:
-    """Return the cheaper structure by a curve's crossovers, or None where nothing is foretold."""
-    real = group[group["at"].notna()].sort_values("at")
-    if real.empty:
-        throughout = str(group["cheaper"].iloc[0])
+def winner(known: Sequence[Mapping[Any, Any]], curve: Curve, dirty: float) -> str | None:
+    """Return the cheaper structure by a curve's crossovers, or None where nothing is foretold.
+
+    Parameters
+    ----------
+    known : sequence of mapping
+        The curve's rows of :func:`meetings`, ascending.
+    curve : Curve
+        Which one.
+    dirty : float
+        Number of frames.
+    """
+    real = [row for row in known if np.isfinite(row["at"])]
+    if not real:
+        throughout = str(known[0]["cheaper"])
         return None if throughout == EVEN else throughout
-    if ((real["low"] <= dirty) & (dirty <= real["high"])).any():
+    if any(row["low"] <= dirty <= row["high"] for row in real):
         return None
-    before = real[real["at"] > dirty]
-    if not before.empty:
-        return str(before["cheaper"].iloc[0])
-    last = real.iloc[-1]
-    return curve.other if last["cheaper"] == curve.one else curve.one
+    for row in real:
+        if row["at"] > dirty:
+            return str(row["cheaper"])
+    return curve.other if real[-1]["cheaper"] == curve.one else curve.one
 
 
 def exponent(found: "pd.DataFrame") -> float:
