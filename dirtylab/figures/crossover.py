@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap, TwoSlopeNorm
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 
 from dirtylab.advice.meetings import named
 from dirtylab.advice.model import Model
@@ -180,6 +180,7 @@ def _finish_times(ax: Axes, title: str, lines: bool) -> None:
     style_axes(ax, title=title, xlabel="", ylabel="Time")
     log_log(ax)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time_label(value)))
+    ax.minorticks_off()  # they took a third of the time to draw
     ax.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
 
 
@@ -190,8 +191,8 @@ def _finish_ratio(ax: Axes, against: str) -> None:
     log_log(ax)
     ax.axhline(1, color=INK, linewidth=1.2)
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    ax.minorticks_off()
 
 
 def _title(operation: str, pattern: str, pages: int) -> str:

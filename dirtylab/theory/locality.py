@@ -7,7 +7,7 @@ beside the mere amounts.
 """
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from dirtylab.theory.occupancy import Array, clusters_of
 from dirtylab.theory.operations import Pattern
@@ -99,7 +99,7 @@ def uncertain_octets(pattern: Pattern) -> Array:
         partial = np.maximum(dirty_words - full_blocks(pattern, WORD), 0.0)
         return partial * (1.0 - OCTET / WORD)
     density = np.minimum(pattern.occupied(1) / pattern.pages, 1.0)
-    up_to = binom.cdf(np.arange(0, WORD + 1, OCTET), WORD, density[..., None])
+    up_to = bdtr(np.arange(0.0, WORD + 1, OCTET), WORD, density[..., None])
     usual = np.diff(up_to, axis=-1).max(axis=-1) + up_to[..., 0]
     return dirty_words * np.clip(1.0 - usual, 0.0, 1.0)
 
