@@ -265,7 +265,7 @@ def test_events_come_on_the_kernels_loop(shared, monkeypatch):
 
     async def kernel():
         loop, over = asyncio.get_running_loop(), asyncio.Event()
-        monkeypatch.setattr(workers, "_main_loop", lambda: loop)
+        monkeypatch.setattr(workers, "main_loop", lambda: loop)
 
         def take(event):
             seen.append((event.kind, threading.current_thread() is threading.main_thread()))

@@ -29,13 +29,16 @@ REFUSALS = (ValueError, TypeError, IndexError, MemoryError, OSError)
 """Errors that say what a user could do; others are reported with their kind."""
 TABLE_DELAY = 0.4
 """Seconds of rest after which the numbers below a figure follow it."""
-_CONTROLS_WIDTH = "330px"
+_CONTROLS_WIDTH, _CONTROL_WIDTH = "382px", "370px"
+_PAD_WIDTH = "300px"
+"""Eight buttons a row: a row is a word of the toy's bitmap."""
 _CLASS = "dirtylab-view"
 _STYLE = (
     f"<style>.{_CLASS} .widget-hslider .widget-readout"
-    "{min-width:92px;max-width:none;text-align:left;margin-left:8px}</style>"
+    "{min-width:160px;max-width:none;text-align:left;margin-left:8px}"
+    f".{_CLASS} th,.{_CLASS} td{{padding:0 8px}}</style>"
 )
-"""A readout is as wide as a slot's pages and memory."""
+"""A readout is as wide as a slot's pages and memory; columns of a table stand apart."""
 _COPY = html.escape(
     "navigator.clipboard.writeText(this.nextElementSibling.textContent)"
     ".then(()=>{this.textContent='Copied'},()=>{this.textContent='Select and copy:'});"
@@ -273,7 +276,7 @@ class Frame(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         for word, box in boxes.items():
             self._made[f"{control.name} {word}"] = box
             box.observe(take, names="value")
-        return _titled(control.label, list(boxes.values()))
+        return _titled(control, list(boxes.values()))
 
     def _set(self, control: Slider | Choice | Several | Pad) -> None:
         if isinstance(control, Several | Pad):
@@ -311,7 +314,7 @@ def _slider(control: Slider) -> widgets.SelectionSlider:
     return widgets.SelectionSlider(
         options=_options(control),
         value=control.value, description=control.label, continuous_update=True,
-        style={"description_width": "95px"}, layout=widgets.Layout(width="318px"),
+        style={"description_width": "95px"}, layout=widgets.Layout(width=_CONTROL_WIDTH),
     )  # fmt: skip
 
 
@@ -323,7 +326,7 @@ def _choice(control: Choice) -> widgets.Dropdown:
     return widgets.Dropdown(
         options=[(control.shown.get(word, word), word) for word in control.words],
         value=control.value, description=control.label,
-        style={"description_width": "95px"}, layout=widgets.Layout(width="318px"),
+        style={"description_width": "95px"}, layout=widgets.Layout(width=_CONTROL_WIDTH),
     )  # fmt: skip
 
 
@@ -344,9 +347,10 @@ def _box(control: Several | Pad, word: Any) -> widgets.Widget:
     )  # fmt: skip
 
 
-def _titled(label: str, boxes: Sequence[widgets.Widget]) -> widgets.Widget:
-    row = widgets.HBox(boxes, layout=widgets.Layout(flex_flow="row wrap", width="100%"))
-    return widgets.VBox([widgets.HTML(html.escape(label)), row], layout=_column())
+def _titled(control: Several | Pad, boxes: Sequence[widgets.Widget]) -> widgets.Widget:
+    width = _PAD_WIDTH if isinstance(control, Pad) else "100%"
+    row = widgets.HBox(boxes, layout=widgets.Layout(flex_flow="row wrap", width=width))
+    return widgets.VBox([widgets.HTML(html.escape(control.label)), row], layout=_column())
 
 
 def _rows(controls: Sequence[Control], made: Sequence[widgets.Widget]) -> list[widgets.Widget]:
@@ -358,7 +362,7 @@ def _rows(controls: Sequence[Control], made: Sequence[widgets.Widget]) -> list[w
 
 
 def _column() -> widgets.Layout:
-    return widgets.Layout(width="318px")
+    return widgets.Layout(width=_CONTROL_WIDTH)
 
 
 def leave_figures_alone(widget: Any) -> None:

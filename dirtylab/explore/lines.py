@@ -115,7 +115,9 @@ def _strided(pages: int, dirty: Array, block: int, step: int) -> Array:
     """Count as if each record were like any other; the whole slot where all of it is dirty."""
     whole = -(-pages // block)
     counted = [
-        whole if one >= pages else min(ranges._alike(pages, int(one), block, step, 0), whole)
+        whole
+        if one >= pages
+        else min(ranges.blocks_if_alike(pages, int(one), block, step, 0), whole)
         for one in dirty.ravel()
     ]
     most = np.minimum(dirty, whole)

@@ -294,7 +294,8 @@ class _Parts:
         units.legend(
             handles=[Patch(color=FAINT, label="bar: counted"),
                      Patch(color="#E69F00", label="dash: closed form")],
-            fontsize=9, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.01, 0.98),
+            fontsize=9, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.02, 0.98),
+            handlelength=1.2, columnspacing=1.2,
         )  # fmt: skip
         self._title = page_map.text(0, 1.03, "", transform=page_map.transAxes, fontsize=11,
                                     color=INK, fontweight="bold", va="bottom")  # fmt: skip

@@ -10,7 +10,6 @@ The process is a new interpreter, not a fork: a fork of a threaded kernel may ha
 the first job, keeps its compiled code warm and is replaced by the next job when it has died.
 """
 
-import asyncio
 import atexit
 import contextlib
 import logging
@@ -21,9 +20,10 @@ import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dirtylab.explore.job import Cancel, Event, Job, Order, Told, checked
+from dirtylab.explore.loop import main_loop
 from dirtylab.measure.contest import Cell
 
 __all__ = ["Cell", "Event", "Job", "Worker"]
@@ -260,17 +260,9 @@ def _why(status: int) -> str:
 
 def _deliver(on_event: OnEvent, event: Event) -> None:
     """Call on the kernel's event loop where there is one, else here."""
-    loop = _main_loop()
+    loop = main_loop()
     if loop is not None:
         with contextlib.suppress(RuntimeError):  # closed meanwhile: the kernel is ending
             loop.call_soon_threadsafe(on_event, event)
     else:
         on_event(event)
-
-
-def _main_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop on which the kernel runs cells; None outside a kernel."""
-    ipython: Any = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
-    return getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)

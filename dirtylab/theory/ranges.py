@@ -34,7 +34,7 @@ def strided_blocks(
         return sequential_blocks(pages, dirty, block, start=start, nth=nth)
     records = -(-pages // step)
     if records > MOST_RECORDS:
-        return _alike(pages, dirty, block, step, nth)
+        return blocks_if_alike(pages, dirty, block, step, nth)
     spans = np.concatenate(_strided_pages(pages, dirty, step, start), axis=1)
     return count_union((spans[0] // block, spans[1] // block), nth)
 
@@ -92,7 +92,7 @@ def _progression(
     return np.array([inside, np.minimum(inside + width, pages) - 1])
 
 
-def _alike(pages: int, dirty: int, block: int, step: int, nth: int) -> int:
+def blocks_if_alike(pages: int, dirty: int, block: int, step: int, nth: int) -> int:
     """Count as if each record were like any other."""
     records = pages / step
     sweeps = dirty / records
