@@ -109,12 +109,9 @@ EXPECTED = {
 def mutant(name):
     old, new = MUTANTS[name]
     if name == "shares a global":
-        text = changed("self->word[", "shared[").replace(
-            "((struct bitmap *)p)->word, 0", "shared, 0"
-        )
-        return text.replace(
-            "static void *create", "static uint64_t shared[300000];\nstatic void *create"
-        )
+        text = changed("self->word[", "shared[")
+        text = text.replace("((struct bitmap *)p)->word, 0", "shared, 0")
+        return text.replace("static void *c", "static uint64_t shared[300000];\nstatic void *c")
     if name == "keeps what was harvested":
         text = changed("for (; " + old, "for (uint64_t bits = self->word[w]; " + new)
         return text.replace("__builtin_ctzll(self->word[w])", "__builtin_ctzll(bits)")

@@ -26,7 +26,9 @@ def main(library: str, tracker: str, descriptor: int, seed: int, skip: int) -> N
         ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
         ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, _KILL, 0, 0, 0)
     table = next(one for one in read_tables(pathlib.Path(library)) if one.name == tracker)
-    for number, (name, holds) in enumerate(properties_of(table).items()):
+    properties = properties_of(table)
+    _tell(descriptor, {"all": list(properties)})
+    for number, (name, holds) in enumerate(properties.items()):
         if number < skip:
             continue
         _tell(descriptor, {"begin": name})
@@ -38,7 +40,7 @@ def main(library: str, tracker: str, descriptor: int, seed: int, skip: int) -> N
         _tell(descriptor, {"end": name, "broken": broken})
 
 
-def _tell(descriptor: int, what: dict[str, str]) -> None:
+def _tell(descriptor: int, what: dict[str, object]) -> None:
     os.write(descriptor, (json.dumps(what) + "\n").encode())
 
 

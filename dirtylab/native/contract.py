@@ -11,15 +11,14 @@ import selectors
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from dirtylab.native.errors import TrackerError
 
 TIME_LIMIT_S = 30.0
 """Seconds that one property may take."""
-ALLOWED_CRASHES = 20
+ALLOWED_HANGS = 2
 
 
 class Finding(NamedTuple):
@@ -89,67 +88,91 @@ def check_library(
         It can't be loaded, or its table is wrong.
     """
     for tracker in trackers_of(library, time_limit):
-        skip = 0
-        for _ in range(ALLOWED_CRASHES):
-            lived = True
-            for finding, crashed in _run(library, tracker, seed, skip, time_limit):
-                skip += 1
-                lived = not crashed
-                yield finding
-            if lived:
-                break
+        yield from _check_tracker(library, tracker, seed, time_limit)
 
 
-def _run(
-    library: pathlib.Path, tracker: str, seed: int, skip: int, time_limit: float
-) -> Iterator[tuple[Finding, bool]]:
-    """Check from property `skip` on; yield each finding, and whether the process died of it."""
-    ours, theirs = os.pipe()
-    words = [sys.executable, "-m", "dirtylab.native._child", str(library), tracker]
-    child = subprocess.Popen(
-        [*words, str(theirs), str(seed), str(skip)],
-        pass_fds=[theirs],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=_environment(),
-    )
-    os.close(theirs)
-    begun = ""
-    try:
-        with os.fdopen(ours, "rb") as pipe:
-            for told in _lines(pipe, time_limit):
-                if "end" in told:
-                    yield Finding(tracker, told["end"], told["broken"]), False
-                begun = told.get("begin", "")
-            if begun:
-                yield Finding(tracker, begun, _ended(child, time_limit)), True
-    finally:
-        child.kill()
-        child.wait()
+def _check_tracker(
+    library: pathlib.Path, tracker: str, seed: int, time_limit: float
+) -> Iterator[Finding]:
+    hung = 0
+    done: list[str] = []
+    while True:
+        run = _Run(library, tracker, seed, len(done), time_limit)
+        for finding in run.findings():
+            done.append(finding.property)
+            yield finding
+        hung += run.hung
+        if not run.died:
+            return
+        if hung == ALLOWED_HANGS:
+            for name in run.names[len(done) :]:
+                yield Finding(tracker, name, f"not checked: it hung {hung} times")
+            return
 
 
-def _lines(pipe: Any, time_limit: float) -> Iterator[dict[str, str]]:
-    """Yield what the child tells, until it ends or says nothing for so long."""
+class _Run:
+    """One process that checks properties, from the one numbered `skip` on, until it dies."""
+
+    def __init__(
+        self, library: pathlib.Path, tracker: str, seed: int, skip: int, time_limit: float
+    ) -> None:
+        self.names: list[str] = []
+        self.died = self.hung = False
+        self._tracker = tracker
+        self._time_limit = time_limit
+        self._begun = ""
+        pipe, theirs = os.pipe()
+        self._pipe = os.fdopen(pipe, "rb")
+        words = [sys.executable, "-m", "dirtylab.native._child", str(library), tracker]
+        nothing = subprocess.DEVNULL
+        self._child = subprocess.Popen(
+            [*words, str(theirs), str(seed), str(skip)],
+            pass_fds=[theirs],
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            env=_environment(),
+        )
+        os.close(theirs)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield a finding for each property that was begun."""
+        with self._pipe, self._child:
+            try:
+                yield from self._told()
+            except TimeoutError:
+                self.hung = True
+            finally:
+                if self.hung or sys.exc_info()[0]:
+                    self._child.kill()
+            status = self._child.wait()
+            if self._begun:
+                self.died = True
+                how = f"hangs: not done after {self._time_limit:g} s"
+                how = how if self.hung else f"the process ended {_how(status)}"
+                yield Finding(self._tracker, self._begun, how)
+
+    def _told(self) -> Iterator[Finding]:
+        for told in _lines(self._pipe, self._time_limit):
+            self.names = told.get("all", self.names)
+            self._begun = told.get("begin", "")
+            if "end" in told:
+                yield Finding(self._tracker, told["end"], told["broken"])
+
+
+def _lines(pipe: IO[bytes], time_limit: float) -> Iterator[dict[str, Any]]:
+    """Yield what the child tells until it ends; TimeoutError where it is silent for so long."""
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
-        while selector.select(time_limit):
+        while True:
+            if not selector.select(time_limit):
+                raise TimeoutError
             part = os.read(pipe.fileno(), 65536)
             if not part:
                 return
             *whole, rest = (rest + part).split(b"\n")
             yield from map(json.loads, whole)
-
-
-def _ended(child: "subprocess.Popen[bytes]", time_limit: float) -> str:
-    """Return how a child ended that had begun a property: by itself, or it hangs."""
-    end = time.monotonic() + 1.0
-    while child.poll() is None and time.monotonic() < end:
-        time.sleep(0.01)
-    if child.returncode is None:
-        return f"hangs: not done after {time_limit:g} s"
-    return f"the process ended {_how(child.returncode)}"
 
 
 def _how(status: int) -> str:
