@@ -42,7 +42,8 @@ def _function(kinds: str, result: ir.Type) -> Any:
 
     def signature_of(*given: Any) -> Any:
         pairs = zip(kinds, given, strict=True)
-        return returned(types.uint64, *(one if kind == "a" else types.uint64 for kind, one in pairs))
+        kept = (one if kind == "a" else types.uint64 for kind, one in pairs)
+        return returned(types.uint64, *kept)
 
     return signature_of, emit
 
