@@ -1,18 +1,22 @@
 """Which pages get dirty: generators of frames in arrival order.
 
-Adding a pattern is one function here and one line in :data:`DATASETS`; tests, sweeps, figures
-and commands iterate over it.
+Adding a pattern is one function, its options declared in its signature, and one line in
+:data:`DATASETS`, which may also come at run time.  Studies, figures, views and commands ask the
+registry when they need it, and the pattern for what it declares; none keeps a list of names.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
+from dirtylab._check import choice
 from dirtylab.datasets.clusters import clustered
-from dirtylab.datasets.glibc import ORDERS, Frames, mailing_list
+from dirtylab.datasets.declare import Declaration, Generator, declaration, pattern
+from dirtylab.datasets.glibc import ORDERS, mailing_list
 from dirtylab.datasets.patterns import random, sequential, strided
 from dirtylab.datasets.skewed import hotset, phases, zipf
 from dirtylab.datasets.traces import trace
 
-DATASETS: dict[str, Callable[..., Frames]] = {
+DATASETS: dict[str, Generator] = {
     "mailing-list": mailing_list,
     "random": random,
     "sequential": sequential,
@@ -29,16 +33,61 @@ All but ``trace``, which needs its ``path``, have defaults that work for any `pa
 and any `dirty` up to `pages`.
 """
 
+__test__ = DATASETS
+"""Examples in the documentation of generators are tested, those of patterns added later too."""
+
+
+def declared(name: str) -> Declaration:
+    """Return what a pattern of the registry declares; a ValueError lists the names there are."""
+    return declaration(DATASETS[choice("dataset", name, DATASETS)])
+
+
+def free() -> list[str]:
+    """Return the patterns that can be drawn as they are: those that need no file, say."""
+    return [name for name in DATASETS if declared(name).free]
+
+
+def studied() -> dict[str, Mapping[str, Any]]:
+    """Return the patterns that studies measure unless told otherwise, and their options."""
+    found = {name: declared(name).studied for name in free()}
+    return {name: options for name, options in found.items() if options is not None}
+
+
+def drawn() -> dict[str, Mapping[str, Any]]:
+    """Return the patterns that figures of all patterns draw, in their order, and their options."""
+    found = {name: declared(name).drawn for name in free()}
+    shown = {name: options for name, options in found.items() if options is not None}
+    return dict(sorted(shown.items(), key=lambda one: declared(one[0]).place))
+
+
+def require(dataset: str, pages: int, dirty: int, options: Mapping[str, Any]) -> None:
+    """Refuse frames that a pattern can't give, as its generator would; nothing is drawn.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As the generator's; a pattern that declares nothing is known by its options' names alone.
+    """
+    found = declared(dataset)
+    found.clean(pages, dirty, found.seed.default, options)
+
+
 __all__ = [
     "DATASETS",
     "ORDERS",
     "clustered",
+    "declared",
+    "drawn",
+    "free",
     "hotset",
     "mailing_list",
+    "pattern",
     "phases",
     "random",
+    "require",
     "sequential",
     "strided",
+    "studied",
     "trace",
     "zipf",
 ]

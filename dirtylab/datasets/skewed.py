@@ -14,15 +14,16 @@ Source: for zipf, Hörmann and Derflinger, "Rejection-inversion to generate vari
 discrete distributions", 1996.
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
+from dirtylab._options import Option
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import bijection, scatter
+from dirtylab.datasets.declare import pattern
 from dirtylab.datasets.draws import below, unit, word
 from dirtylab.datasets.portable import exp, exp_slope, log, log_slope
 
@@ -127,8 +128,27 @@ def share_of(pages: int, share: float) -> int:
     return max(1, round(share * pages))
 
 
+@pattern(studied=None)
 def zipf(
-    pages: int, dirty: int, *, seed: int = 0, exponent: float = 1.0, scattered: bool = True
+    pages: int,
+    dirty: int,
+    *,
+    seed: int = 0,
+    exponent: Annotated[
+        float,
+        Option(
+            "Near 0 all pages are alike, above 1 a few take nearly all.",
+            above=0,
+            steps=tuple(round(0.1 * tenth, 1) for tenth in range(1, 21)),
+        ),
+    ] = 1.0,
+    scattered: Annotated[
+        bool,
+        Option(
+            "Whether the ranks are shuffled over the slot; otherwise page 0 has the first rank.",
+            label="ranks scattered",
+        ),
+    ] = True,
 ) -> Frames:
     """Draw frames by Zipf's law: rank k comes 1 / k^exponent as often as the first.
 
@@ -143,10 +163,6 @@ def zipf(
         Number of frames, 0 or more; they repeat.
     seed : int, optional
         0 … 2^64 - 1; another seed draws other frames.
-    exponent : float, optional
-        Above 0; near 0 all pages are alike, above 1 a few take nearly all.
-    scattered : bool, optional
-        Whether the ranks are shuffled over the slot; otherwise page 0 has the first rank.
 
     Returns
     -------
@@ -170,9 +186,6 @@ def zipf(
     >>> zipf(1000, 8, scattered=False)
     array([352,   0, 123,   0,   6,  93,   0, 272], dtype=uint64)
     """
-    pages, dirty, seed = draws.arguments(pages, dirty, seed)
-    exponent = _check.positive("exponent", exponent)
-    scattered = _check.truth("scattered", scattered)
     out = np.empty(dirty, np.uint64)
     with draws.wrapping():
         fill_zipf(draws.key(seed, draws.DRAW), zipf_law(exponent, float(pages)), out)
@@ -181,14 +194,42 @@ def zipf(
     return out
 
 
+@pattern(studied=None)
 def hotset(
     pages: int,
     dirty: int,
     *,
     seed: int = 0,
-    writes: float = 0.9,
-    hot: float = 0.1,
-    place: str = "start",
+    hot: Annotated[
+        float,
+        Option(
+            "Share of the pages that are hot, rounded to whole pages, at least one.",
+            low=0,
+            high=1,
+            unit="share of the slot",
+            label="hot pages",
+        ),
+    ] = 0.1,
+    writes: Annotated[
+        float,
+        Option(
+            "Share of the writes that go to the hot pages; the rest go to the others.  All of them "
+            "where there are no others.",
+            low=0,
+            high=1,
+            unit="share of all",
+            label="writes to them",
+            steps=(0.0, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0),
+        ),
+    ] = 0.9,
+    place: Annotated[
+        str,
+        Option(
+            "Whether the hot pages are the first of the slot or lie anywhere.",
+            words=PLACES,
+            label="where they lie",
+        ),
+    ] = "start",
 ) -> Frames:
     """Draw most frames from a few pages: a share of the writes to a share of the pages.
 
@@ -203,13 +244,6 @@ def hotset(
         Number of frames, 0 or more; they repeat.
     seed : int, optional
         0 … 2^64 - 1; another seed draws other frames.
-    writes : float, optional
-        Share of the writes that go to the hot pages, 0 … 1; the rest go to the others.  All of
-        them where there are no others.
-    hot : float, optional
-        Share of the pages that are hot, 0 … 1, rounded to whole pages, at least one.
-    place : {"start", "spread"}
-        Whether the hot pages are the first of the slot or lie anywhere.
 
     Returns
     -------
@@ -232,10 +266,7 @@ def hotset(
     >>> hotset(1000, 8)
     array([97, 90, 31, 17, 64, 21, 12, 89], dtype=uint64)
     """
-    pages, dirty, seed = draws.arguments(pages, dirty, seed)
-    writes = _check.real("writes", writes, 0, 1)
-    hot_pages = share_of(pages, _check.real("hot", hot, 0, 1))
-    _check.choice("place", place, PLACES)
+    hot_pages = share_of(pages, hot)
     out, key = np.empty(dirty, np.uint64), draws.key(seed, draws.DRAW)
     with draws.wrapping():
         share = writes if hot_pages < pages else 1.0
@@ -245,14 +276,45 @@ def hotset(
     return out
 
 
+@pattern(studied=None)
 def phases(
     pages: int,
     dirty: int,
     *,
     seed: int = 0,
-    number: int = 8,
-    hot: float = 0.1,
-    overlap: float = 0.5,
+    number: Annotated[
+        int,
+        Option(
+            "Number of phases.",
+            low=1,
+            high=2**20,
+            unit="phase",
+            label="phases",
+            steps=tuple(2**power for power in range(9)),
+        ),
+    ] = 8,
+    hot: Annotated[
+        float,
+        Option(
+            "Share of the pages that are hot at a time, rounded to whole pages, at least one.  The "
+            "first phase begins at page 0; after the last page comes page 0 again.",
+            low=0,
+            high=1,
+            unit="share of the slot",
+            label="hot at a time",
+        ),
+    ] = 0.1,
+    overlap: Annotated[
+        float,
+        Option(
+            "Share of the hot pages that stay hot in the next phase, rounded to whole pages.",
+            low=0,
+            high=1,
+            unit="share of them",
+            label="stays hot",
+            steps=(0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0),
+        ),
+    ] = 0.5,
 ) -> Frames:
     """Draw frames from a hot set that moves on through the slot, phase by phase.
 
@@ -267,13 +329,6 @@ def phases(
         Number of frames, 0 or more, evenly divided among the phases; they repeat.
     seed : int, optional
         0 … 2^64 - 1; another seed draws other frames.
-    number : int, optional
-        Number of phases, 1 … 2^20.
-    hot : float, optional
-        Share of the pages that are hot at a time, 0 … 1, rounded to whole pages, at least one.
-        The first phase begins at page 0; after the last page comes page 0 again.
-    overlap : float, optional
-        Share of the hot pages that stay hot in the next phase, 0 … 1, rounded to whole pages.
 
     Returns
     -------
@@ -296,10 +351,8 @@ def phases(
     >>> phases(1000, 8, number=4, overlap=0)
     array([ 13,  97, 127, 190, 265, 231, 386, 317], dtype=uint64)
     """
-    pages, dirty, seed = draws.arguments(pages, dirty, seed)
-    number = _check.integer("number", number, 1, 2**20)
-    size = share_of(pages, _check.real("hot", hot, 0, 1))
-    step = round(size * (1 - _check.real("overlap", overlap, 0, 1))) % pages
+    size = share_of(pages, hot)
+    step = round(size * (1 - overlap)) % pages
     out, key = np.empty(dirty, np.uint64), draws.key(seed, draws.DRAW)
     with draws.wrapping():
         fill_phases(key, np.uint64(size), np.uint64(step), np.uint64(pages), number, out)

@@ -7,13 +7,15 @@ recordings read stay in memory.
 import functools
 import os
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._data import data_file
-from dirtylab.datasets import draws
+from dirtylab._options import Option
+from dirtylab.datasets.declare import pattern
 from dirtylab.datasets.tracefile import Trace, read_within
 
 FITS = ("cut", "exact", "repeat", "tile")
@@ -52,24 +54,43 @@ def recording(name: str) -> Trace:
     return _read(data_file(f"{_FOLDER}/{name}.npz"), None)
 
 
-def located(path: object) -> Path:
+def located(path: str | os.PathLike[str]) -> Path:
     """Return the file that `path` means: a path, or the name of a recording."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path={path!r}: must be a path, not {type(path).__name__}")
     file = Path(path)
     if not file.exists() and str(path) in recordings():
         return data_file(f"{_FOLDER}/{path}.npz")
     return file
 
 
+@pattern(studied=None)
 def trace(
     pages: int,
     dirty: int,
     *,
-    path: str | os.PathLike[str],
+    path: Annotated[
+        str | os.PathLike[str],
+        Option(
+            "A file in a format of :mod:`dirtylab.datasets.tracefile`, or one of "
+            ":func:`recordings`."
+        ),
+    ],
     seed: int = 0,
-    fit: str = "cut",
-    epoch: int | None = None,
+    fit: Annotated[
+        str,
+        Option(
+            "Whether the recording may be longer than `dirty` and is cut, must be just as long, or "
+            'may also be shorter and is repeated.  ``"tile"`` fits any slot and any `dirty`: what '
+            "it keeps is how the recording's pages lie beside each other, not how many they are.  "
+            "Epoch follows epoch, and once all have been replayed they are replayed further up in "
+            "the slot, as if so many such guests lay side by side; a slot that is smaller is "
+            "folded (modulo `pages`).",
+            words=FITS,
+        ),
+    ] = "cut",
+    epoch: Annotated[
+        int | None,
+        Option("Replay that epoch only, counted from 0.", low=0, omitted="all of them"),
+    ] = None,
 ) -> Frames:
     r"""Replay a recording from its beginning.
 
@@ -81,19 +102,9 @@ def trace(
         Size of the slot in 4 KiB pages, 1 … 2^52.
     dirty : int
         Number of frames, 0 or more.
-    path : str or os.PathLike
-        A file in a format of :mod:`dirtylab.datasets.tracefile`, or one of :func:`recordings`.
     seed : int, optional
         0 … 2^64 - 1; nothing is random here.  With ``fit="tile"`` it says at which epoch to
         begin (modulo their number), otherwise every seed gives the same frames.
-    fit : {"cut", "exact", "repeat", "tile"}
-        Whether the recording may be longer than `dirty` and is cut, must be just as long, or may
-        also be shorter and is repeated.  ``"tile"`` fits any slot and any `dirty`: what it keeps is
-        how the recording's pages lie beside each other, not how many they are.  Epoch follows
-        epoch, and once all have been replayed they are replayed further up in the slot, as if so
-        many such guests lay side by side; a slot that is smaller is folded (modulo `pages`).
-    epoch : int, optional
-        Replay that epoch only, from 0.
 
     Returns
     -------
@@ -122,14 +133,13 @@ def trace(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "three.txt")
     ...     _ = path.write_text("7\n0\n7\n")
     ...     trace(8, 5, path=path, fit="repeat")
     array([7, 0, 7, 7, 0], dtype=uint64)
     """
-    pages, dirty, seed = draws.arguments(pages, dirty, seed)
-    _check.choice("fit", fit, FITS)
     file = located(path)
     recorded = _read(file, None if fit == "tile" and file.suffix != ".bitmap" else pages)
     epochs = recorded.epochs
