@@ -124,7 +124,7 @@ class Option:
         return f"{low} … {_bound(self.high)}"
 
     def in_units(self) -> str:
-        """Return what a number may be with its unit, such as ``1 … 8 pages`` or ``0 … 1 of all``."""
+        """Return what a number may be with its unit, such as ``1 … 8 pages``, ``0 … 1 of all``."""
         unit = self.unit.removeprefix("share ") if " of " in self.unit else f"{self.unit}s"
         follows = isinstance(self.high, str) or not self.unit
         return self.allowed() if follows else f"{self.allowed()} {unit}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from dirtylab._check import choice
 from dirtylab.datasets.clusters import clustered
-from dirtylab.datasets.declare import Declaration, Generator, declaration, pattern
+from dirtylab.datasets.declare import Declaration, Generator, declaration, pattern, size
 from dirtylab.datasets.glibc import ORDERS, mailing_list
 from dirtylab.datasets.patterns import random, sequential, strided
 from dirtylab.datasets.skewed import hotset, phases, zipf
@@ -65,11 +65,10 @@ def require(dataset: str, pages: int, dirty: int, options: Mapping[str, Any]) ->
 
     Raises
     ------
-    TypeError, ValueError, MemoryError
+    TypeError, ValueError
         As the generator's; a pattern that declares nothing is known by its options' names alone.
     """
-    found = declared(dataset)
-    found.clean(pages, dirty, found.seed.default, options)
+    declared(dataset).clean(*size(pages, dirty), options)
 
 
 __all__ = [

@@ -49,33 +49,30 @@ class Declaration:
         """Whether it can be drawn without an option, such as a file to read."""
         return not any(option.required for option in self.options)
 
-    def clean(
-        self, pages: object, dirty: object, seed: object, given: Mapping[str, Any]
-    ) -> tuple[int, int, int, dict[str, Any]]:
-        """Return pages, dirty frames, seed and all options, checked.
+    def clean(self, pages: int, dirty: int, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options, checked, for `dirty` frames of a slot.
 
         Raises
         ------
         TypeError, ValueError
             One is unknown, missing, of the wrong kind or out of range; they do not fit together.
-        MemoryError
-            The frames would not fit in this machine's memory.
         """
-        slot = _check.pages(pages, low=1)
-        count = _check.integer("dirty", dirty, 0, 2**56)
-        start = self.seed.check(seed)
-        _check.memory("dirty", count, 8 * count)
         _check.options(self.name, given, [option.name for option in self.options])
-        options = {one.name: self._value(one, given, slot) for one in self.options}
+        options = {one.name: self._value(one, given, pages) for one in self.options}
         if self.require is not None:
-            self.require(slot, count, **options)
-        return slot, count, start, options
+            self.require(pages, dirty, **options)
+        return options
 
     def _value(self, option: Option, given: Mapping[str, Any], pages: int) -> Any:
         value = given.get(option.name, option.default)
         if value is REQUIRED:
             raise TypeError(f"{option.name}: must be given to {self.name}, {option.allowed()}")
         return option.check(value, pages)
+
+
+def size(pages: object, dirty: object) -> tuple[int, int]:
+    """Return pages of a slot and a number of frames, or refuse them."""
+    return _check.pages(pages, low=1), _check.integer("dirty", dirty, 0, 2**56)
 
 
 def pattern(
@@ -108,12 +105,10 @@ def pattern(
         def generator(pages: Any, dirty: Any, *given: Any, **named: Any) -> Frames:
             _check.options(declared.name, named, ("seed", *options))
             told = signature.bind_partial(pages, dirty, *given, **named).arguments
-            pages, dirty, start = (
-                told.pop("pages"),
-                told.pop("dirty"),
-                told.pop("seed", seed.default),
-            )
-            slot, count, start, clean = declared.clean(pages, dirty, start, told)
+            slot, count = size(told.pop("pages"), told.pop("dirty"))
+            start = declared.seed.check(told.pop("seed", seed.default))
+            _check.memory("dirty", count, 8 * count)
+            clean = declared.clean(slot, count, told)
             return function(slot, count, seed=start, **clean)  # type: ignore[arg-type]
 
         generator.declared = declared  # type: ignore[attr-defined]

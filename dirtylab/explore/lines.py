@@ -2,8 +2,8 @@
 
 Measured: 4 structures along 61 numbers of dirty frames take 1 … 5 ms for most patterns, once the
 blocks that a pattern touches are remembered between structures and operations; without that 18 ms
-(sequential) and 84 ms (zipf).  The exact count of a strided pattern takes seconds and is replaced
-by the closed form that the theory itself uses for large slots.
+(sequential) and 84 ms (zipf).  The exact count of a strided pattern takes seconds: theory's quick
+one takes its place.
 """
 
 import functools
@@ -16,10 +16,9 @@ import numpy.typing as npt
 from dirtylab.advice.model import Model
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.controls import Options
-from dirtylab.explore.datasets import most_dirty, refuse, tracked
+from dirtylab.explore.datasets import most_dirty, possible, tracked
 from dirtylab.explore.scale import PAGES, powers_of_two
-from dirtylab.theory import ranges
-from dirtylab.theory.occupancy import Array, occupied
+from dirtylab.theory.occupancy import Array, foretold, occupied_quickly
 from dirtylab.theory.operations import Pattern
 
 POINTS = 61
@@ -27,8 +26,6 @@ POINTS = 61
 AXES = ("dirty", "pages", "length")
 LENGTHS = powers_of_two(1, 2**16)
 """Cluster lengths along that axis."""
-_ALIKE = 2**12
-"""Records of a strided pattern that are still counted one by one."""
 
 
 class Setting(NamedTuple):
@@ -103,25 +100,7 @@ def _occupied(
     dataset: str, pages: int, dirty: bytes, shape: tuple[int, ...], block: int, options: Options
 ) -> Array:
     numbers = np.frombuffer(dirty).reshape(shape)
-    given = dict(options)
-    if dataset == "strided":
-        step = given.get("stride") or min(64, pages)
-        if step > 1 and pages / step > _ALIKE:
-            return _strided(pages, numbers, min(block, pages), step)
-    return occupied(dataset, pages, numbers, block, **given)
-
-
-def _strided(pages: int, dirty: Array, block: int, step: int) -> Array:
-    """Count as if each record were like any other; the whole slot where all of it is dirty."""
-    whole = -(-pages // block)
-    counted = [
-        whole
-        if one >= pages
-        else min(ranges.blocks_if_alike(pages, int(one), block, step, 0), whole)
-        for one in dirty.ravel()
-    ]
-    most = np.minimum(dirty, whole)
-    return np.clip(np.array(counted, float).reshape(dirty.shape), np.minimum(dirty, 1.0), most)
+    return occupied_quickly(dataset, pages, numbers, block, **dict(options))
 
 
 def model_name(structure: str, radix: int) -> str:
@@ -151,6 +130,8 @@ def curves(model: Model, structures: tuple[str, ...], operation: str, setting: S
     axis = places(setting)
     known = [name for name in structures if name in model.structures]
     dataset = tracked(setting.dataset, setting.options).generator
+    if not has_law(setting.dataset, setting.options):
+        known = []
     patterns = [Remembered(dataset, one.pages, one.dirty, one.options) for one in axis.places]
     ns = {
         name: np.concatenate([model.times(name, operation, one) for one in patterns])
@@ -158,6 +139,12 @@ def curves(model: Model, structures: tuple[str, ...], operation: str, setting: S
         if patterns
     }
     return Curves(axis.x, axis.dirty, axis.pages, ns)
+
+
+def has_law(dataset: str, options: Options) -> bool:
+    """Return whether the blocks that a pattern touches are known without measuring."""
+    pattern = tracked(dataset, options)
+    return pattern.generator == "trace" or foretold(pattern.generator, pattern.theory)
 
 
 class Axis(NamedTuple):
@@ -176,7 +163,7 @@ def places(setting: Setting) -> Axis:
         most = most_dirty(setting.dataset, setting.pages, setting.options)
         x = np.unique(np.round(np.geomspace(1, most, POINTS)))
         return Axis(x, x, np.full_like(x, setting.pages), [Place(setting.pages, x, options)])
-    found = [one for one in _candidates(setting) if _possible(setting.dataset, *one[1:])]
+    found = [one for one in _candidates(setting) if possible(setting.dataset, *one[1:])]
     if not found:
         nothing = np.empty(0)
         return Axis(nothing, nothing, nothing, [])
@@ -211,14 +198,6 @@ def with_length(options: Options, length: int) -> Options:
     """Return the options of clusters of that length, as many as the frames make."""
     kept = {name: value for name, value in options if name not in ("length", "clusters")}
     return tuple(sorted({**kept, "length": length}.items()))
-
-
-def _possible(dataset: str, pages: int, dirty: int, options: Options) -> bool:
-    try:
-        refuse(dataset, pages, dirty, options)
-    except (ValueError, IndexError):
-        return False
-    return True
 
 
 def _theory(dataset: str, options: Options) -> Mapping[str, Any]:

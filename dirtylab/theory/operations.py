@@ -25,8 +25,7 @@ from dirtylab.theory.memory import (
     radices_of,
     words_for,
 )
-from dirtylab.theory.occupancy import Array, occupied
-from dirtylab.theory.ranges import sequential_blocks, strided_blocks
+from dirtylab.theory.occupancy import LAWS, Array, Law, occupied
 
 LINE_PAGES = 512
 """Pages whose bits share a cache line of 64 bytes."""
@@ -45,6 +44,11 @@ class Pattern:
     dirty: Array
     options: Options
     _known: dict[int, Array] = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def law(self) -> Law:
+        """Return what theory knows of the dataset."""
+        return LAWS[_check.choice("dataset", self.dataset, LAWS)]
 
     def occupied(self, block: int) -> Array:
         """Return the expected number of blocks touched."""
@@ -188,18 +192,11 @@ def _posted_tree(pattern: Pattern, **_: Any) -> Counted:
 
 def _last_bits(pattern: Pattern, block: int, set_bits: Array) -> Array:
     """Return how many of the set bits are the last of their node: an eighth where chance rules."""
-    exact: dict[str, Callable[..., int]] = {
-        "sequential": sequential_blocks,
-        "strided": strided_blocks,
-    }
-    if pattern.dataset not in exact:
+    law = pattern.law
+    if law.count is None:
         whole = -(-pattern.pages // block)
         return set_bits * (whole // 8) / whole
-    flat = [
-        float(exact[pattern.dataset](pattern.pages, int(one), block, nth=8, **pattern.options))
-        for one in pattern.dirty.ravel()
-    ]
-    return np.array(flat).reshape(pattern.dirty.shape)
+    return law.counted(law.count, pattern.pages, pattern.dirty, block, 8, **pattern.options)
 
 
 COLLECTS: dict[str, Callable[..., Counted]] = {

@@ -15,7 +15,7 @@ MOST_RECORDS = 2**18
 
 
 def sequential_blocks(
-    pages: int, dirty: int, block: int, *, start: int = 0, wrap: bool = True, nth: int = 0
+    pages: int, dirty: int, block: int, nth: int = 0, *, start: int = 0, wrap: bool = True
 ) -> int:
     """Return how many blocks a sequence touches; only each `nth` of a group of so many if given."""
     before_wrap = min(dirty, pages - start)
@@ -25,15 +25,21 @@ def sequential_blocks(
     return count_union((firsts // block, (stops - 1) // block), nth)
 
 
+def stride_of(pages: int, stride: int | None) -> int:
+    """Return the pages from a frame to the next: one in each word where none are given."""
+    return min(64, pages) if stride is None else stride
+
+
 def strided_blocks(
-    pages: int, dirty: int, block: int, *, stride: int | None = None, start: int = 0, nth: int = 0
-) -> int:
+    pages: int, dirty: int, block: int, nth: int = 0, most_records: int = MOST_RECORDS,
+    *, stride: int | None = None, start: int = 0,
+) -> int:  # fmt: skip
     """Return how many blocks a strided pattern touches; only each `nth` of a group if given."""
-    step = min(64, pages) if stride is None else stride
+    step = stride_of(pages, stride)
     if dirty >= pages or step == 1:
-        return sequential_blocks(pages, dirty, block, start=start, nth=nth)
+        return sequential_blocks(pages, dirty, block, nth, start=start)
     records = -(-pages // step)
-    if records > MOST_RECORDS:
+    if records > most_records:
         return blocks_if_alike(pages, dirty, block, step, nth)
     spans = np.concatenate(_strided_pages(pages, dirty, step, start), axis=1)
     return count_union((spans[0] // block, spans[1] // block), nth)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from dirtylab.theory.locality import (
-    REGULAR,
     arrivals_elsewhere,
     boundaries,
     frames_in_runs,
@@ -243,7 +242,7 @@ def _hybrid_collect(subject: Subject, pattern: Pattern) -> Terms:
         {
             **unlearnt("blocks", blocks),
             "blocks after clean ones": boundaries(pattern, LINE_PAGES),
-            "blocks apart": np.where(pattern.dataset in REGULAR, 0.0, blocks),
+            "blocks apart": np.where(pattern.law.regular, 0.0, blocks),
             **decoding.steps,
             **steps,
             **with_tlb("blocks", blocks, TRANSLATED * pattern.occupied(BITMAP_PAGE)),
@@ -336,7 +335,7 @@ def _tree_collect(subject: Subject, pattern: Pattern) -> Terms:
             **unlearnt("inner nodes", inner),
             "partial leaves": partial,
             "leaves after clean ones": boundaries(pattern, radices[0]),
-            "lines apart": np.where(pattern.dataset in REGULAR, 0.0, lines),
+            "lines apart": np.where(pattern.law.regular, 0.0, lines),
             **with_caches("lines", lines, 64 * lines, subject.caches),
             **with_tlb("lines", lines, TRANSLATED * pattern.occupied(BITMAP_PAGE)),
             **_output(subject, distinct),
