@@ -98,17 +98,22 @@ class Option:
             high = None if pages is None else pages - (1 if high.endswith("- 1") else 0)
         return (_ANYTHING[0] if self.low is None else self.low), high
 
-    def read(self, text: str) -> Any:
-        """Return the value that text of the command stands for; a ValueError if there is none."""
-        if self.kind == "bool" and text in (*_YES, *_NO):
-            return text in _YES
+    def read(self, value: Any) -> Any:
+        """Return the value that text of a command or table stands for; ValueError if there is none.
+
+        What is no text is kept, but for a whole number that came as a float.
+        """
+        if not isinstance(value, str):
+            return int(value) if self.kind == "int" and value == value // 1 else value
+        if self.kind == "bool" and value in (*_YES, *_NO):
+            return value in _YES
         if self.kind in ("str", "path"):
-            return text
+            return value
         try:
-            return _number(text) if self.kind in ("int", "float") else guessed(text)
+            return _number(value) if self.kind in ("int", "float") else guessed(value)
         except ValueError:
             pass
-        raise ValueError(f"{self.name}={text!r}: must be {self.allowed()}")
+        raise ValueError(f"{self.name}={value!r}: must be {self.allowed()}")
 
     def allowed(self) -> str:
         """Return what the option may be, in words."""

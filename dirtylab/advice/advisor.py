@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,9 +12,10 @@ from dirtylab import _check
 from dirtylab._units import nbytes_text, ns_text, parse_bytes, parse_seconds
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
+from dirtylab.datasets import require, written
 from dirtylab.theory.crossover import crossings
 from dirtylab.theory.memory import structure_bytes
-from dirtylab.theory.occupancy import Array
+from dirtylab.theory.occupancy import Array, foretold
 from dirtylab.theory.operations import Pattern
 
 POINTS = 60
@@ -44,6 +46,7 @@ class Option(NamedTuple):
 
     structure: str
     insert_ns: float
+    """NaN where the time is not known: it has to be measured."""
     harvest_ns: float
     nbytes: int
     allowed: bool
@@ -53,6 +56,16 @@ class Option(NamedTuple):
     def epoch_ns(self) -> float:
         """Return the time of a whole epoch."""
         return self.insert_ns + self.harvest_ns
+
+    @property
+    def foretold(self) -> bool:
+        """Return whether the model knows its times."""
+        return not math.isnan(self.epoch_ns)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: None for a time that is not known."""
+        facts = {**self._asdict(), "epoch_ns": self.epoch_ns}
+        return {name: value if value == value else None for name, value in facts.items()}
 
 
 class Meeting(NamedTuple):
@@ -80,9 +93,10 @@ class Advice:
     given: bool = False
 
     @property
-    def pick(self) -> str:
-        """Return the structure to take."""
-        return self.ranking[0].structure
+    def pick(self) -> str | None:
+        """Return the structure to take; None where nothing but a measurement tells."""
+        first = self.ranking[0]
+        return first.structure if first.foretold else None
 
     def __str__(self) -> str:
         return "\n".join(_told(self))
@@ -93,7 +107,7 @@ class Advice:
         return {
             "question": self.question._asdict(),
             "pick": self.pick,
-            "ranking": [{**one._asdict(), "epoch_ns": one.epoch_ns} for one in self.ranking],
+            "ranking": [one.as_dict() for one in self.ranking],
             "crossovers": [one._asdict() for one in self.meetings],
             "notes": list(self.notes),
             "own_calibration": self.own_calibration,
@@ -148,21 +162,28 @@ def advise(
     Notes
     -----
     A list is taken to have room for the frames of one epoch.  Cost: some 10 ms.
+
+    Where no law is known of the pattern there are no times and no pick: it has to be measured, and
+    a note says how.
     """
     question = _question(pages, dirty, dataset, options, period, memory_limit)
     chosen, own = (model, False) if model is not None else current_model()
     pattern = _pattern(question)
     options_found = [_option(chosen, name, question, pattern) for name in chosen.structures]
-    ranking = sorted(options_found, key=lambda one: (not one.allowed, one.epoch_ns))
+    ranking = sorted(options_found, key=_place)
     if not ranking[0].allowed:
         least = min(one.nbytes for one in ranking)
         raise ValueError(
             f"memory_limit={memory_limit!r}: no structure is so small; the smallest takes "
             f"{nbytes_text(least)}"
         )
-    meetings = tuple(_meetings(chosen, question, ranking))
+    meetings = tuple(_meetings(chosen, question, ranking)) if ranking[0].foretold else ()
     notes = tuple(_notes(question, ranking, chosen))
     return Advice(question, tuple(ranking), meetings, notes, chosen, own, model is not None)
+
+
+def _place(option: Option) -> tuple[bool, bool, float]:
+    return not option.allowed, not option.foretold, option.epoch_ns if option.foretold else 0.0
 
 
 def _question(
@@ -182,9 +203,7 @@ def _question(
     if dataset == "trace":
         raise ValueError("dataset='trace': has no law; describe it and give the pattern nearest")
     question = Question(dataset, options, size, number, seconds, limit)
-    if dataset == "random" and not options.get("replacement", True) and number > size:
-        raise ValueError(f"dirty={number}: must be within 1 … {size} without replacement")
-    _pattern(question).occupied(1)  # complains about an unknown pattern or option
+    require(dataset, size, number, options)
     return question
 
 
@@ -201,8 +220,11 @@ def _option(model: Model, structure: str, question: Question, pattern: Pattern) 
     capacity = {"capacity": question.dirty} if structure == "list" else {}
     name = "tree" if radix else structure
     nbytes = structure_bytes(name, question.pages, **radix, **capacity)
-    insert = float(model.times(structure, "insert", pattern))
-    harvest = float(model.times(structure, "harvest", pattern))
+    known = foretold(pattern.dataset, pattern.options)
+    insert, harvest = (
+        float(model.times(structure, operation, pattern)) if known else math.nan
+        for operation in ("insert", "harvest")
+    )
     limit = question.memory_limit
     return Option(structure, insert, harvest, nbytes, limit is None or nbytes <= limit)
 
@@ -249,6 +271,9 @@ def _around(middle: float, least: float, most: float) -> Array:
 
 
 def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[str]:
+    if not ranking[0].foretold:
+        yield measured_only(question)
+        return
     first, *others = [one for one in ranking if one.allowed]
     error = model.trial.error.median if model.trial else 0.15
     close = [one.structure for one in others if one.epoch_ns < first.epoch_ns * (1 + error)]
@@ -263,6 +288,15 @@ def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[
     low, high = CALIBRATED_DIRTY
     if not low <= question.dirty <= high:
         yield f"dirty: {question.dirty:,} is outside of what was calibrated, {low:,} … {high:,}"
+
+
+def measured_only(question: Question) -> str:
+    """Return why there are no times, and what gives them."""
+    pattern = written(question.dataset, question.options)
+    return (
+        f"{question.dataset}: measured only, for no law of it is known; dirtylab sweep --datasets "
+        f"{pattern} --pages {question.pages} --dirty {question.dirty} measures it"
+    )
 
 
 def _told(advice: Advice) -> Iterator[str]:
@@ -280,7 +314,7 @@ def _told(advice: Advice) -> Iterator[str]:
         if one.axis == "length":
             way = way.replace("as many", "as long")
         yield f"{one.other} costs as much at {one.at:,.0f} {_AXES[one.axis]} ({way})"
-    if not advice.meetings:
+    if not advice.meetings and advice.pick:
         yield f"no other costs as little within a factor of {REACH:,.0f} in any direction"
     yield from (f"note: {note}" for note in advice.notes)
     yield ""
@@ -295,11 +329,12 @@ def _table(advice: Advice) -> Iterator[str]:
     share = "  of period" if period else ""
     yield f"{'':12}{'insert':>10}{'harvest':>10}{'epoch':>10}{'memory':>12}{share}"
     for one in advice.ranking:
-        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period else ""
+        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period and one.foretold else ""
         over = "" if one.allowed else "  above the memory limit"
         times = "".join(
             f"{ns_text(ns):>10}" for ns in (one.insert_ns, one.harvest_ns, one.epoch_ns)
         )
+        times = times if one.foretold else f"{'measured only':>30}"
         yield f"{one.structure:12}{times}{nbytes_text(one.nbytes):>12}{part}{over}"
 
 

@@ -5,7 +5,7 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING
 
-from dirtylab.measure.sweep_command import choice, numbers_of
+from dirtylab.measure.sweep_command import dataset, numbers_of
 
 if TYPE_CHECKING:
     from dirtylab.advice.calibration import Calibration
@@ -31,7 +31,7 @@ def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     command.add_argument(
         "--dataset",
-        type=choice,
+        type=dataset,
         default=("random", {}),
         metavar="NAME",
         help="pattern, such as clustered:length=64 (default: random)",

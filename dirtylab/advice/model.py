@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from dirtylab import _check
 from dirtylab.advice.trial import Trial
+from dirtylab.datasets import read
 from dirtylab.measure.files import write_text
 from dirtylab.theory.cost import Law, fit
-from dirtylab.theory.occupancy import Array
+from dirtylab.theory.occupancy import Array, foretold
 from dirtylab.theory.operations import Pattern
 from dirtylab.theory.terms import CACHES, Subject, terms
 
@@ -212,24 +213,22 @@ def _pattern_keys(cells: "pd.DataFrame") -> list[str]:
 def pattern_of(row: Mapping[Any, Any]) -> Pattern:
     """Return the pattern of one of :func:`cells_of`'s rows."""
     options = {
-        name[8:]: _plain(value)
+        name[8:]: value
         for name, value in row.items()
         if name.startswith("dataset_") and value not in ("", None) and value == value
     }
-    return Pattern(row["dataset"], int(row["pages"]), np.array(float(row["dirty"])), options)
+    dirty = np.array(float(row["dirty"]))
+    return Pattern(row["dataset"], int(row["pages"]), dirty, read(row["dataset"], options))
 
 
-def _plain(value: Any) -> Any:
-    """Return an option as its generator takes it: numbers may have come back from text."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return value
-    return int(number) if number == int(number) else number
+def _foretold(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
+    """Return for each cell whether there is a law of its pattern."""
+    patterns = [pattern_of(row) for row in cells.to_dict("records")]
+    return np.array([foretold(one.dataset, one.options) for one in patterns], bool)
 
 
 def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
-    """Return the model that explains a sweep best.
+    """Return the model that explains a sweep best; patterns that have no law are left out.
 
     Parameters
     ----------
@@ -242,7 +241,7 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
     laws = {}
     reference_ns = float(table["reference_ns"].median())
     cells = cells_of(table, reference_ns)
-    cells = cells[cells["operation"].isin(MEASURED)]
+    cells = cells[cells["operation"].isin(MEASURED) & _foretold(cells)]
     keys = _pattern_keys(cells)
     known: dict[tuple[Any, ...], Pattern] = {}
     for (structure, operation), group in cells.groupby(["structure", "operation"], sort=False):
@@ -259,11 +258,14 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
 
 
 def errors_on(model: Model, cells: "pd.DataFrame") -> "pd.DataFrame":
-    """Return cells with what the model predicts and its relative error, a share."""
+    """Return cells with what the model predicts and its relative error, a share.
+
+    Both are missing where a pattern has no law: it is measured only.
+    """
     found = cells[cells["structure"].isin(model.structures)].copy()
     found["predicted"] = [
-        float(model.times(row["structure"], row["operation"], pattern_of(row)))
-        for row in found.to_dict("records")
+        float(model.times(row["structure"], row["operation"], pattern_of(row))) if known else np.nan
+        for row, known in zip(found.to_dict("records"), _foretold(found), strict=True)
     ]
     found["error"] = (found["predicted"] / found["ns"] - 1.0).abs()
     return found

@@ -8,7 +8,7 @@ registry when they need it, and the pattern for what it declares; none keeps a l
 from collections.abc import Mapping
 from typing import Any
 
-from dirtylab._check import choice
+from dirtylab import _check
 from dirtylab.datasets.clusters import clustered
 from dirtylab.datasets.declare import Declaration, Generator, declaration, pattern, size
 from dirtylab.datasets.glibc import ORDERS, mailing_list
@@ -39,7 +39,7 @@ __test__ = DATASETS
 
 def declared(name: str) -> Declaration:
     """Return what a pattern of the registry declares; a ValueError lists the names there are."""
-    return declaration(DATASETS[choice("dataset", name, DATASETS)])
+    return declaration(DATASETS[_check.choice("dataset", name, DATASETS)])
 
 
 def free() -> list[str]:
@@ -71,6 +71,38 @@ def require(dataset: str, pages: int, dirty: int, options: Mapping[str, Any]) ->
     declared(dataset).clean(*size(pages, dirty), options)
 
 
+def read(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of a pattern from text, as a command or a table has it.
+
+    Values that are no text are kept, but for a whole number that came as a float.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An unknown pattern or option, or text that is none of its values.
+
+    Examples
+    --------
+    >>> read("clustered", {"length": "64", "overlap": "yes"})
+    {'length': 64, 'overlap': True}
+    """
+    options = {option.name: option for option in declared(dataset).options}
+    _check.options(dataset, given, tuple(options))
+    return {name: options[name].read(value) for name, value in given.items()}
+
+
+def written(dataset: str, options: Mapping[str, Any]) -> str:
+    """Return a pattern as the commands take it.
+
+    Examples
+    --------
+    >>> written("clustered", {"length": 64, "overlap": True})
+    'clustered:length=64,overlap=True'
+    """
+    told = ",".join(f"{name}={value}" for name, value in options.items())
+    return f"{dataset}:{told}" if told else dataset
+
+
 __all__ = [
     "DATASETS",
     "ORDERS",
@@ -83,10 +115,12 @@ __all__ = [
     "pattern",
     "phases",
     "random",
+    "read",
     "require",
     "sequential",
     "strided",
     "studied",
     "trace",
+    "written",
     "zipf",
 ]

@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 
 from dirtylab.advice.meetings import named
 from dirtylab.advice.model import Model
+from dirtylab.datasets import read
 from dirtylab.figures.style import (
     FAINT,
     INK,
@@ -27,7 +28,7 @@ from dirtylab.figures.style import (
 )
 from dirtylab.measure.duel import POSTED, TUNED, Study
 from dirtylab.theory.crossover import Crossover, crossovers
-from dirtylab.theory.occupancy import Array
+from dirtylab.theory.occupancy import Array, foretold
 from dirtylab.theory.operations import Pattern
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def curves_picture(
     words = [named(one, name, against, pages) for name, one in meetings]
     _mark(below, meetings)
     note = "Markers: medians, bars 10-90 %. Diamonds: crossovers with 95 % intervals. "
-    note += "Lines: the cost model." if lines else ""
+    if model is not None:
+        note += "Lines: the cost model." if lines else f"No model of {pattern}: measured only."
     small_print(figure, study.machine, note + " " + "; ".join(words) + ".")
     alt = (
         f"Two log-log panels over the number of dirty frames, {operation} of {pages:,} pages, "
@@ -138,9 +140,11 @@ def _draw_model(
     operation: str,
 ) -> bool:
     """Draw the model's lines; return whether there are any."""
-    known = [name for name in structures if model is not None and name in model.structures]
-    dirty = np.geomspace(group["dirty"].min(), group["dirty"].max(), 120)
     name, options = parse_pattern(pattern)
+    known = [name for name in structures if model is not None and name in model.structures]
+    if not foretold(name, options):
+        known = []
+    dirty = np.geomspace(group["dirty"].min(), group["dirty"].max(), 120)
     along = Pattern(name, pages, dirty, options)
     for structure in known:
         assert model is not None
@@ -152,8 +156,7 @@ def _draw_model(
 def parse_pattern(pattern: str) -> tuple[str, dict[str, Any]]:
     """Return name and options of a pattern such as ``clustered:length=64``."""
     name, _, rest = pattern.partition(":")
-    pairs = [part.split("=") for part in rest.split(",") if part]
-    return name, {key: int(value) for key, value in pairs}
+    return name, read(name, dict(part.split("=", 1) for part in rest.split(",") if part))
 
 
 def _draw_ratio(ax: Axes, group: "pd.DataFrame", name: str, against: str) -> list[Crossover]:

@@ -8,7 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from dirtylab.datasets import DATASETS
+from dirtylab.datasets import DATASETS, drawn
 from dirtylab.datasets.describe import describe
 from dirtylab.figures.style import (
     FAINT,
@@ -23,16 +23,6 @@ from dirtylab.figures.style import (
 from dirtylab.structures import STRUCTURES
 from dirtylab.structures.base import Frames
 
-PATTERNS: dict[str, dict[str, Any]] = {
-    "sequential": {},
-    "random": {},
-    "strided": {"stride": 63},
-    "clustered": {},
-    "zipf": {},
-    "hotset": {},
-    "phases": {},
-}
-"""The patterns shown, and their options."""
 MAP_PAGES, MAP_SIDE, MAP_DIRTY = 2**18, 128, 8_000
 MATRIX_PAGES = 2**20
 MATRIX_DIRTY = (10, 100, 1_000, 10_000, 100_000, 500_000)
@@ -72,11 +62,11 @@ def patterns_picture(
     Parameters
     ----------
     patterns : mapping of str to mapping, optional
-        Name in ``dirtylab.DATASETS`` to options; all synthetic ones when omitted.
+        Name in ``dirtylab.DATASETS`` to options; when omitted, all that need no file.
     dirty : int, optional
         Frames drawn of each.
     """
-    chosen = PATTERNS if patterns is None else patterns
+    chosen = drawn() if patterns is None else patterns
     figure = new_figure(1.6 * len(chosen) + 0.4, 4.3)
     axes = figure.subplots(2, len(chosen), height_ratios=[1.25, 1], squeeze=False)
     told = []
@@ -107,7 +97,7 @@ def reads_of(structure: str, pattern: str, dirty: Sequence[int], pages: int) -> 
     counted = []
     for writes in dirty:
         made = STRUCTURES[structure](pages)
-        made.insert(DATASETS[pattern](pages, writes, **PATTERNS[pattern]))
+        made.insert(DATASETS[pattern](pages, writes, **drawn().get(pattern, {})))
         counted.append(made.operations().words)
     return counted
 
@@ -133,8 +123,9 @@ def draw_reads(
     return [flat, *line]
 
 
-def matrix_picture(patterns: Sequence[str] = tuple(PATTERNS)) -> Picture:
-    """Return both axes in one matrix: structures across, patterns down."""
+def matrix_picture(patterns: Sequence[str] | None = None) -> Picture:
+    """Return both axes in one matrix: structures across, patterns down (all that need no file)."""
+    patterns = tuple(drawn()) if patterns is None else patterns
     figure = new_figure(9, 1.25 * len(patterns) + 1.0)
     axes = figure.subplots(
         len(patterns), len(MATRIX_STRUCTURES), sharex=True, sharey=True, squeeze=False

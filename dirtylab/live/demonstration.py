@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dirtylab._data import data_file
-from dirtylab.datasets import DATASETS
+from dirtylab.datasets import DATASETS, free
 from dirtylab.live._machine import GuestError
 from dirtylab.live.kvm import Guest, KvmRing
 from dirtylab.live.live_arguments import Measured, load
@@ -90,7 +90,7 @@ def _live_or_recorded(name: str, run: Any) -> "pd.DataFrame":
 
 def _written_and_read(pages: int, dirty: int) -> Rows:
     rows = []
-    for dataset in (name for name in DATASETS if name != "trace"):
+    for dataset in free():
         frames = DATASETS[dataset](pages, dirty)
         row: dict[str, Any] = {"dataset": dataset, "written": int(np.unique(frames).size)}
         equal = True

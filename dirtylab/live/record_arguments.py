@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from dirtylab.measure.sweep_command import choice, numbers_of
+from dirtylab.measure.sweep_command import dataset, numbers_of
 
 if TYPE_CHECKING:
     from dirtylab.datasets.tracefile import Trace
@@ -46,7 +46,11 @@ def _add_guest(command: argparse.ArgumentParser) -> None:
     guest.add_argument("--pages", default="2^18", **number, help="of its slot (2^18)")  # type: ignore[arg-type]
     guest.add_argument("--dirty", default="1k", **number, help="writes an epoch (1k)")  # type: ignore[arg-type]
     guest.add_argument(
-        "--dataset", type=choice, default="phases", metavar="NAME", help="such as zipf:exponent=0.9"
+        "--dataset",
+        type=dataset,
+        default="phases",
+        metavar="NAME",
+        help="such as zipf:exponent=0.9",
     )
     guest.add_argument("--tracking", choices=["ring", "log", "manual"], default="ring")
     guest.add_argument("--vcpus", type=int, default=1, metavar="N", help="processors (1)")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._console import Step
-from dirtylab.datasets import DATASETS
+from dirtylab.datasets import DATASETS, studied
 from dirtylab.measure.peers import PEERS, available
 from dirtylab.measure.timing import Sampler, interleave
 from dirtylab.structures import STRUCTURES, Structure
@@ -27,7 +27,6 @@ SAME_JOB = ("bitmap", "tree8", "tree64", "hybrid", "list")
 DENSITIES = (0.00001, 0.0001, 0.001, 0.01, 0.1, 0.3, 0.6, 1.0)
 BATCHES = (100, 10_000, 1_000_000)
 DIRTY = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-PATTERNS = ("random", "sequential", "clustered")
 COPY, SCATTER = "np.copyto", "mask[frames] = True"
 
 Frames = npt.NDArray[np.uint64]
@@ -47,7 +46,7 @@ def cells() -> list[Cell]:
     """Return all that is compared."""
     collect = [Cell("collect", "random", round(PAGES * share)) for share in DENSITIES]
     insert = [Cell("insert", "random", dirty) for dirty in BATCHES]
-    epoch = [Cell("epoch", pattern, dirty) for pattern in PATTERNS for dirty in DIRTY]
+    epoch = [Cell("epoch", pattern, dirty) for pattern in studied() for dirty in DIRTY]
     return collect + insert + epoch
 
 

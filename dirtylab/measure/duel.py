@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dirtylab._data import data_file
+from dirtylab.datasets import read, studied, written
 from dirtylab.measure.files import prepare_folder, write_text
 from dirtylab.measure.sweep import sweep
 
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 POSTED = ("posted-list", "posted-tree", "posted-bitmap")
 TUNED = ("list", "bitmap", "tree8", "tree64", "hybrid")
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
-PATTERNS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("random", {}),
-    ("clustered", {"length": 64}),
-    ("sequential", {}),
-)
 PAGES = (100_000, 1_000_000, 10_000_000, 100_000_000)
 POSTED_UP_TO = 10_000_000
 """Largest slot of the posted structures: their bitmap looks at each page."""
@@ -100,7 +96,7 @@ def record(
         table = sweep(
             structures=part.structures,
             operations=OPERATIONS,
-            datasets=PATTERNS,
+            datasets=list(studied().items()),
             pages=[part.pages],
             dirty=part.dirty,
             repeats=ROUNDS[part.use],
@@ -150,12 +146,13 @@ def wide(table: "pd.DataFrame", use: str) -> "pd.DataFrame":
 
 def pattern_name(row: dict[Any, Any]) -> str:
     """Return a pattern with its options, as in ``clustered:length=64``."""
-    options = [
-        f"{name[8:]}={float(value):g}"
+    dataset = str(row["dataset"])
+    given = {
+        str(name).removeprefix("dataset_"): value
         for name, value in row.items()
         if str(name).startswith("dataset_") and value not in ("", None) and value == value
-    ]
-    return ":".join([str(row["dataset"]), *filter(None, [",".join(options)])])
+    }
+    return written(dataset, read(dataset, given))
 
 
 def measure_now(

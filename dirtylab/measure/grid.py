@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
-from dirtylab.datasets import DATASETS
+from dirtylab.datasets import DATASETS, declared
 from dirtylab.measure.contest import (
     CACHES,
     OPERATIONS,
@@ -181,7 +181,8 @@ def _trouble(cell: Cell) -> str:
         return "more dirty frames than pages"
     try:
         _check.memory("pages", cell.pages, BYTES_A_PAGE * (cell.pages + cell.dirty))
-        tried = cell.dirty if cell.dataset == "trace" else min(cell.dirty, _TRIED_FRAMES)
+        few = min(cell.dirty, _TRIED_FRAMES)
+        tried = few if declared(cell.dataset).free else cell.dirty
         DATASETS[cell.dataset](cell.pages, tried, **dict(cell.options))
     except TypeError as error:  # at any size
         raise TypeError(f"datasets: {cell.dataset}: {error}") from None

@@ -26,7 +26,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     names: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
     command.add_argument("--structures", **names, type=choice, help="default: the five tuned ones")
     command.add_argument("--operations", **names, help="default: insert collect harvest epoch")
-    command.add_argument("--datasets", **names, type=choice, help="default: random")
+    command.add_argument("--datasets", **names, type=dataset, help="default: random")
     numbers: dict[str, Any] = {"nargs": "+", "metavar": "N", "type": numbers_of}
     command.add_argument("--pages", **numbers, help="default: 10M")
     command.add_argument("--dirty", **numbers, help="default: 0.0001 0.001 0.01 0.1")
@@ -89,27 +89,36 @@ def summary(table: "pd.DataFrame") -> str:
     return "\n".join(lines)
 
 
+def dataset(text: str) -> tuple[str, dict[str, Any]]:
+    """Return a pattern and its options from text such as ``clustered:length=64``."""
+    from dirtylab.datasets import DATASETS, read
+
+    name, options = _parts(text)
+    if name not in DATASETS:
+        return choice(text)  # what measures says which there are
+    try:
+        return name, read(name, options)
+    except (ValueError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+
 def choice(text: str) -> tuple[str, dict[str, Any]]:
     """Return name and options from text such as ``tree:radix=16``."""
+    from dirtylab._options import guessed
+
+    name, options = _parts(text)
+    return name, {key: guessed(value) for key, value in options.items()}
+
+
+def _parts(text: str) -> tuple[str, dict[str, str]]:
     name, _, rest = text.partition(":")
-    options: dict[str, Any] = {}
+    options: dict[str, str] = {}
     for part in filter(None, rest.split(",")):
         key, sign, value = part.partition("=")
         if not sign:
             raise argparse.ArgumentTypeError(f"{text!r}: options are written name:key=value,…")
-        options[key] = _value(value)
+        options[key] = value
     return name, options
-
-
-def _value(text: str) -> Any:
-    if text in ("True", "False"):
-        return text == "True"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def numbers_of(text: str) -> list[float]:
