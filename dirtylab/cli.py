@@ -111,6 +111,10 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="folder for samples.csv and machine.json (default: %(default)s)",
     )
     command.add_argument("--repeats", type=_number, default=7, metavar="N", help="rounds (7)")
+    command.add_argument(
+        "--datasets", nargs="+", type=sweep_command.dataset, metavar="NAME",
+        help="patterns of the epochs, such as zipf:exponent=0.9; default: those made for studies",
+    )  # fmt: skip
     command.set_defaults(run=_compare)
 
 
@@ -159,7 +163,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     from dirtylab.measure.comparison import compare_into
 
-    return compare_into(arguments.out, arguments.repeats)
+    return compare_into(arguments.out, arguments.repeats, arguments.datasets)
 
 
 def _complain(command: str, trouble: object, status: int) -> int:

@@ -183,7 +183,8 @@ def advise(
 
 
 def _place(option: Option) -> tuple[bool, bool, float]:
-    return not option.allowed, not option.foretold, option.epoch_ns if option.foretold else 0.0
+    cost = option.epoch_ns if option.foretold else float(option.nbytes)
+    return not option.allowed, not option.foretold, cost
 
 
 def _question(
@@ -294,7 +295,7 @@ def measured_only(question: Question) -> str:
     """Return why there are no times, and what gives them."""
     pattern = written(question.dataset, question.options)
     return (
-        f"{question.dataset}: measured only, for no law of it is known; dirtylab sweep --datasets "
+        f"{question.dataset} has no closed form: measured only; dirtylab sweep --datasets "
         f"{pattern} --pages {question.pages} --dirty {question.dirty} measures it"
     )
 

@@ -4,6 +4,8 @@ import argparse
 import pathlib
 import sys
 
+from dirtylab.measure.sweep_command import dataset
+
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
@@ -24,6 +26,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="N",
         help="slots; default: 100 k … 100 M, 10 minutes",
     )
+    command.add_argument(
+        "--datasets", nargs="+", type=dataset, metavar="NAME",
+        help="patterns, such as zipf:exponent=0.9; default: those made for studies",
+    )  # fmt: skip
     command.set_defaults(run=_run)
 
 
@@ -38,7 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
         _check.integer("pages", size, 1000, 10**9)
     out = pathlib.Path(arguments.out)
     try:
-        duel.record(out, out / "sweeps", sizes, report=_tell)
+        duel.record(out, out / "sweeps", sizes, report=_tell, datasets=arguments.datasets)
     except KeyboardInterrupt:
         _tell(f"dirtylab crossovers: interrupted; finished cells are in {out / 'sweeps'}, the same")
         _tell("command goes on from there")

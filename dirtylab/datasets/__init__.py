@@ -103,6 +103,24 @@ def written(dataset: str, options: Mapping[str, Any]) -> str:
     return f"{dataset}:{told}" if told else dataset
 
 
+def parsed(text: str) -> tuple[str, dict[str, Any]]:
+    """Return a pattern and its options from what :func:`written` gives; errors as :func:`read`.
+
+    Examples
+    --------
+    >>> parsed("clustered:length=64,overlap=yes")
+    ('clustered', {'length': 64, 'overlap': True})
+    """
+    dataset, _, rest = text.partition(":")
+    options = {}
+    for part in filter(None, rest.split(",")):
+        name, sign, value = part.partition("=")
+        if not sign or name in options:
+            raise ValueError(f"{text!r}: options are written name:key=value,…, each once")
+        options[name] = value
+    return dataset, read(dataset, options)
+
+
 __all__ = [
     "DATASETS",
     "ORDERS",
@@ -112,6 +130,7 @@ __all__ = [
     "free",
     "hotset",
     "mailing_list",
+    "parsed",
     "pattern",
     "phases",
     "random",

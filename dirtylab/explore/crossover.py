@@ -20,7 +20,7 @@ from dirtylab.explore.controls import (
     named,
 )
 from dirtylab.explore.crossover_figure import SLIDER_COLOR, CrossoverFigure, Drawn
-from dirtylab.explore.lines import AXES, Setting, at, curves, dirty_in, model_name
+from dirtylab.explore.lines import AXES, Setting, at, curves, dirty_in, has_law, model_name
 from dirtylab.explore.measuring import Asked, Found, Measurement, Works, cells
 from dirtylab.explore.scale import (
     DENSITIES,
@@ -227,9 +227,10 @@ class CrossoverView(View[CrossoverState]):
         setting = self._setting(state)
         if not state.structures:
             raise ValueError("structures: none is shown; tick at least one")
-        if state.x == "length" and state.dataset != "clustered":
+        if state.x == "length" and not datasets.is_option(state.dataset, "length"):
+            others = [repr(name) for name in datasets.names() if datasets.is_option(name, "length")]
             raise ValueError(f"axis=cluster length: pattern {state.dataset!r} has no clusters; "
-                             "choose the pattern 'clustered'")  # fmt: skip
+                             f"choose the pattern {' or '.join(others)}")  # fmt: skip
         datasets.refuse(state.dataset, state.pages, dirty_in(setting, state.pages), state.options)
         names = tuple(model_name(name, state.radix) for name in state.structures)
         lines = curves(self._model, names, state.operation, setting)
@@ -243,6 +244,7 @@ class CrossoverView(View[CrossoverState]):
             lines, looks, stretches, meetings, self._here(setting), state.x, state.pages,
             state.operation, datasets.label(state.dataset, state.options),
             self._points(found, looks), current, self._measured(found, current, stretches, looks),
+            has_law(state.dataset, state.options),
         )  # fmt: skip
         return drawn, found if current else None
 
@@ -319,6 +321,9 @@ class CrossoverView(View[CrossoverState]):
             if model_name(name, self.state.radix) not in self._model.structures
         ]  # fmt: skip
         parts = [f"Lines: cost model, {self._trial()}; fitted on {caption(self._model.machine)}."]
+        if not has_law(self.state.dataset, self.state.options):
+            parts = [f"The pattern {self.state.dataset} has no closed form: measured only."]
+            without = []
         if found is not None:
             parts.append(
                 "Markers: measured here, median of interleaved rounds, bars from the 10th to the "
@@ -419,6 +424,8 @@ def _given_as(state: CrossoverState, word: str) -> CrossoverState:
 
 def _said(drawn: Drawn) -> str:
     """Return what the lines say."""
+    if not drawn.has_law:
+        return f"The pattern {drawn.pattern} has no closed form: measured only; press Measure."
     if not drawn.stretches:
         return "There is no model of these structures: press Measure."
     names = [_name(drawn, stretch.winner) for stretch in drawn.stretches]

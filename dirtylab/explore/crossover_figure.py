@@ -57,6 +57,8 @@ class Drawn(NamedTuple):
     current: bool
     """Whether the points were measured with these sliders."""
     measured: list[Meeting]
+    has_law: bool = True
+    """Whether theory has a law of the pattern."""
 
 
 class CrossoverFigure:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from dirtylab import _check
 from dirtylab.datasets import DATASETS
+from dirtylab.measure.additions import packed
 from dirtylab.measure.contest import OPERATIONS, Cell
 from dirtylab.measure.grid import NAMES
 from dirtylab.theory.memory import structure_bytes
@@ -38,6 +39,8 @@ class Job:
         Samples of each structure in each cell.
     seed : int
         Of frames and of the order of turns.
+    additions : bytes
+        Patterns and structures that the process does not know yet.
     """
 
     structures: tuple[tuple[str, dict[str, Any]], ...]
@@ -45,6 +48,7 @@ class Job:
     cells: tuple[Cell, ...]
     rounds: int = 7
     seed: int = 0
+    additions: bytes = b""
 
     def labels(self) -> tuple[str, ...]:
         """Return a label for each structure: its name, with options where names repeat."""
@@ -131,7 +135,8 @@ def checked(job: Job) -> Job:
     free = free_memory()
     for cell in cells:
         _require_memory(job, cell, free)
-    return dataclasses.replace(job, cells=cells)
+    added = packed((cell.dataset for cell in cells), (name for name, _ in job.structures))
+    return dataclasses.replace(job, cells=cells, additions=added)
 
 
 def needed_bytes(job: Job, cell: Cell) -> int:

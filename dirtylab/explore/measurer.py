@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
 from dirtylab.explore.job import Cancel, Event, Job, Order, Rows, Told
+from dirtylab.measure.additions import register
 from dirtylab.measure.contest import Cell, Contest, Contestant, Plan, Row, label
 
 LEAST_ROUNDS = 3
@@ -84,6 +85,7 @@ class Measurer:
     def _measure(self, order: Order) -> Event:
         """Measure each cell; return how the job ended."""
         job, total = order.job, len(order.job.cells)
+        register(job.additions)
         self._compile(order)
         for index in range(total):
             try:

@@ -18,7 +18,7 @@ from dirtylab.datasets.describe import Description, describe
 from dirtylab.explore import datasets
 from dirtylab.explore.canvas import Canvas, moved, pixels_of, with_small_print
 from dirtylab.explore.controls import Choice, Control, Options, Slider
-from dirtylab.explore.lines import Remembered
+from dirtylab.explore.lines import Remembered, has_law
 from dirtylab.explore.scale import (
     one_two_five,
     pages_label,
@@ -87,6 +87,7 @@ class Touched(NamedTuple):
 
     counted: dict[str, int]
     expected: dict[str, float]
+    """Nothing where theory has no law of the pattern."""
 
 
 class Seen(NamedTuple):
@@ -135,7 +136,9 @@ def _counted(facts: Description) -> dict[str, int]:
 
 
 def _expected(state: PatternState) -> dict[str, float]:
-    """Return what the closed forms say, without any frames."""
+    """Return what the closed forms say, without any frames; nothing where there is none."""
+    if not has_law(state.dataset, state.options):
+        return {}
     tracked = datasets.tracked(state.dataset, state.options)
     number = np.array([float(state.dirty)])
     pattern = Remembered(tracked.generator, state.pages, number, tracked.theory)
@@ -199,13 +202,14 @@ class PatternView(View[PatternState]):
         found = seen(state)
         png = self._canvas.png(self._parts.set(state, found))
         sentence = _sentence(state, found)
-        return Shown(png, pixels_of(self._figure), _alt(state, found, sentence), sentence, _NOTE)
+        alt = _alt(state, found, sentence)
+        return Shown(png, pixels_of(self._figure), alt, sentence, _note(state))
 
     def picture(self) -> Picture:
         """Return the figure as it stands."""
         state = self.state
         found = seen(state)
-        figure, place = with_small_print(_SIZE, _MAP, _NOTE)
+        figure, place = with_small_print(_SIZE, _MAP, _note(state))
         below = float(figure.get_size_inches()[1]) - _SIZE[1]
         others = [moved(one, _SIZE[1], below) for one in (_RUNS, _UNITS)]
         _Parts(*(figure.add_axes(one) for one in (place, *others))).set(state, found)
@@ -218,7 +222,7 @@ class PatternView(View[PatternState]):
         found = seen(self.state)
         rows: list[dict[str, Any]] = [
             {"what": name, "counted": found.touched.counted[name],
-             "closed_form": found.touched.expected[name]}
+             "closed_form": found.touched.expected.get(name)}
             for name in UNITS
         ]  # fmt: skip
         rows += [
@@ -232,15 +236,18 @@ class PatternView(View[PatternState]):
         return {
             "parameters": dataclasses.asdict(self.state),
             "frames": seen(self.state).facts.as_dict(),
-            "method": "counted in the frames drawn; closed form beside",
+            "method": "counted in the frames drawn; closed form beside, where there is one",
         }
 
 
-_NOTE = (
-    "Bars: counted in the frames drawn, the same on any machine and for the same seed. Dashes: "
-    "closed form, without any frames. Map: read like a text from page 0; a dot is darker the more "
-    "of it is dirty."
-)
+def _note(state: PatternState) -> str:
+    dashes = "Dashes: closed form, without any frames."
+    if not has_law(state.dataset, state.options):
+        dashes = f"The pattern {state.dataset} has no closed form: measured only."
+    return (
+        "Bars: counted in the frames drawn, the same on any machine and for the same seed. "
+        f"{dashes} Map: read like a text from page 0; a dot is darker the more of it is dirty."
+    )
 
 
 class _Parts:
@@ -316,8 +323,8 @@ class _Parts:
         for text, count in zip(self._values, counted, strict=True):
             text.set_text(short(count))
             text.set_y(max(count, 1) * 1.4)
-        expected = [found.touched.expected[name] for name in UNITS]
-        self._dashes.set_data(range(len(UNITS)), expected)
+        expected = [found.touched.expected[name] for name in UNITS if found.touched.expected]
+        self._dashes.set_data(range(len(expected)), expected)
         self._title.set_text(datasets.label(state.dataset, ()))
         self._slot.set_text(pages_label(state.pages))
         top = float(10.0 ** np.ceil(np.log10(2.2 * max([*counted, *expected]))))
@@ -361,9 +368,10 @@ def _sentence(state: PatternState, found: Seen) -> str:
 
 
 def _alt(state: PatternState, found: Seen, sentence: str) -> str:
+    expected = found.touched.expected
     touched = "; ".join(
-        f"{name} {found.touched.counted[name]:,} counted, {found.touched.expected[name]:,.0f} by "
-        "closed form"
+        f"{name} {found.touched.counted[name]:,} counted"
+        + (f", {expected[name]:,.0f} by closed form" if expected else "")
         for name in UNITS
     )
     return (

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 
 from dirtylab.advice.meetings import named
 from dirtylab.advice.model import Model
-from dirtylab.datasets import read
+from dirtylab.datasets import parsed
 from dirtylab.figures.style import (
     FAINT,
     INK,
@@ -140,7 +140,7 @@ def _draw_model(
     operation: str,
 ) -> bool:
     """Draw the model's lines; return whether there are any."""
-    name, options = parse_pattern(pattern)
+    name, options = parsed(pattern)
     known = [name for name in structures if model is not None and name in model.structures]
     if not foretold(name, options):
         known = []
@@ -151,12 +151,6 @@ def _draw_model(
         times = model.times(structure, operation, along)
         ax.plot(dirty, times, color=look_of(structure).color, linewidth=1.2, alpha=0.75)
     return bool(known)
-
-
-def parse_pattern(pattern: str) -> tuple[str, dict[str, Any]]:
-    """Return name and options of a pattern such as ``clustered:length=64``."""
-    name, _, rest = pattern.partition(":")
-    return name, read(name, dict(part.split("=", 1) for part in rest.split(",") if part))
 
 
 def _draw_ratio(ax: Axes, group: "pd.DataFrame", name: str, against: str) -> list[Crossover]:
@@ -199,7 +193,7 @@ def _finish_ratio(ax: Axes, against: str) -> None:
 
 
 def _title(operation: str, pattern: str, pages: int) -> str:
-    name, options = parse_pattern(pattern)
+    name, options = parsed(pattern)
     own = "".join(f", {key} {value}" for key, value in options.items())
     words = {"epoch": "Whole epoch (insert, harvest)"}.get(operation, operation.capitalize())
     return f"{words}, {name} frames{own}, {count_label(pages)} pages"

@@ -6,14 +6,14 @@ as in a hypervisor that harvests again and again, but no branch has been seen be
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dirtylab._console import Step
-from dirtylab.datasets import DATASETS, studied
+from dirtylab.datasets import DATASETS, parsed, studied
 from dirtylab.measure.peers import PEERS, available
 from dirtylab.measure.timing import Sampler, interleave
 from dirtylab.structures import STRUCTURES, Structure
@@ -39,20 +39,24 @@ class Cell(NamedTuple):
     operation: str
     """``collect``, ``insert`` or ``epoch``."""
     pattern: str
+    """With its options, as in ``clustered:length=64``."""
     dirty: int
 
 
-def cells() -> list[Cell]:
-    """Return all that is compared."""
+def cells(patterns: Sequence[str] | None = None) -> list[Cell]:
+    """Return all that is compared; epochs on those that studies measure when none are given."""
+    shown = tuple(studied()) if patterns is None else patterns
     collect = [Cell("collect", "random", round(PAGES * share)) for share in DENSITIES]
     insert = [Cell("insert", "random", dirty) for dirty in BATCHES]
-    epoch = [Cell("epoch", pattern, dirty) for pattern in studied() for dirty in DIRTY]
+    epoch = [Cell("epoch", pattern, dirty) for pattern in shown for dirty in DIRTY]
     return collect + insert + epoch
 
 
-def compare(repeats: int, records: list[Record], seed: int = 2016) -> Iterator[Step]:
+def compare(
+    repeats: int, records: list[Record], seed: int = 2016, patterns: Sequence[str] | None = None
+) -> Iterator[Step]:
     """Yield label and action of each cell; an action appends its samples to `records`."""
-    for number, cell in enumerate(cells()):
+    for number, cell in enumerate(cells(patterns)):
         rng = np.random.default_rng([seed, number])
         label = f"{cell.operation} {cell.pattern} {cell.dirty:,}"
         yield label, lambda c=cell, r=rng: records.extend(measure(c, repeats, r))  # type: ignore[misc]
@@ -202,7 +206,8 @@ class _Epoch(_Contest):
 
 def draw(cell: Cell, repeat: int) -> Frames:
     """Return the frames of a round: each has its own where the pattern has a seed."""
-    return DATASETS[cell.pattern](PAGES, cell.dirty, seed=repeat)
+    name, options = parsed(cell.pattern)
+    return DATASETS[name](PAGES, cell.dirty, seed=repeat, **options)
 
 
 def _require(name: str, found: npt.NDArray[Any], expected: Frames) -> None:

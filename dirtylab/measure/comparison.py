@@ -4,9 +4,11 @@ import json
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import run_steps
+from dirtylab.datasets import written
 from dirtylab.measure.compare import COPY, PAGES, SAME_JOB, SCATTER, Record, compare
 from dirtylab.measure.files import prepare_folder, write_text, write_whole
 from dirtylab.measure.machine import caption, describe_machine
@@ -19,7 +21,11 @@ INTERRUPTED = 130
 OURS, PEER = "best of ours", "best peer"
 
 
-def compare_into(out: str | os.PathLike[str], repeats: int) -> int:
+def compare_into(
+    out: str | os.PathLike[str],
+    repeats: int,
+    datasets: Sequence[tuple[str, dict[str, Any]]] | None = None,
+) -> int:
     """Compare, print the ratios, write ``samples.csv`` and ``machine.json`` to the folder `out`.
 
     Parameters
@@ -28,6 +34,8 @@ def compare_into(out: str | os.PathLike[str], repeats: int) -> int:
         Made when missing; its writeability is proved before anything is measured.
     repeats : int
         Rounds of each cell.
+    datasets : sequence of (str, dict), optional
+        Patterns of the epochs; those that studies measure when omitted.
 
     Returns
     -------
@@ -39,11 +47,12 @@ def compare_into(out: str | os.PathLike[str], repeats: int) -> int:
     OutputError
         `out` can't be written.
     """
+    patterns = None if datasets is None else [written(*one) for one in datasets]
     folder = prepare_folder(out)
     records: list[Record] = []
     status = 0
     try:
-        for _ in run_steps(list(compare(repeats, records))):
+        for _ in run_steps(list(compare(repeats, records, patterns=patterns))):
             pass
     except KeyboardInterrupt:
         status = INTERRUPTED

@@ -10,7 +10,7 @@ Kept as ``rounds.csv``, one row a round of a cell and operation, a column of ns 
 import json
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from dirtylab._data import data_file
 from dirtylab.datasets import read, studied, written
 from dirtylab.measure.files import prepare_folder, write_text
+from dirtylab.measure.grid import Choice
 from dirtylab.measure.sweep import sweep
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def record(
     work: str | os.PathLike[str],
     sizes: tuple[int, ...] = PAGES,
     report: Callable[[str], object] | None = None,
+    datasets: Sequence[Choice] | None = None,
 ) -> pathlib.Path:
     """Measure the study and write it to the folder `out`; return that folder.
 
@@ -85,6 +87,8 @@ def record(
         Slots.
     report : callable, optional
         Called with a line before each sweep.
+    datasets : sequence of str or (str, dict), optional
+        Patterns; those that studies measure when omitted.
     """
     import pandas as pd
 
@@ -96,7 +100,7 @@ def record(
         table = sweep(
             structures=part.structures,
             operations=OPERATIONS,
-            datasets=list(studied().items()),
+            datasets=list(studied().items()) if datasets is None else datasets,
             pages=[part.pages],
             dirty=part.dirty,
             repeats=ROUNDS[part.use],

@@ -91,33 +91,25 @@ def summary(table: "pd.DataFrame") -> str:
 
 def dataset(text: str) -> tuple[str, dict[str, Any]]:
     """Return a pattern and its options from text such as ``clustered:length=64``."""
-    from dirtylab.datasets import DATASETS, read
+    from dirtylab.datasets import parsed
 
-    name, options = _parts(text)
-    if name not in DATASETS:
-        return choice(text)  # what measures says which there are
     try:
-        return name, read(name, options)
+        return parsed(text)
     except (ValueError, TypeError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def choice(text: str) -> tuple[str, dict[str, Any]]:
     """Return name and options from text such as ``tree:radix=16``."""
     from dirtylab._options import guessed
 
-    name, options = _parts(text)
-    return name, {key: guessed(value) for key, value in options.items()}
-
-
-def _parts(text: str) -> tuple[str, dict[str, str]]:
     name, _, rest = text.partition(":")
-    options: dict[str, str] = {}
+    options: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         key, sign, value = part.partition("=")
         if not sign:
             raise argparse.ArgumentTypeError(f"{text!r}: options are written name:key=value,…")
-        options[key] = value
+        options[key] = guessed(value)
     return name, options
 
 
