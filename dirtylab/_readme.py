@@ -9,6 +9,7 @@ from dirtylab._data import data_file
 from dirtylab.advice import findings
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.advice.model import Model
+from dirtylab.datasets import DATASETS, declared
 from dirtylab.figures.crossover import crossovers_picture, curves_picture, winner_map_picture
 from dirtylab.figures.live import harvests_picture, maps_picture
 from dirtylab.figures.mailing_list import PICTURES
@@ -40,12 +41,23 @@ def blocks(study: Study) -> dict[str, str]:
         "figure": "\n\n".join(images),
         "runs": f"{mailing_list.markdown_table(study.evidence)}\n\n{machine}",
         "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
+        "patterns": patterns_block(),
         **comparison_blocks(),
         **crossover_blocks(),
         **live_blocks(),
         "lockless": lockless_block(),
         "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
     }
+
+
+def patterns_block() -> str:
+    """Return every pattern with what it draws and the options that it declares."""
+    rows = []
+    for name, generator in DATASETS.items():
+        first, _, _ = (generator.__doc__ or "").strip().partition("\n")
+        options = [f"`{option.name}` ({option.in_units()})" for option in declared(name).options]
+        rows.append([f"`{name}`", first, "; ".join(options)])
+    return lockless_report.table(["pattern", "what it does", "options"], rows, ":-- :-- :--")
 
 
 def comparison_blocks() -> dict[str, str]:

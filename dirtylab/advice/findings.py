@@ -121,7 +121,9 @@ def reasons(study: Study) -> Iterator[str]:
     """Yield why posted and tuned crossovers differ, in numbers of the study."""
     rounds = study.rounds
     slot = int(max(rounds.loc[rounds["posted-bitmap"].notna(), "pages"]))
-    curve = {"pages": slot, "set": "find", "operation": "harvest", "pattern": "random"}
+    patterns = list(rounds["pattern"].unique())
+    pattern = "random" if "random" in patterns else patterns[0]
+    curve = {"pages": slot, "set": "find", "operation": "harvest", "pattern": pattern}
     chosen = rounds[np.logical_and.reduce([rounds[key] == value for key, value in curve.items()])]
     medians = chosen.groupby("dirty").median(numeric_only=True)
     least, most = f"{medians.index[0]:,}", f"{medians.index[-1]:,}"

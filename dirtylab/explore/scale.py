@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from dirtylab._options import one_two_five
+
 Number = TypeVar("Number", int, float)
 
 PAGE_BYTES = 4096
@@ -10,19 +12,6 @@ LEAST_PAGES, MOST_PAGES = 1_000, 2**34
 """Slots that the explorers offer: 4 MiB to 64 TiB of guest memory."""
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY = ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB"))
-
-
-def one_two_five(low: int, high: int) -> tuple[int, ...]:
-    """Return 1, 2, 5, 10, 20, 50 … from `low` to `high`.
-
-    Examples
-    --------
-    >>> one_two_five(10, 300)
-    (10, 20, 50, 100, 200)
-    """
-    digits = len(str(high))
-    steps = (leading * 10**power for power in range(digits) for leading in (1, 2, 5))
-    return tuple(step for step in steps if low <= step <= high)
 
 
 def powers_of_two(low: int, high: int) -> tuple[int, ...]:

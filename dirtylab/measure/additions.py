@@ -18,7 +18,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def packed(datasets: Iterable[str], structures: Iterable[str]) -> bytes:
-    """Return those of the named patterns and structures that are not the package's own.
+    """Return those of the named patterns and structures that are not the package's own, if any.
 
     Raises
     ------
@@ -29,6 +29,8 @@ def packed(datasets: Iterable[str], structures: Iterable[str]) -> bytes:
         "datasets": _added(DATASETS, datasets),
         "structures": _added(STRUCTURES, structures),
     }
+    if not any(found.values()):
+        return b""
     modules = [sys.modules[one.__module__] for part in found.values() for one in part.values()
                if getattr(one, "__module__", "") in sys.modules]  # fmt: skip
     for module in modules:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab.measure.additions import packed, register
 from dirtylab.measure.clock import python_step
 from dirtylab.measure.contest import Cell, Contest, Plan, Row, label
 from dirtylab.measure.grid import Choice, Grid, build
@@ -211,6 +212,12 @@ def measure(task: Task, ticket: str = "") -> Done:
     return Done(rows, this_machine())
 
 
+def measure_added(sent: bytes, task: Task, ticket: str) -> Done:
+    """As :func:`measure`, with what was registered at run time where the sweep was asked for."""
+    register(sent)
+    return measure(task, ticket)
+
+
 def this_machine() -> dict[str, Any]:
     """Return a short name of this machine, and the facts."""
     facts = {**describe_machine(), "clock_step_ns": python_step()}
@@ -300,7 +307,11 @@ def _run_elsewhere(
 
 
 def _submit(executor: concurrent.futures.Executor, task: Task) -> "concurrent.futures.Future[Done]":
-    return executor.submit(measure, task, uuid.uuid4().hex)
+    ticket = uuid.uuid4().hex
+    names = (one.structure for one in task.plan.contestants)
+    if sent := packed([task.cell.dataset], names):
+        return executor.submit(measure_added, sent, task, ticket)
+    return executor.submit(measure, task, ticket)
 
 
 def _weight(task: Task) -> float:

@@ -1,0 +1,416 @@
+"""What is registered at run time is everywhere: tables, commands, figures, views, documents.
+
+Each test takes :class:`Additions`, structures and patterns that the package does not know, and
+looks for them in one place.
+"""
+
+import argparse
+import concurrent.futures
+import importlib
+import inspect
+import json
+import multiprocessing
+import pkgutil
+import time
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from sweeping import pretend
+
+import dirtylab
+from dirtylab import DATASETS, STRUCTURES, _readme, advise, cli, datasets, describe, explore
+from dirtylab._options import Option, options_of
+from dirtylab.advice.calibration import shipped_model
+from dirtylab.advice.model import cells_of, errors_on, fit_model
+from dirtylab.datasets.tracefile import Trace
+from dirtylab.figures.crossover import curves_picture
+from dirtylab.figures.patterns import matrix_picture, patterns_picture
+from dirtylab.live.store import write_trace
+from dirtylab.measure import compare, comparison, duel
+from dirtylab.measure import sweep as sweeping
+from dirtylab.theory.occupancy import LAWS, Law, occupied
+
+ONLY = "measured only"
+PAGES, DIRTY = 4096, 100
+OPTIONS = {"walk": {"step": 3}}
+"""Options of patterns added that are not the usual ones."""
+
+
+class Additions(NamedTuple):
+    """What is registered beside the package's own."""
+
+    structures: Mapping[str, Callable[..., Any]]
+    datasets: Mapping[str, Callable[..., Any]]
+
+    def patterns(self) -> list[tuple[str, dict[str, Any], str]]:
+        """Return name, options, and both as a command takes them."""
+        return [
+            (name, OPTIONS[name], datasets.written(name, OPTIONS[name])) for name in self.datasets
+        ]
+
+
+def walk(pages: int, dirty: int, *, seed: int = 0, step: int = 1) -> np.ndarray:
+    """Go up to `step` pages up or down from each frame to the next."""
+    moves = np.random.default_rng(seed).integers(-step, step, dirty, endpoint=True)
+    return (np.cumsum(moves) % pages).astype(np.uint64)
+
+
+@datasets.pattern()
+def declared_walk(
+    pages: int,
+    dirty: int,
+    *,
+    seed: int = 0,
+    step: Annotated[int, Option("Pages of a step, at most.", low=1, high=9, unit="page")] = 1,
+) -> np.ndarray:
+    """Go up to `step` pages up or down from each frame to the next.
+
+    Parameters
+    ----------
+    pages, dirty, seed : int
+        As of any pattern.
+
+    Returns
+    -------
+    numpy.ndarray
+    """
+    return walk(pages, dirty, seed=seed, step=step)
+
+
+@pytest.fixture(
+    params=[Additions({}, {"walk": walk}), Additions({}, {"walk": declared_walk})],
+    ids=["a plain function", "a declared one"],
+)
+def added(request, monkeypatch):
+    """Register what is added."""
+    for registry, more in ((STRUCTURES, request.param.structures), (DATASETS, request.param[1])):
+        for name, made in more.items():
+            monkeypatch.setitem(registry, name, made)
+    return request.param
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """Let sweeps pretend to measure; each structure takes longer than the one before it."""
+
+    def measure(task):
+        done = pretend(task)
+        order = {one.structure: place for place, one in enumerate(task.plan.contestants)}
+        for row in done.rows:
+            row["ns"] *= 1 + order[row["structure"]]
+        return done
+
+    monkeypatch.setattr(sweeping, "measure", measure)
+
+
+# --- tables and commands --------------------------------------------------------------------------
+
+
+def test_every_command_that_takes_a_pattern_takes_it(added):
+    found = [one for one in arguments(cli.build_parser()) if one.dest in ("dataset", "datasets")]
+    assert len(found) >= 5  # sweep, compare, crossovers, advise, record
+    for name, options, text in added.patterns():
+        for argument in found:
+            assert argument.type(text) == (name, options)
+            with pytest.raises(argparse.ArgumentTypeError, match="stride: unknown option of"):
+                argument.type(f"{name}:stride=2")
+            with pytest.raises(argparse.ArgumentTypeError, match="step='x': must be"):
+                argument.type(f"{name}:step=x")
+
+
+def arguments(parser):
+    """Yield all arguments of a parser and of its commands."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action.choices, Mapping):
+            for command in action.choices.values():
+                yield from arguments(command)
+
+
+def test_a_sweep_measures_it(added, tmp_path, capsys):
+    for name, options, text in added.patterns():
+        command = ["sweep", "--structures", "list", "bitmap", "--datasets", text, "--pages", "4096"]
+        end = ["--dirty", "64", "--repeats", "2", "--out", str(tmp_path / name)]
+        assert cli.main([*command, *end]) == 0
+        table = pd.read_csv(tmp_path / name / "samples.csv")
+        assert set(table["dataset"]) == {name}
+        for option, value in options.items():
+            assert set(table[f"dataset_{option}"]) == {value}
+        assert name in capsys.readouterr().out
+
+
+def test_a_sweep_on_other_machines_measures_it(added):
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as executor:
+        for name, options, _ in added.patterns():
+            table = dirtylab.sweep(
+                structures=["bitmap"], operations=["epoch"], datasets=[(name, options)],
+                pages=[PAGES], dirty=[DIRTY], repeats=2, executor=executor,
+            )  # fmt: skip
+            assert set(table["dataset"]) == {name}
+
+
+def test_the_comparison_has_it(added, monkeypatch, tmp_path, capsys):
+    for name, small in {"PAGES": 4097, "DENSITIES": (0.5,), "BATCHES": (9,), "DIRTY": (9,)}.items():
+        monkeypatch.setattr(compare, name, small)
+    assert {cell.pattern for cell in compare.cells()} >= set(added.datasets)
+    for _, _, text in added.patterns():
+        command = ["compare", "--repeats", "2", "--out", str(tmp_path), "--datasets", text]
+        assert cli.main(command) == 0
+        records, _ = comparison.load(tmp_path)
+        assert {one["pattern"] for one in records if one["operation"] == "epoch"} == {text}
+        assert text in capsys.readouterr().out
+
+
+def small_study(monkeypatch):
+    for name, small in {
+        "PER_DECADE": 2, "ROUNDS": {"find": 3, "try": 2}, "MAP_PAGES": 10_000,
+        "MAP_LENGTHS": (1, 16), "MAP_DENSITIES": (0.01, 0.1),
+    }.items():  # fmt: skip
+        monkeypatch.setattr(duel, name, small)
+
+
+def test_the_crossover_study_has_it_and_says_that_no_line_is_drawn(
+    added, pretended, monkeypatch, tmp_path, capsys
+):
+    small_study(monkeypatch)
+    command = ["crossovers", "--pages", "10000", "--out"]
+    assert cli.main([*command, str(tmp_path / "usual")]) == 0
+    study = duel.load(tmp_path / "usual")
+    assert set(study.rounds["pattern"]) >= {"random", *added.datasets}
+    for name, _, text in added.patterns():
+        assert cli.main([*command, str(tmp_path / name), "--datasets", text]) == 0
+        study = duel.load(tmp_path / name)
+        assert set(study.rounds["pattern"]) == {text}
+        assert text in capsys.readouterr().out
+        model = shipped_model()
+        study = study._replace(machine=model.machine)
+        drawn = curves_picture(study, pattern=text, pages=10_000, model=model)
+        assert ONLY in " ".join(one.get_text() for one in drawn.figure.texts)
+
+
+def test_advice_lists_every_structure_and_says_why_there_are_no_times(added, capsys):
+    for name, options, text in added.patterns():
+        advice = advise(10**6, 1000, name, **options)
+        usual = advise(10**6, 1000)
+        assert advice.pick is None
+        assert {one.structure for one in advice.ranking} == {one.structure for one in usual.ranking}
+        assert {one.structure: one.nbytes for one in advice.ranking} == {
+            one.structure: one.nbytes for one in usual.ranking
+        }
+        assert ONLY in str(advice)
+        command = ["advise", "--pages", "1000000", "--dirty", "1000", "--dataset", text]
+        assert cli.main(command) == 0
+        assert f"--datasets {text}" in capsys.readouterr().out
+        assert cli.main([*command, "--json", "--period", "1s"]) == 0
+        found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+        assert found["pick"] is None
+        assert any(ONLY in note for note in found["notes"])
+
+
+def test_a_calibration_leaves_what_has_no_closed_form_to_measurement(added, pretended):
+    for name, options, _ in added.patterns():
+        table = dirtylab.sweep(
+            structures=["list", "bitmap"], operations=["insert", "harvest"], pages=[30_000],
+            datasets=["random", (name, options)], dirty=np.geomspace(10, 9000, 12).astype(int),
+            repeats=3,
+        )  # fmt: skip
+        alone = fit_model(table[table["dataset"] == "random"], shipped_model().machine)
+        model = fit_model(table, shipped_model().machine)
+        assert model.predict("list", "insert", "random", 10**6, [99]) == alone.predict(
+            "list", "insert", "random", 10**6, [99]
+        )
+        errors = errors_on(model, cells_of(table))
+        assert set(errors[errors["predicted"].isna()]["dataset"]) == {name}
+        assert not errors[errors["dataset"] == "random"]["error"].isna().any()
+
+
+def test_it_is_recorded_and_described_like_any(added, tmp_path, capsys):
+    for name, options, _ in added.patterns():
+        frames = DATASETS[name](PAGES, DIRTY, seed=1, **options)
+        assert describe(frames, PAGES).distinct == np.unique(frames).size
+        write_trace(tmp_path / "its.npz", Trace(PAGES, (frames,), (1,), {"name": name}))
+        assert cli.main(["trace", "info", str(tmp_path / "its.npz")]) == 0
+        assert name in capsys.readouterr().out
+
+
+# --- figures and documents ------------------------------------------------------------------------
+
+
+def test_the_figures_of_patterns_draw_it(added):
+    for picture in (patterns_picture(dirty=500), matrix_picture()):
+        assert all(name in picture.alt for name in added.datasets)
+
+
+def test_the_readme_lists_it_with_its_options(added):
+    block = _readme.patterns_block()
+    for name, options, _ in added.patterns():
+        row = next(line for line in block.splitlines() if line.startswith(f"| `{name}` |"))
+        assert all(f"`{option}`" in row for option in options)
+
+
+def test_studies_of_real_dirty_pages_take_it(added):
+    assert set(added.datasets) <= set(datasets.free())
+
+
+# --- views ----------------------------------------------------------------------------------------
+
+
+def view_of(function, **parameters):
+    view = function(**parameters).view
+    view.redraw = lambda: None
+    return view
+
+
+@pytest.mark.parametrize("axis", ["dirty", "pages"])
+def test_the_crossover_explorer_offers_it_without_lines(added, axis):
+    for name, options, _ in added.patterns():
+        view = view_of(explore.crossovers, dataset=name, x=axis, **options)
+        shown = view.draw()
+        assert name in choices(view)["dataset"]
+        assert set(options) <= set(choices(view))
+        assert ONLY in shown.sentence
+        assert ONLY in shown.note
+        assert ONLY in view.picture().alt
+        assert not len(view.table())
+        view.change("dataset", "random")
+        assert ONLY not in view.draw().sentence
+
+
+def test_an_axis_that_it_does_not_have_is_refused(added):
+    for name in added.datasets:
+        with pytest.raises(ValueError, match=f"pattern '{name}' has no clusters; .*'clustered'"):
+            view_of(explore.crossovers, dataset=name, x="length").draw()
+
+
+def test_the_pattern_explorer_counts_it(added):
+    for name, options, _ in added.patterns():
+        view = view_of(explore.patterns, dataset=name, pages=PAGES, dirty=DIRTY, **options)
+        shown = view.draw()
+        assert ONLY in shown.note
+        assert name in choices(view)["dataset"]
+        table = view.table()
+        frames = DATASETS[name](PAGES, DIRTY, **options)
+        assert table.set_index("what")["counted"]["pages"] == np.unique(frames).size
+        assert table["closed_form"].isna().all()
+        assert view.picture().alt
+        for option, values in choices(view).items():
+            if option in options:
+                for value in values:
+                    view.change(option, value)
+                    view.draw()
+
+
+def choices(view):
+    """Return the values that each control of a view offers."""
+    return {
+        one.name: getattr(one, "steps", None) or getattr(one, "words", ())
+        for one in view.controls()
+    }
+
+
+@pytest.mark.parametrize("function", [explore.memory, explore.anatomy, explore.vcpus])
+def test_other_views_are_drawn_beside_it(added, function):
+    assert view_of(function).draw().png
+
+
+def test_the_process_that_measures_is_sent_it(added):
+    for name, options, _ in added.patterns():
+        view = view_of(
+            explore.crossovers, dataset=name, pages=PAGES, dirty=DIRTY, rounds=2,
+            structures=("bitmap", "tree"), operation="epoch", **options,
+        )  # fmt: skip
+        view.act("measure")
+        end = time.monotonic() + 120
+        while view.progress().running and time.monotonic() < end:
+            time.sleep(0.1)
+        assert view.progress().message.startswith("measured ")
+        assert len(view.table()) > 10
+        assert view.picture().alt
+
+
+# --- what theory has a law of ---------------------------------------------------------------------
+
+
+def test_a_law_gives_lines_and_a_pick(added, monkeypatch):
+    def blocks(pages, dirty, block, *, step=1):
+        return np.minimum(np.sqrt(dirty) * step, pages) / block + 1.0
+
+    for name, options, _ in added.patterns():
+        monkeypatch.setitem(LAWS, name, Law(blocks))
+        assert occupied(name, 10**6, [100, 400], 1, step=2).tolist() == [21.0, 41.0]
+        assert advise(10**6, 1000, name, **options).pick
+        shown = view_of(explore.crossovers, dataset=name, **options).draw()
+        assert ONLY not in shown.sentence + shown.note
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_knows_its_patterns_options_by_the_same_defaults(name):
+    law = LAWS[name]
+    own = {one.name: one.default for one in options_of(law.blocks or law.count)}
+    generators = {one.name: one.default for one in datasets.declared(name).options}
+    for option in set(law.options) - {"frames"}:  # of a trace: what has been read
+        assert own[option] == generators[option], option
+
+
+def test_a_pattern_whose_option_the_law_does_not_know_is_measured_only():
+    assert advise(10**6, 1000, "mailing-list").pick
+    assert advise(10**6, 1000, "mailing-list", order="sequential").pick is None
+
+
+# --- declarations ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_documentation_shows_each_option_with_type_bounds_and_default(name):
+    generator = DATASETS[name]
+    text = " ".join(generator.__doc__.split())
+    options = datasets.declared(name).options
+    assert {one.name for one in options} == set(inspect.signature(generator).parameters) - {
+        "pages", "dirty", "seed",
+    }  # fmt: skip
+    for option in options:
+        assert option.meaning
+        assert option.kind
+        entry = " ".join(option.paragraph().split())
+        assert entry in text
+        assert option.usually() in entry.replace("When", "when").replace("Must", "must")
+        bounds = option.in_units()
+        number = option.kind in ("int", "float")
+        assert not number or bounds[1:] in entry, bounds
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (0, ValueError, "step=0: must be 1 … 9"),
+        (10, ValueError, "step=10: must be 1 … 9"),
+        (2.0, TypeError, "step=2.0: must be an integer, not float"),
+        (None, TypeError, "step=None: must be an integer"),
+    ],
+)
+def test_what_a_pattern_declares_is_checked_before_it_draws(value, error, message, monkeypatch):
+    monkeypatch.setitem(DATASETS, "walk", declared_walk)
+    with pytest.raises(error, match=message):
+        DATASETS["walk"](64, 5, step=value)
+    with pytest.raises(error, match=message):
+        explore.patterns(dataset="walk", step=value)
+    with pytest.raises(error, match=message):
+        advise(640, 5, "walk", step=value)
+
+
+def test_no_module_keeps_a_list_of_patterns():
+    names, kept = set(DATASETS), []
+    for module in pkgutil.walk_packages(dirtylab.__path__, "dirtylab."):
+        if module.name == "dirtylab.__main__":
+            continue
+        for name, value in vars(importlib.import_module(module.name)).items():
+            registry = value is DATASETS or value is LAWS or name == "__all__"
+            if isinstance(value, tuple | list | set | frozenset | Mapping) and not registry:
+                words = {one for one in value if isinstance(one, str)}
+                if len(words & names) > 2:
+                    kept.append(f"{module.name}.{name}")
+    assert not kept
