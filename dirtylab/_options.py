@@ -217,6 +217,8 @@ def _number(text: str) -> int | float:
 
 
 def _bound(high: float | str) -> str:
-    if isinstance(high, int) and high > 2**16 and high & (high - 1) == 0:
-        return f"2^{high.bit_length() - 1}"
+    if isinstance(high, int) and high > 2**16:
+        for less, end in ((0, ""), (1, " - 1")):
+            if (high + less).bit_count() == 1:
+                return f"2^{(high + less).bit_length() - 1}{end}"
     return high if isinstance(high, str) else f"{high:g}"

@@ -182,86 +182,39 @@ def require_room(
 
 @pattern(require_room, studied={"length": 64}, place=3)
 def clustered(
-    pages: int,
-    dirty: int,
-    *,
-    seed: int = 0,
-    length: Annotated[
-        int | None,
-        Option(
-            "Pages in a cluster, on average.",
-            low=1,
-            high=2**52,
-            unit="page",
-            omitted="what makes `dirty` frames of so many clusters",
-            label="cluster length",
-            steps=tuple(2**power for power in range(21)),
-        ),
-    ] = None,
-    clusters: Annotated[
-        int | None,
-        Option(
-            "Number of clusters; those that `dirty` frames do not reach take no room.",
-            low=1,
-            high=2**52,
-            steps=one_two_five(1, 10**7),
-            omitted="what `dirty` frames of `length` make, or the square root of `dirty`",
-        ),
-    ] = None,
-    lengths: Annotated[
-        str,
-        Option(
-            "Whether each page of a cluster is as likely as any other to be its last, or all "
-            "clusters are equally long (the last one may be cut; without `length` they differ by "
-            "a page at most).",
-            words=LENGTHS,
-            label="their lengths",
-        ),
-    ] = "geometric",
-    spread: Annotated[
-        float,
-        Option(
-            "Share of the slot in which the clusters lie, from page 0 on; at least one page.",
-            low=0,
-            high=1,
-            unit="share of the slot",
-            label="within the first",
-        ),
-    ] = 1.0,
-    overlap: Annotated[
-        bool,
-        Option(
-            "Whether clusters may overlap; then each starts anywhere, and one that reaches the end "
-            "of its share of the slot goes on at page 0.  Otherwise they may touch."
-        ),
-    ] = False,
-) -> Frames:
+    pages: int, dirty: int, *, seed: int = 0,
+    length: Annotated[int | None, Option(
+        "Pages in a cluster, on average.", low=1, high=2**52, unit="page",
+        omitted="what makes `dirty` frames of so many clusters",
+        label="cluster length", steps=tuple(2**power for power in range(21)),
+    )] = None,
+    clusters: Annotated[int | None, Option(
+        "Number of clusters; those that `dirty` frames do not reach take no room.",
+        low=1, high=2**52, steps=one_two_five(1, 10**7),
+        omitted="what `dirty` frames of `length` make, or the square root of `dirty`",
+    )] = None,
+    lengths: Annotated[str, Option(
+        "Whether each page of a cluster is as likely as any other to be its last, or all clusters "
+        "are equally long (the last one may be cut; without `length` they differ by a page at "
+        "most).",
+        words=LENGTHS, label="their lengths",
+    )] = "geometric",
+    spread: Annotated[float, Option(
+        "Share of the slot in which the clusters lie, from page 0 on; at least one page.",
+        low=0, high=1, unit="share of the slot", label="within the first",
+    )] = 1.0,
+    overlap: Annotated[bool, Option(
+        "Whether clusters may overlap; then each starts anywhere, and one that reaches the end of "
+        "its share of the slot goes on at page 0.  Otherwise they may touch.",
+    )] = False,
+) -> Frames:  # fmt: skip
     """Draw runs of neighbouring frames that lie anywhere in the slot.
 
     It stands for a guest that writes objects of several pages, buffers, huge pages or files: the
     neighbour of a dirty page is likely to be dirty.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more.  One cluster is written after the other, each in ascending
-        order, and all again from the first when there are not enough of them.
-    seed : int, optional
-        0 … 2^64 - 1; another seed draws other frames.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range; the clusters do not fit.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    One cluster is written after the other, each in ascending order, and all again from the first
+    when there are not enough of them.
 
     Notes
     -----

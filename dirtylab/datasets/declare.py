@@ -9,6 +9,7 @@ of its signature, and it checks them itself.
 import dataclasses
 import functools
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -26,6 +27,26 @@ Require = Callable[..., None]
 COMMON = ("pages", "dirty", "seed")
 """Arguments of every generator."""
 _SEED = Option(low=0, high=2**64 - 1, name="seed", kind="int", default=0)
+_GIVEN = """Parameters
+----------
+pages : int
+    Size of the slot in 4 KiB pages, 1 … 2^52.
+dirty : int
+    Number of frames, 0 or more.
+seed : int, optional
+    {}; where something is random, another seed draws other frames."""
+_GIVES = """Returns
+-------
+numpy.ndarray
+    Shape ``(dirty,)``, uint64, frames in arrival order.
+
+Raises
+------
+TypeError, ValueError
+    An argument is of the wrong kind or out of range; they do not fit together.
+MemoryError
+    The frames would not fit in this machine's memory."""
+_RAISES = "Raises\n------\n"
 _AS_IS: Mapping[str, Any] = types.MappingProxyType({})
 
 
@@ -120,10 +141,16 @@ def pattern(
 
 
 def documented(text: str, declared: Declaration) -> str:
-    """Return a generator's documentation with its options among the parameters."""
-    entries = "\n".join(option.paragraph() for option in declared.options)
-    head, returns, rest = inspect.cleandoc(text).partition("\n\nReturns\n")
-    return f"{head}\n{entries}{returns}{rest}".replace("\n\n\n", "\n\n")
+    """Return a generator's documentation with its options and what is true of all generators.
+
+    Errors that it names itself are kept; parameters and what is returned are made anew.
+    """
+    head, *sections = re.split(r"\n\n(?=\w+\n---+\n)", inspect.cleandoc(text))
+    given = _GIVEN.format(declared.seed.allowed())
+    given = "\n".join([given, *(option.paragraph() for option in declared.options)])
+    raised = [one.removeprefix(_RAISES) for one in sections if one.startswith(_RAISES)]
+    rest = [one for one in sections if not one.startswith((_RAISES, "Parameters", "Returns"))]
+    return "\n\n".join([head, given, "\n".join([_GIVES, *raised]), *rest]) + "\n"
 
 
 def plain(signature: inspect.Signature, function: Callable[..., Any]) -> inspect.Signature:

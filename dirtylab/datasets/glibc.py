@@ -127,27 +127,9 @@ def mailing_list(
 ) -> Frames:
     """Draw the frames that the posted program of 2016 drew, bit for bit, on any platform.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of draws, 0 or more.  Draws repeat: 10,000,000 of 10,000,000 pages touch 6,319,304.
-    seed : int, optional
-        What ``srand`` is given; ``pages + dirty``, as posted, when omitted.  Its low 32 bits
-        count, and 0 acts as 1.  A sequence has none.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is no integer or out of range; a sequence longer than the slot.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    Draws repeat: 10,000,000 of 10,000,000 pages touch 6,319,304.  The seed is what ``srand`` is
+    given, ``pages + dirty``, as posted, when omitted; its low 32 bits count, and 0 acts as 1.  A
+    sequence has none.
 
     Notes
     -----

@@ -64,37 +64,13 @@ def require_enough(pages: int, dirty: int, *, replacement: bool) -> None:
 
 @pattern(require_enough, place=1)
 def random(
-    pages: int,
-    dirty: int,
-    *,
-    seed: int = 0,
+    pages: int, dirty: int, *, seed: int = 0,
     replacement: Annotated[bool, Option("Whether a frame may come again.", label="repeats")] = True,
-) -> Frames:
+) -> Frames:  # fmt: skip
     """Draw frames from anywhere in the slot, each page as likely as any other.
 
     It stands for a guest that updates a large hash table or database in memory, where a page
     says nothing about the next.
-
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more; at most `pages` without replacement.
-    seed : int, optional
-        0 … 2^64 - 1; another seed draws other frames.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range.
-    MemoryError
-        The frames would not fit in this machine's memory.
 
     Notes
     -----
@@ -125,45 +101,19 @@ def require_room(pages: int, dirty: int, *, start: int, wrap: bool) -> None:
 
 @pattern(require_room, place=0)
 def sequential(
-    pages: int,
-    dirty: int,
-    *,
-    seed: int = 0,
-    start: First = 0,
-    wrap: Annotated[
-        bool,
-        Option(
-            "Whether page 0 follows the last page, as often as need be.  Otherwise the slot must "
-            "have `dirty` pages from `start` on.",
-            label="goes round",
-        ),
-    ] = True,
-) -> Frames:
+    pages: int, dirty: int, *, seed: int = 0, start: First = 0,
+    wrap: Annotated[bool, Option(
+        "Whether page 0 follows the last page, as often as need be.  Otherwise the slot must have "
+        "`dirty` pages from `start` on.",
+        label="goes round",
+    )] = True,
+) -> Frames:  # fmt: skip
     """Give one frame after the other.
 
     It stands for a guest that fills a buffer, zeroes fresh memory or reads a file into its page
     cache.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more.
-    seed : int, optional
-        0 … 2^64 - 1; nothing is random here, every seed gives the same frames.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range; no room without a wrap.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    Nothing is random here: every seed gives the same frames.
 
     Notes
     -----
@@ -181,49 +131,19 @@ def sequential(
 
 @pattern(studied=None, drawn={"stride": 63}, place=2)
 def strided(
-    pages: int,
-    dirty: int,
-    *,
-    seed: int = 0,
-    stride: Annotated[
-        int | None,
-        Option(
-            "Pages from a frame to the next.",
-            low=1,
-            high="pages",
-            unit="page",
-            steps=STRIDES,
-            omitted="64, or `pages` if that is less",
-            usual=USUAL_STRIDE,
-        ),
-    ] = None,
+    pages: int, dirty: int, *, seed: int = 0,
+    stride: Annotated[int | None, Option(
+        "Pages from a frame to the next.", low=1, high="pages", unit="page", steps=STRIDES,
+        omitted="64, or `pages` if that is less", usual=USUAL_STRIDE,
+    )] = None,
     start: First = 0,
-) -> Frames:
+) -> Frames:  # fmt: skip
     """Give every `stride`-th frame; at the end of the slot go on one page after the first.
 
     It stands for a guest that touches one field of each large record, or that walks a matrix
     across its rows.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more.  No frame comes again before all pages have come.
-    seed : int, optional
-        0 … 2^64 - 1; nothing is random here, every seed gives the same frames.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    Nothing is random here: every seed gives the same frames, none again before all pages have come.
 
     Notes
     -----

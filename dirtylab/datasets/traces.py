@@ -64,52 +64,29 @@ def located(path: str | os.PathLike[str]) -> Path:
 
 @pattern(studied=None)
 def trace(
-    pages: int,
-    dirty: int,
-    *,
-    path: Annotated[
-        str | os.PathLike[str],
-        Option(
-            "A file in a format of :mod:`dirtylab.datasets.tracefile`, or one of "
-            ":func:`recordings`."
-        ),
-    ],
+    pages: int, dirty: int, *,
+    path: Annotated[str | os.PathLike[str], Option(
+        "A file in a format of :mod:`dirtylab.datasets.tracefile`, or one of :func:`recordings`."
+    )],
     seed: int = 0,
-    fit: Annotated[
-        str,
-        Option(
-            "Whether the recording may be longer than `dirty` and is cut, must be just as long, or "
-            'may also be shorter and is repeated.  ``"tile"`` fits any slot and any `dirty`: what '
-            "it keeps is how the recording's pages lie beside each other, not how many they are.  "
-            "Epoch follows epoch, and once all have been replayed they are replayed further up in "
-            "the slot, as if so many such guests lay side by side; a slot that is smaller is "
-            "folded (modulo `pages`).",
-            words=FITS,
-        ),
-    ] = "cut",
+    fit: Annotated[str, Option(
+        "Whether the recording may be longer than `dirty` and is cut, must be just as long, or may "
+        'also be shorter and is repeated.  ``"tile"`` fits any slot and any `dirty`: what it keeps '
+        "is how the recording's pages lie beside each other, not how many they are.  Epoch follows "
+        "epoch, and once all have been replayed they are replayed further up in the slot, as if so "
+        "many such guests lay side by side; a slot that is smaller is folded (modulo `pages`).",
+        words=FITS,
+    )] = "cut",
     epoch: Annotated[
-        int | None,
-        Option("Replay that epoch only, counted from 0.", low=0, omitted="all of them"),
+        int | None, Option("Replay that epoch only, counted from 0.", low=0, omitted="all of them")
     ] = None,
-) -> Frames:
+) -> Frames:  # fmt: skip
     r"""Replay a recording from its beginning.
 
     It stands for whatever guest it was recorded from.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more.
-    seed : int, optional
-        0 … 2^64 - 1; nothing is random here.  With ``fit="tile"`` it says at which epoch to
-        begin (modulo their number), otherwise every seed gives the same frames.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
+    Nothing is random here.  With ``fit="tile"`` the seed says at which epoch to begin (modulo their
+    number), otherwise every seed gives the same frames.
 
     Raises
     ------
@@ -118,13 +95,9 @@ def trace(
     OSError
         The file can't be read.
     ValueError
-        The file is cut off or corrupt, or its length does not fit; an argument is out of range.
-    TypeError
-        An argument is of the wrong kind; the array in the file is not of integers.
+        It is cut off or corrupt, or of another length than `fit` allows.
     IndexError
         A recorded frame is not below `pages`; the first is named.
-    MemoryError
-        The frames would not fit in this machine's memory.
 
     Notes
     -----

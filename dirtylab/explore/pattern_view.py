@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from dirtylab import _check
+from dirtylab._options import one_two_five
 from dirtylab.datasets import DATASETS
 from dirtylab.datasets.describe import Description, describe
 from dirtylab.explore import datasets
@@ -20,7 +21,6 @@ from dirtylab.explore.canvas import Canvas, moved, pixels_of, with_small_print
 from dirtylab.explore.controls import Choice, Control, Options, Slider
 from dirtylab.explore.lines import Remembered, has_law
 from dirtylab.explore.scale import (
-    one_two_five,
     pages_label,
     pages_read,
     percent,
