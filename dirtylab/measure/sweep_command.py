@@ -91,8 +91,10 @@ def summary(table: "pd.DataFrame") -> str:
 
 def dataset(text: str) -> tuple[str, dict[str, Any]]:
     """Return a pattern and its options from text such as ``clustered:length=64``."""
-    from dirtylab.datasets import parsed
+    from dirtylab.datasets import DATASETS, parsed
 
+    if text.partition(":")[0] not in DATASETS:
+        return choice(text)  # what measures it says which there are
     try:
         return parsed(text)
     except (ValueError, TypeError) as error:
