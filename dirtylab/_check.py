@@ -15,9 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._jit import kernel
-
-MAX_PAGES = 2**52
-"""A 64-bit physical address counts bytes; 2^52 pages of 4 KiB are all there can be."""
+from dirtylab._units import MAX_PAGES as MAX_PAGES
 
 Frames = npt.NDArray[np.uint64]
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import os
 import sys
 import threading
 import time
@@ -15,11 +16,59 @@ Step = tuple[str, Callable[[], object]]
 """What a step is called, and what it does."""
 
 
+def tell(text: str) -> None:
+    """Say a line on stderr; where nobody can hear it, go on."""
+    with contextlib.suppress(OSError, ValueError):
+        print(one_line(text), file=sys.stderr, flush=True)
+
+
+def one_line(text: str) -> str:
+    r"""Return text without what would break its line or steer the terminal.
+
+    Examples
+    --------
+    >>> one_line("two\nlines of \x1b[1m×\x1b[0m")
+    'two\\nlines of \\x1b[1m×\\x1b[0m'
+    """
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
+def described(trouble: object) -> str:
+    """Return an error in words; its kind where it has no words, or a key alone."""
+    text = str(trouble)
+    plain = not isinstance(trouble, KeyError | RecursionError | ImportError | AssertionError)
+    return text if text and plain else f"{type(trouble).__name__}: {text}".removesuffix(": ")
+
+
+def require_streams() -> None:
+    """Let no file that is opened later take the place of a closed stdin, stdout or stderr."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (place := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(place)
+    if sys.stderr is None:  # print would write to stdout
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def flush_output() -> OSError | None:
+    """Write out what was printed; return why that failed, and forget the rest, if it did."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError, ValueError):  # nothing more is said of it at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error
+    return None
+
+
 @contextlib.contextmanager
 def announced_compilation() -> Iterator[None]:
     """Say on stderr what is going on when compiling takes longer than a second."""
     text = "dirtylab: compiling, once a machine, some seconds ..."
-    timer = threading.Timer(PATIENCE, lambda: print(text, file=sys.stderr, flush=True))
+    timer = threading.Timer(PATIENCE, tell, [text])
     timer.daemon = True
     timer.start()
     try:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from dirtylab import _check
+from dirtylab._units import parse_number
 
 REQUIRED = inspect.Parameter.empty
 """Default of an option that has none."""
@@ -210,10 +211,10 @@ def guessed(text: str) -> Any:
 
 
 def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+    number = parse_number(text)
+    if number is None:
+        raise ValueError(text)
+    return number
 
 
 def _bound(high: float | str) -> str:

@@ -5,12 +5,22 @@ Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
 
 import argparse
 import io
-import os
+import struct
 import sys
+import zipfile
+import zlib
 from collections.abc import Sequence
 
 from dirtylab import __version__
-from dirtylab._console import announced_compilation
+from dirtylab._arguments import Parser, UsageError, amount, count, dataset, pages
+from dirtylab._console import (
+    announced_compilation,
+    described,
+    flush_output,
+    require_streams,
+    tell,
+)
+from dirtylab._units import frames_of
 from dirtylab.advice import command as advise_command
 from dirtylab.advice import study_command
 from dirtylab.live import live_arguments, record_arguments, trace_arguments
@@ -18,33 +28,57 @@ from dirtylab.lockless import command as lockless_command
 from dirtylab.measure import sweep_command
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+WRONG = (ValueError, TypeError, LookupError, ArithmeticError)
+"""What arguments and files lead to that can't be used."""
+FAILURES = (
+    OSError, MemoryError, EOFError, RuntimeError, ImportError, AssertionError, BufferError,
+    zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+"""What happens on the way; of other kinds a traceback is shown, for they are mistakes of ours."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv` (the process's own when omitted); return its exit status."""
+    require_streams()
+    if sys.stdout is None:
+        tell("dirtylab: standard output is closed")
+        return FAILED
     for stream in (sys.stdout, sys.stderr):  # µ and × where the terminal has them, else ?
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
+    name = "dirtylab"
     try:
+        arguments = build_parser().parse_args(argv)
+        name = f"dirtylab {arguments.command}"
         status: int = arguments.run(arguments)
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # the reader, `head` say, has gone: that is no error of ours
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except (ValueError, TypeError) as error:
-        return _complain(arguments.command, error, WRONG_USAGE)
-    except (OSError, MemoryError) as error:
-        return _complain(arguments.command, error, FAILED)
     except KeyboardInterrupt:
-        return _complain(arguments.command, "interrupted", INTERRUPTED)
+        return _ended(name, "interrupted", INTERRUPTED)
+    except SystemExit as stop:  # after --help and --version
+        raise SystemExit(_ended(name, "", int(stop.code or 0))) from None
+    except UsageError as error:
+        return _ended(str(error.program), error, WRONG_USAGE)
+    except WRONG as error:
+        return _ended(name, error, WRONG_USAGE)
+    except FAILURES as error:
+        return _ended(name, error, FAILED)
+    return _ended(name, "", status)
+
+
+def _ended(name: str, trouble: object, status: int) -> int:
+    """Say what went wrong, if anything; return the exit status."""
+    lost = flush_output()
+    if isinstance(trouble, BrokenPipeError) and lost:  # the reader, `head` say, has gone
+        return status or FAILED
+    if lost and not (isinstance(lost, BrokenPipeError)):
+        trouble = f"standard output: {lost.strerror}"
+    if trouble:
+        tell(f"{name}: {described(trouble)}")
+    return status or (FAILED if lost else 0)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="dirtylab", description="The laboratory for dirty-page tracking."
     )
     parser.add_argument("--version", action="version", version=f"dirtylab {__version__}")
@@ -71,7 +105,7 @@ def _add_radix_tree(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         "to compact them into a list. In brackets: the three times in units of the line's own.",
     )
     command.add_argument("pages", type=_size, metavar="SIZE", help="pages of the slot")
-    command.add_argument("dirty", type=_number, metavar="COUNT", help="frames to mark dirty")
+    command.add_argument("dirty", type=amount, metavar="COUNT", help="frames to mark dirty")
     command.add_argument(
         "order", nargs="?", choices=["seq"], metavar="seq", help="mark 0, 1, 2, … not random frames"
     )
@@ -110,28 +144,18 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="DIR",
         help="folder for samples.csv and machine.json (default: %(default)s)",
     )
-    command.add_argument("--repeats", type=_number, default=7, metavar="N", help="rounds (7)")
     command.add_argument(
-        "--datasets", nargs="+", type=sweep_command.dataset, metavar="NAME",
+        "--repeats", type=count(1, 10**6), default=7, metavar="N", help="rounds (7)"
+    )
+    command.add_argument(
+        "--datasets", nargs="+", type=dataset, metavar="NAME",
         help="patterns of the epochs, such as zipf:exponent=0.9; default: those made for studies",
     )  # fmt: skip
     command.set_defaults(run=_compare)
 
 
-def _number(text: str) -> int:
-    from dirtylab._check import MAX_PAGES
-
-    try:
-        number = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-    if not 1 <= number <= MAX_PAGES:
-        raise argparse.ArgumentTypeError(f"{text} is not within 1 … {MAX_PAGES}")
-    return number
-
-
 def _size(text: str) -> int:
-    number = _number(text)
+    number = pages(text)
     if number <= 8 or number % 8:
         trouble = "crashes" if number <= 8 else "writes past the end of its memory"
         raise argparse.ArgumentTypeError(
@@ -147,10 +171,11 @@ def _radix_tree(arguments: argparse.Namespace) -> int:
     order = "sequential" if arguments.order else "random"
     with announced_compilation():
         compile_loops()
-    arena = Arena.build(arguments.pages, arguments.dirty, order)
+    dirty = frames_of(arguments.dirty, arguments.pages)
+    arena = Arena.build(arguments.pages, dirty, order)
     if lost := PostedTree(arguments.pages).lost:
-        _tell(f"note: at this SIZE the posted tree loses frames {lost.start} … {lost.stop - 1}")
-    print(printed(arguments.pages, arguments.dirty, run_once(arena)))
+        tell(f"note: at this SIZE the posted tree loses frames {lost.start} … {lost.stop - 1}")
+    print(printed(arguments.pages, dirty, run_once(arena)))
     return 0
 
 
@@ -164,13 +189,3 @@ def _compare(arguments: argparse.Namespace) -> int:
     from dirtylab.measure.comparison import compare_into
 
     return compare_into(arguments.out, arguments.repeats, arguments.datasets)
-
-
-def _complain(command: str, trouble: object, status: int) -> int:
-    text = str(trouble) or type(trouble).__name__
-    _tell(f"dirtylab {command}: {text}")
-    return status
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -272,7 +272,7 @@ def test_the_command_advises_in_text_and_json(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--pages", "10M", "--dirty", "0"), "must be a number above 0"),
+        (("--pages", "10M", "--dirty", "0"), "argument --dirty: '0': must be 1 … "),
         (("--pages", "1k", "--dirty", "10", "--dataset", "cluster"), "dataset='cluster'"),
         (("--pages", "1k", "--dirty", "10", "--memory-limit", "1"), "memory_limit"),
         (("--pages", "1k..1M", "--dirty", "10"), "must be one number"),

@@ -218,7 +218,7 @@ def test_the_command_records_a_guest(tmp_path, capsys):
         (["--kvm", "--", "ls"], 2, "give either --kvm or"),
         (["--kvm", "--dataset", "none"], 2, "dataset='none': must be one of"),
         (["--out", "a.csv", "--kvm"], 2, "must be one of .npz"),
-        (["--out", "none/there/a.npz", "--epochs", "0", "--", "ls"], 2, "epochs=0: must be"),
+        (["--out", "none/there/a.npz", "--epochs", "0", "--", "ls"], 2, "--epochs: '0': must be"),
         (["--", "no-such-program-here"], 1, "no program 'no-such-program-here'"),
     ],
 )

@@ -17,7 +17,8 @@ import pytest
 from sweeping import A_ROUND, MACHINE, SMALL, pretend, rounds_of
 
 from dirtylab import STRUCTURES, cli
-from dirtylab.measure import contest, machine, sweep_command
+from dirtylab._units import parse_amounts
+from dirtylab.measure import contest, machine
 from dirtylab.measure import sweep as sweeping
 from dirtylab.measure.contest import Cell, Contest, Contestant, Plan
 from dirtylab.measure.files import OutputError
@@ -74,7 +75,7 @@ def pretended(monkeypatch):
         ({"dirty": [0]}, ValueError, "dirty=0: must be 1 or more"),
         ({"dirty": [1.5]}, ValueError, "dirty=1.5: must be a whole number, or a share above 0"),
         ({"dirty": [float("nan")]}, ValueError, "dirty=nan: must be a whole number, or a share"),
-        ({"dirty": ["many"]}, TypeError, "dirty='many': must be an integer"),
+        ({"dirty": ["many"]}, ValueError, "dirty='many': must be a number such as 10M"),
         ({"dirty": [5000, 6000]}, ValueError, "no cell that can.*more dirty frames than pages"),
         ({"seed": -1}, ValueError, "seed=-1: must be 0 … "),
         ({"cache": "hot"}, ValueError, "cache='hot': must be one of warm, cold"),
@@ -147,25 +148,25 @@ def test_what_cannot_be_measured_is_skipped_and_said(pretended):
     ],
 )  # fmt: skip
 def test_numbers_may_be_written_as_people_write_them(text, numbers):
-    found = sweep_command.numbers_of(text)
+    found = parse_amounts("dirty", text)
     assert [(type(one), one) for one in found] == [(type(one), one) for one in numbers]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--pages", "-5"], "'-5': must be a number above 0: 10M, 2^20, 0.01"),
-        (["--pages", "many"], "'many': must be a number above 0"),
+        (["--pages", "-5"], "'-5': must be 1 … 4503599627370496"),
+        (["--pages", "many"], "'many': must be a number of pages such as 10M"),
         (["--pages", "10..5"], "'10..5': a range is written 1k..1M, lower end first"),
         (["--pages", "3..4"], "'3..4': has none of 1, 2, 5"),
         (["--dirty", "1.5"], "'1.5': must be a whole number, or a share up to 1"),
-        (["--dirty", "0"], "'0': must be a number above 0"),
+        (["--dirty", "0"], "'0': must be 1 … 4503599627370496"),
         (["--structures", "tree:radix"], "options are written name:key=value"),
         (["--structures", "trees"], "structures='trees': must be one of"),
         (["--operations", "sort"], "operations='sort': must be one of"),
-        (["--budget", "0"], "budget='0': must be a time above 0"),
+        (["--budget", "0"], "argument --budget: '0': must be a time above 0"),
         (["--budget", "5m", "--repeats", "3"], "can't be given together with a budget"),
-        (["--repeats", "1"], "repeats=1: must be 2"),
+        (["--repeats", "1"], "argument --repeats: '1': must be 2"),
         (["--out", ""], "must name a folder"),
     ],
 )

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
-from dirtylab._units import nbytes_text, ns_text, parse_bytes, parse_seconds
+from dirtylab._units import (
+    nbytes_text,
+    ns_text,
+    parse_bytes,
+    parse_frames,
+    parse_pages,
+    parse_seconds,
+)
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
 from dirtylab.datasets import require, written
@@ -121,8 +128,8 @@ class Advice:
 
 
 def advise(
-    pages: int,
-    dirty: float,
+    pages: int | str,
+    dirty: float | str,
     dataset: str = "random",
     *,
     period: float | str | None = None,
@@ -134,10 +141,11 @@ def advise(
 
     Parameters
     ----------
-    pages : int
-        Size of the slot.
-    dirty : int or float
-        Frames written in an epoch, repeats included; a float below 1 is a share of the pages.
+    pages : int or str
+        Size of the slot, also as ``"10M"`` or ``"64GiB"`` of guest memory.
+    dirty : int, float or str
+        Frames written in an epoch, repeats included; a float up to 1 is a share of the pages, and
+        so are ``"1%"`` and ``"0.01"``.
     dataset : str, optional
         Pattern, a name in ``dirtylab.DATASETS`` other than ``trace``.
     period : float or str, optional
@@ -188,17 +196,15 @@ def _place(option: Option) -> tuple[bool, bool, float]:
 
 
 def _question(
-    pages: int,
-    dirty: float,
+    pages: int | str,
+    dirty: float | str,
     dataset: str,
     options: dict[str, Any],
     period: float | str | None,
     memory_limit: int | str | None,
 ) -> Question:
-    size = _check.integer("pages", pages, 1, 2**40)
-    if isinstance(dirty, float) and 0 < dirty < 1:
-        dirty = max(1, round(size * dirty))
-    number = _check.integer("dirty", dirty, 1, 2**40)
+    size = parse_pages("pages", pages, 1, 2**40)
+    number = _check.integer("dirty", parse_frames("dirty", dirty, size), 1, 2**40)
     seconds = None if period is None else parse_seconds("period", period)
     limit = None if memory_limit is None else parse_bytes("memory_limit", memory_limit)
     if dataset == "trace":

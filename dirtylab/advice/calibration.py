@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dirtylab import _check
 from dirtylab._data import data_file
+from dirtylab._units import parse_seconds
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
 from dirtylab.advice.trial import LEAST_PAGES, trial_of
 from dirtylab.measure.contest import Cell, Contestant, Plan
@@ -108,14 +108,14 @@ class Calibration(NamedTuple):
 
 
 def calibrate(
-    seconds: float = SECONDS, *, report: Callable[[float, str], object] | None = None
+    seconds: float | str = SECONDS, *, report: Callable[[float, str], object] | None = None
 ) -> Calibration:
     """Measure this machine and return its cost model, tried on cells held out.
 
     Parameters
     ----------
-    seconds : float, optional
-        How long to measure, 10 … 3600.
+    seconds : float or str, optional
+        How long to measure, 10 … 3600 seconds, also as ``"5m"``.
     report : callable, optional
         Called with the share of the time that has passed, and what has been measured.
 
@@ -132,7 +132,7 @@ def calibrate(
     """
     import pandas as pd
 
-    _check.real("seconds", seconds, LEAST_SECONDS, MOST_SECONDS)
+    seconds = parse_seconds("seconds", seconds, LEAST_SECONDS, MOST_SECONDS)
     rows: list[dict[str, Any]] = []
     begun = time.monotonic()
     for cell, found in measured(design(1024, seed=1), seconds):

@@ -5,7 +5,8 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING
 
-from dirtylab.measure.sweep_command import dataset, numbers_of
+from dirtylab._arguments import amount, dataset, nbytes, pages, read_by, seconds
+from dirtylab._units import parse_seconds
 
 if TYPE_CHECKING:
     from dirtylab.advice.calibration import Calibration
@@ -23,11 +24,12 @@ def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="which structure to take, at what cost, and when that would change",
         description="Rank the structures for a whole epoch (insert in order of arrival, then a "
         "harvest) by this machine's cost model, or by the shipped one until `dirtylab calibrate` "
-        "has made one. Numbers may be written 10M, 2^20 or, for --dirty, 0.01 of the pages.",
+        "has made one. Numbers may be written 10M, 2^20, 64GiB (of guest memory) or, for --dirty, "
+        "1%% or 0.01 (of the pages).",
     )
-    command.add_argument("--pages", type=_one, required=True, metavar="N", help="size of the slot")
+    command.add_argument("--pages", type=pages, required=True, metavar="N", help="size of the slot")
     command.add_argument(
-        "--dirty", type=_one, required=True, metavar="N", help="frames written in an epoch"
+        "--dirty", type=amount, required=True, metavar="N", help="frames written in an epoch"
     )
     command.add_argument(
         "--dataset",
@@ -36,8 +38,10 @@ def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="NAME",
         help="pattern, such as clustered:length=64 (default: random)",
     )
-    command.add_argument("--period", metavar="TIME", help="time between harvests, such as 100ms")
-    command.add_argument("--memory-limit", metavar="SIZE", help="such as 2MiB")
+    command.add_argument(
+        "--period", type=seconds, metavar="TIME", help="time between harvests, such as 100ms"
+    )
+    command.add_argument("--memory-limit", type=nbytes, metavar="SIZE", help="such as 2MiB")
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.set_defaults(run=_advise)
 
@@ -51,19 +55,15 @@ def _add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         "where `dirtylab advise` finds it.",
     )
     command.add_argument(
-        "--seconds", type=float, metavar="S", help="how long to measure, 10 … 3600 (50)"
+        "--seconds",
+        type=read_by(parse_seconds, 10, 3600),
+        metavar="TIME",
+        help="how long to measure, 10 … 3600 seconds (50)",
     )
     command.add_argument(
         "--out", metavar="DIR", help="write model.json and held_out.csv here instead"
     )
     command.set_defaults(run=_calibrate)
-
-
-def _one(text: str) -> float:
-    found = numbers_of(text)
-    if len(found) != 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be one number")
-    return found[0]
 
 
 def _advise(arguments: argparse.Namespace) -> int:

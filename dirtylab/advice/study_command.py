@@ -2,9 +2,10 @@
 
 import argparse
 import pathlib
-import sys
 
-from dirtylab.measure.sweep_command import dataset
+from dirtylab._arguments import dataset, read_by
+from dirtylab._console import tell
+from dirtylab._units import parse_pages_list
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,9 +23,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "--pages",
         nargs="+",
-        type=int,
+        type=read_by(parse_pages_list, 1000),
         metavar="N",
-        help="slots; default: 100 k … 100 M, 10 minutes",
+        help="slots, such as 1M or 4GiB; default: 100 k … 100 M, 10 minutes",
     )
     command.add_argument(
         "--datasets", nargs="+", type=dataset, metavar="NAME",
@@ -39,20 +40,17 @@ def _run(arguments: argparse.Namespace) -> int:
     from dirtylab.advice.calibration import current_model
     from dirtylab.measure import duel
 
-    sizes = tuple(arguments.pages or duel.PAGES)
+    given = arguments.pages or [duel.PAGES]
+    sizes = tuple(dict.fromkeys(size for several in given for size in several))
     for size in sizes:
         _check.integer("pages", size, 1000, 10**9)
     out = pathlib.Path(arguments.out)
     try:
-        duel.record(out, out / "sweeps", sizes, report=_tell, datasets=arguments.datasets)
+        duel.record(out, out / "sweeps", sizes, report=tell, datasets=arguments.datasets)
     except KeyboardInterrupt:
-        _tell(f"dirtylab crossovers: interrupted; finished cells are in {out / 'sweeps'}, the same")
-        _tell("command goes on from there")
+        tell(f"dirtylab crossovers: interrupted; finished cells are in {out / 'sweeps'}, the same")
+        tell("command goes on from there")
         return 130
     study = duel.load(out)
     print(findings.markdown(study, findings.all_meetings(study), current_model()[0]))
     return 0
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -3,8 +3,10 @@
 import argparse
 import json
 import pathlib
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dirtylab._arguments import count
+from dirtylab._console import run_steps, tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +33,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "recording.  Writes harvests.csv, replays.csv, machine.json and experiments.json.",
     )
     command.add_argument("--out", default="live", metavar="DIR", help="default: %(default)s")
-    command.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds (7)")
+    command.add_argument("--rounds", type=count(2, 1000), default=7, metavar="N", help="rounds (7)")
     command.add_argument("--quick", action="store_true", help="one small slot, up to 2,000 frames")
     command.set_defaults(run=run)
 
@@ -39,7 +41,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the arguments ask for; return the exit status."""
     from dirtylab import _check
-    from dirtylab._console import run_steps
     from dirtylab.live.cost import DIRTY, PAGES, harvests
     from dirtylab.live.demonstration import write_experiments
     from dirtylab.live.replay import replays
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     rounds = _check.integer("rounds", arguments.rounds, 2, 1000)
     folder = prepare_folder(arguments.out)
     for why in sorted({why for name in TRACKERS if (why := missing(name))}):
-        print(f"note: not measured: {why}", file=sys.stderr)
+        tell(f"note: not measured: {why}")
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in FILES}
     pages, dirty = (PAGES[:1], DIRTY[:8]) if arguments.quick else (PAGES, DIRTY)
     status = 0
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             pass
     except KeyboardInterrupt:
         status = INTERRUPTED
-        print("dirtylab live: interrupted; what is measured is kept", file=sys.stderr)
+        tell("dirtylab live: interrupted; what is measured is kept")
     if all(found.values()):
         save(found, folder)
         write_experiments(folder)

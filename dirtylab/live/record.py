@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._units import parse_count, parse_frames, parse_pages, parse_seconds
 from dirtylab.datasets import DATASETS
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.live import _scan
@@ -49,8 +50,8 @@ Pages = npt.NDArray[np.uint64]
 def record_command(
     command: Sequence[str],
     *,
-    interval: float = 0.1,
-    epochs: int | None = None,
+    interval: float | str = 0.1,
+    epochs: int | str | None = None,
     name: str | None = None,
     **process: Any,
 ) -> tuple[Trace, int]:
@@ -60,9 +61,9 @@ def record_command(
     ----------
     command : sequence of str
         Program and arguments.
-    interval : float, optional
-        Seconds of an epoch, 0.001 … 3600.
-    epochs : int, optional
+    interval : float or str, optional
+        Length of an epoch, 0.001 … 3600 seconds, also as ``"50ms"``.
+    epochs : int or str, optional
         Stop the command after so many, 1 … 100,000; until it ends when omitted.
     name : str, optional
         Name of the recording; the program's when omitted.
@@ -87,8 +88,8 @@ def record_command(
         It ended before the first epoch was over, or an argument is out of range.
     """
     words = _command(command)
-    length = _check.real("interval", interval, 0.001, 3600.0)
-    most = MOST_EPOCHS if epochs is None else _check.integer("epochs", epochs, 1, MOST_EPOCHS)
+    length = parse_seconds("interval", interval, 0.001, 3600.0)
+    most = MOST_EPOCHS if epochs is None else parse_count("epochs", epochs, 1, MOST_EPOCHS)
     require_linux(_scan.WHAT + " of a command", ("x86_64",))
     _require_scanner()
     harvests, ends, status = _follow(words, length, most, process)
@@ -129,11 +130,11 @@ def compact(harvests: Sequence[Pages]) -> tuple[list[Pages], int]:
 
 
 def record_guest(
-    pages: int,
-    dirty: int,
+    pages: int | str,
+    dirty: float | str,
     *,
     dataset: str = "phases",
-    epochs: int = 16,
+    epochs: int | str = 16,
     tracking: str = "ring",
     vcpus: int = 1,
     seed: int = 2016,
@@ -145,8 +146,11 @@ def record_guest(
 
     Parameters
     ----------
-    pages, dirty : int
-        Size of the slot, and frames of each epoch.
+    pages : int or str
+        Size of the slot, also as ``"10M"`` or ``"4GiB"``.
+    dirty : int, float or str
+        Frames of each epoch; a float up to 1 is a share of the pages, and so are ``"1%"`` and
+        ``"0.01"``.
     dataset : str, optional
         A name in ``dirtylab.DATASETS``; one draw is cut into the epochs.
     epochs : int, optional
@@ -173,12 +177,13 @@ def record_guest(
     """
     _check.choice("dataset", dataset, DATASETS)
     _check.choice("tracking", tracking, GUESTS)
-    count = _check.integer("epochs", epochs, 1, MOST_EPOCHS)
-    each = _check.integer("dirty", dirty, 0, 2**40)
-    frames = DATASETS[dataset](pages, count * each, seed=seed, **options)
+    count = parse_count("epochs", epochs, 1, MOST_EPOCHS)
+    size = parse_pages("pages", pages, 0)
+    each = _check.integer("dirty", parse_frames("dirty", dirty, size, low=0), 0, 2**40)
+    frames = DATASETS[dataset](size, count * each, seed=seed, **options)
     found: list[Pages] = []
     ends: list[int] = []
-    with GUESTS[tracking](pages, vcpus=vcpus, time_limit=time_limit) as guest:
+    with GUESTS[tracking](size, vcpus=vcpus, time_limit=time_limit) as guest:
         begin = time.monotonic_ns()
         for number in range(count):
             guest.insert(frames[number * each : (number + 1) * each])
@@ -198,7 +203,7 @@ def record_guest(
         "instructions_emulated": statistics.get("insn_emulation"),
         "machine": describe_machine(),
     }
-    return Trace(pages, tuple(found), tuple(ends), facts)
+    return Trace(size, tuple(found), tuple(ends), facts)
 
 
 def _command(command: Sequence[str]) -> list[str]:

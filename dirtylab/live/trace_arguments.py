@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from dirtylab._arguments import pages
+
 if TYPE_CHECKING:
     from dirtylab.datasets.tracefile import Trace
 
@@ -25,7 +27,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     convert.add_argument("out", metavar="TO")
     convert.set_defaults(run=_convert)
     for verb in (info, convert):
-        verb.add_argument("--pages", type=int, metavar="N", help="of a .bitmap, which tells none")
+        verb.add_argument("--pages", type=pages, metavar="N", help="of a .bitmap, which tells none")
 
 
 def _list(_: argparse.Namespace) -> int:

@@ -6,13 +6,12 @@ import dataclasses
 import io
 import json
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dirtylab._console import run_steps
+from dirtylab._arguments import count
+from dirtylab._console import run_steps, tell
 from dirtylab.measure.files import prepare_folder, write_text
-from dirtylab.measure.machine import caption, describe_machine
 
 if TYPE_CHECKING:
     from dirtylab.lockless.soak import Tally
@@ -31,7 +30,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "harvesting; put every protocol, ours and weakened ones, to the exhaustive checker.",
     )
     lockless.add_argument("--out", default="lockless", metavar="DIR", help="folder (lockless)")
-    lockless.add_argument("--rounds", type=int, default=15, metavar="N", help="rounds (15)")
+    lockless.add_argument(
+        "--rounds", type=count(2, 10**6), default=15, metavar="N", help="rounds (15)"
+    )
     lockless.set_defaults(run=lambda arguments: measure_into(arguments.out, arguments.rounds))
     soak = commands.add_parser(
         "soak",
@@ -41,7 +42,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     soak.add_argument("--out", default="lockless", metavar="DIR", help="folder (lockless)")
     soak.add_argument(
-        "--inserts", type=int, default=BILLION, metavar="N", help="inserts in total (10^9)"
+        "--inserts", type=count(1), default=BILLION, metavar="N", help="inserts in total (10^9)"
     )
     soak.set_defaults(run=lambda arguments: soak_into(arguments.out, arguments.inserts))
 
@@ -50,6 +51,7 @@ def measure_into(out: str, rounds: int) -> int:
     """Measure and check, print, and write to the folder `out`; return the exit status."""
     from dirtylab.lockless.cost import COLUMNS, cost_steps
     from dirtylab.lockless.trials import examine, suspects
+    from dirtylab.measure.machine import caption, describe_machine
 
     if rounds < 2:
         raise ValueError(f"--rounds={rounds}: must be 2 or more")
@@ -159,7 +161,7 @@ def sum_up(folder: pathlib.Path) -> int:
     from dirtylab.lockless.summary import SUMMARY, summarise
 
     if not all((folder / name).exists() for name in (SAMPLES, SOAK, CHECKER)):
-        print(f"{folder}: no summary before both commands have run", file=sys.stderr)
+        tell(f"{folder}: no summary before both commands have run")
         return 0
     machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
     summary = summarise(

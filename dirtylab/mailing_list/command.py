@@ -2,9 +2,8 @@
 
 import json
 import pathlib
-import sys
 
-from dirtylab._console import run_steps
+from dirtylab._console import run_steps, tell
 from dirtylab.mailing_list.report import text_report
 from dirtylab.mailing_list.store import PARTIAL, SAMPLES, save, save_samples
 from dirtylab.mailing_list.study import FULL_PLAN, QUICK_PLAN, Reproduction, Study
@@ -40,13 +39,13 @@ def reproduce_into(out: str | pathlib.Path, *, quick: bool, as_json: bool) -> in
     interrupted = _measure(reproduction, folder)
     study = reproduction.study()
     if not study.evidence.rows:
-        _tell("dirtylab reproduce: interrupted before the first row")
+        tell("dirtylab reproduce: interrupted before the first row")
         return INTERRUPTED
     written = save(study, folder)
     print(json.dumps(study.as_dict(), indent=1) if as_json else text_report(study))
-    _tell(f"Written to {folder}: {', '.join(written)}")
+    tell(f"Written to {folder}: {', '.join(written)}")
     if interrupted:
-        _tell(f"dirtylab reproduce: interrupted; {len(study.evidence.rows)} of 9 rows kept")
+        tell(f"dirtylab reproduce: interrupted; {len(study.evidence.rows)} of 9 rows kept")
         return INTERRUPTED
     return _draw(study, folder)
 
@@ -68,11 +67,7 @@ def _draw(study: Study, folder: pathlib.Path) -> int:
     try:
         names = save_all(study, folder)
     except KeyboardInterrupt:
-        _tell("dirtylab reproduce: interrupted while drawing; samples and verdicts are written")
+        tell("dirtylab reproduce: interrupted while drawing; samples and verdicts are written")
         return INTERRUPTED
-    _tell(f"Figures: {', '.join(names)}")
+    tell(f"Figures: {', '.join(names)}")
     return 0
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -3,11 +3,10 @@
 import json
 import os
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dirtylab._console import run_steps
+from dirtylab._console import run_steps, tell
 from dirtylab.datasets import written
 from dirtylab.measure.compare import COPY, PAGES, SAME_JOB, SCATTER, Record, compare
 from dirtylab.measure.files import prepare_folder, write_text, write_whole
@@ -63,7 +62,7 @@ def compare_into(
     notes = [f"not installed, so not compared: {', '.join(missing)}"] if missing else []
     notes += ["dirtylab compare: interrupted; the cells measured are kept"] if status else []
     for note in notes:
-        print(note, file=sys.stderr)
+        tell(note)
     return status
 
 

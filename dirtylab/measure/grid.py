@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._units import frames_of, parse_amounts, parse_count, parse_pages_list
 from dirtylab.datasets import DATASETS, declared
 from dirtylab.measure.contest import (
     CACHES,
@@ -59,9 +60,9 @@ def build(
     structures: Sequence[Choice],
     operations: Sequence[str],
     datasets: Sequence[Choice],
-    pages: Iterable[int],
-    dirty: Iterable[float],
-    seed: int,
+    pages: Iterable[int | str],
+    dirty: Iterable[float | str],
+    seed: int | str,
     cache: str,
 ) -> Grid:
     """Return the grid; parameters and errors as :func:`dirtylab.sweep`."""
@@ -76,15 +77,15 @@ def build(
     for one in listed["operations"]:
         _check.choice("operations", one, OPERATIONS)
     patterns = [_choice("datasets", one, tuple(DATASETS)) for one in listed["datasets"]]
-    sizes = [_check.pages(one, 1) for one in listed["pages"]]
-    numbers = [_amount(one) for one in listed["dirty"]]
+    sizes = [size for one in listed["pages"] for size in parse_pages_list("pages", one)]
+    numbers = [number for one in listed["dirty"] for number in parse_amounts("dirty", one)]
     for contestant in contestants:
         _require_options(contestant)
     control = contestants[0]._replace(control=True)
     plan = Plan(
         (*contestants, control),
         tuple(one for one in OPERATIONS if one in listed["operations"]),
-        _check.integer("seed", seed, 0, 2**63),
+        parse_count("seed", seed, 0, 2**63),
         _check.choice("cache", cache, CACHES),
     )
     cells, skipped = _cells(contestants, patterns, sizes, numbers)
@@ -132,16 +133,6 @@ def _require_options(contestant: Contestant) -> None:
         raise type(error)(f"structures: {contestant.structure}: {error}") from None
 
 
-def _amount(value: Any) -> float:
-    if isinstance(value, float | np.floating):
-        if not 0 < value <= 1:
-            raise ValueError(
-                f"dirty={value}: must be a whole number, or a share above 0, up to 1.0"
-            )
-        return float(value)
-    return _check.integer("dirty", value, 1)
-
-
 def _cells(
     contestants: Sequence[Contestant],
     patterns: Sequence[tuple[str, Options]],
@@ -152,8 +143,7 @@ def _cells(
     skipped: list[str] = []
     refused = {pages: _refused(contestants, pages) for pages in sizes}
     for (dataset, options), pages, number in itertools.product(patterns, sizes, numbers):
-        dirty = max(1, round(number * pages)) if isinstance(number, float) else number
-        cell = Cell(dataset, options, pages, dirty)
+        cell = Cell(dataset, options, pages, frames_of(number, pages))
         if cell in cells:
             continue
         if trouble := refused[pages] or _trouble(cell):

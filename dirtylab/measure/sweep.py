@@ -9,7 +9,6 @@ import hashlib
 import itertools
 import os
 import platform
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dirtylab import _check
+from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
 from dirtylab.measure.clock import python_step
 from dirtylab.measure.contest import Cell, Contest, Plan, Row, label
@@ -39,7 +38,6 @@ LEAST_ROUNDS = 3
 MOST_ATTEMPTS = 3
 HOPELESS = (ValueError, TypeError, AssertionError, MemoryError, concurrent.futures.BrokenExecutor)
 """Errors that another attempt would meet again."""
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Task(NamedTuple):
@@ -63,9 +61,9 @@ def sweep(
     structures: Sequence[Choice] = STRUCTURES,
     operations: Sequence[str] = OPERATIONS,
     datasets: Sequence[Choice] = ("random",),
-    pages: Iterable[int] = (10_000_000,),
-    dirty: Iterable[float] = (0.0001, 0.001, 0.01, 0.1),
-    repeats: int | None = None,
+    pages: Iterable[int | str] = (10_000_000,),
+    dirty: Iterable[float | str] = (0.0001, 0.001, 0.01, 0.1),
+    repeats: int | str | None = None,
     budget: float | str | None = None,
     seed: int = 2016,
     cache: str = "warm",
@@ -85,11 +83,12 @@ def sweep(
         epoch is an insert and a harvest.
     datasets : sequence of str or (str, dict)
         Names in ``dirtylab.DATASETS``, with options where wanted.
-    pages : iterable of int
-        Sizes of the slot.
-    dirty : iterable of int or float
-        Numbers of frames; a float up to 1 is a share of the pages.
-    repeats : int, optional
+    pages : iterable of int or str
+        Sizes of the slot, also as ``"10M"``, ``"64GiB"`` or ``"1k..1M"``.
+    dirty : iterable of int, float or str
+        Numbers of frames; a float up to 1 is a share of the pages, and so are ``"1%"`` and
+        ``"0.01"``.
+    repeats : int or str, optional
         Rounds of each cell, 2 or more; 5 … 15 by the cell's size when omitted.
     budget : float or str, optional
         Time to spend, in seconds or as ``"90s"``, ``"5m"``, ``"1h"``: every 3 rounds go to the cell
@@ -131,7 +130,8 @@ def sweep(
     too.
     """
     seconds = None if budget is None else parse_budget(budget)
-    _require_compatible(seconds, repeats, executor)
+    rounds = None if repeats is None else parse_count("repeats", repeats, 2, 10**6)
+    _require_compatible(seconds, rounds, executor)
     grid = build(structures, operations, datasets, pages, dirty, seed, cache)
     say = report or (lambda _: None)
     with Ledger(grid, out) as ledger:
@@ -140,8 +140,8 @@ def sweep(
         if ledger.bad:
             say(describe_bad(ledger.bad))
         if seconds is None:
-            tasks = _counted(grid, ledger, repeats)
-            work = sum(_weight(task) for task in _counted(grid, ledger, repeats))
+            tasks = _counted(grid, ledger, rounds)
+            work = sum(_weight(task) for task in _counted(grid, ledger, rounds))
             bar = work_bar(work, shown=progress)
         else:
             tasks = _budgeted(grid, ledger, seconds)
@@ -165,8 +165,6 @@ def _require_compatible(
         raise ValueError(f"repeats={repeats}: can't be given together with a budget")
     if seconds is not None and executor is not None:
         raise ValueError("budget: can't be given together with an executor; give repeats")
-    if repeats is not None:
-        _check.integer("repeats", repeats, 2, 10**6)
     if executor is not None and not isinstance(executor, concurrent.futures.Executor):
         raise TypeError(
             f"executor={executor!r}: must be a concurrent.futures.Executor, such as what "
@@ -176,14 +174,7 @@ def _require_compatible(
 
 def parse_budget(given: float | str) -> float:
     """Return seconds from a number, or from text such as 90s, 5m or 1h."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([smh]?)\s*", str(given))
-    try:
-        seconds = float(found[1]) * _UNITS[found[2] or "s"] if found else -1.0
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < 10**8:
-        raise ValueError(f"budget={given!r}: must be a time above 0, such as 90s, 5m or 1h")
-    return seconds
+    return parse_seconds("budget", given)
 
 
 def usual_rounds(cell: Cell) -> int:
