@@ -1,6 +1,7 @@
 """Types of command-line arguments: the grammar of quantities, and names with options."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -29,6 +30,9 @@ class Parser(argparse.ArgumentParser):
             Always.
         """
         raise UsageError(self.prog, f"{message} (see {self.prog} --help)")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)  # argparse's own says nothing of a full disk
 
 
 def read_by(parse: Callable[..., Value], *limits: Any) -> Callable[[str], Value]:
@@ -90,3 +94,10 @@ def choice(text: str) -> tuple[str, dict[str, Any]]:
             raise argparse.ArgumentTypeError(f"{text!r}: {wrong}")
         options[key] = guessed(value)
     return name, options
+
+
+def word(text: str) -> str:
+    """Return text that is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r}: must not be empty")
+    return text

@@ -15,8 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._jit import kernel
+from dirtylab._memory import tightest
 from dirtylab._units import MAX_PAGES as MAX_PAGES
 
+_LARGE = 16 * 2**20
+"""Bytes from which on limits are read before an allocation: it takes longer than reading them."""
 Frames = npt.NDArray[np.uint64]
 
 
@@ -100,13 +103,26 @@ def memory(name: str, value: int, nbytes: int) -> None:
     Raises
     ------
     MemoryError
-        This machine has less memory; nothing was allocated.
+        This machine has less memory, or this process may use less: limits of its control groups
+        count, and its own.  Nothing was allocated.
     """
+    room = tightest() if nbytes >= _LARGE else None
+    if room is not None and nbytes > room.free:
+        raise MemoryError(
+            f"{name}={value}: needs {_gib(nbytes)} of memory; {room.source} allows "
+            f"{_gib(room.limit)}, of which {_gib(room.free)} are free"
+        )
     installed = physical_memory()
     if nbytes > installed:
         raise MemoryError(
             f"{name}={value}: needs {_gib(nbytes)} of memory; this machine has {_gib(installed)}"
         )
+
+
+def usable_memory() -> int:
+    """Return the bytes that this process may use: the machine's, or less where a limit is set."""
+    room = tightest()
+    return physical_memory() if room is None else min(physical_memory(), room.limit)
 
 
 def physical_memory() -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import html
 import os
+import re
 import sys
 import threading
 import time
@@ -38,6 +39,8 @@ def one_line(text: str) -> str:
 def described(trouble: object) -> str:
     """Return an error in words; its kind where it has no words, or a key alone."""
     text = str(trouble)
+    if isinstance(trouble, OSError) and trouble.strerror:
+        text = re.sub(r"^\[Errno \d+\] ", "", text)
     plain = not isinstance(trouble, KeyError | RecursionError | ImportError | AssertionError)
     return text if text and plain else f"{type(trouble).__name__}: {text}".removesuffix(": ")
 

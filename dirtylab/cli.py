@@ -28,13 +28,13 @@ from dirtylab.lockless import command as lockless_command
 from dirtylab.measure import sweep_command
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
-WRONG = (ValueError, TypeError, LookupError, ArithmeticError)
+WRONG = (UsageError, ValueError, TypeError, LookupError, ArithmeticError)
 """What arguments and files lead to that can't be used."""
 FAILURES = (
     OSError, MemoryError, EOFError, RuntimeError, ImportError, AssertionError, BufferError,
     zipfile.BadZipFile, zlib.error, struct.error,
 )  # fmt: skip
-"""What happens on the way; of other kinds a traceback is shown, for they are mistakes of ours."""
+"""What happens on the way."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,17 +51,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser().parse_args(argv)
         name = f"dirtylab {arguments.command}"
         status: int = arguments.run(arguments)
-    except KeyboardInterrupt:
-        return _ended(name, "interrupted", INTERRUPTED)
     except SystemExit as stop:  # after --help and --version
         raise SystemExit(_ended(name, "", int(stop.code or 0))) from None
-    except UsageError as error:
-        return _ended(str(error.program), error, WRONG_USAGE)
-    except WRONG as error:
-        return _ended(name, error, WRONG_USAGE)
-    except FAILURES as error:
-        return _ended(name, error, FAILED)
+    except (Exception, KeyboardInterrupt) as error:
+        return _ended(getattr(error, "program", name), *_judged(error))
     return _ended(name, "", status)
+
+
+def _judged(error: BaseException) -> tuple[object, int]:
+    """Return what is said of an error, and the exit status."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, WRONG):
+        return error, WRONG_USAGE
+    if isinstance(error, FAILURES):
+        return error, FAILED
+    if sys.flags.dev_mode:
+        raise error
+    where = "a mistake of dirtylab's own; python -X dev -m dirtylab shows where"
+    return f"{type(error).__name__}: {error} ({where})", FAILED
 
 
 def _ended(name: str, trouble: object, status: int) -> int:

@@ -5,7 +5,7 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING
 
-from dirtylab._arguments import amount, dataset, nbytes, pages, read_by, seconds
+from dirtylab._arguments import amount, dataset, nbytes, pages, read_by, seconds, word
 from dirtylab._units import parse_seconds
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         help="how long to measure, 10 … 3600 seconds (50)",
     )
     command.add_argument(
-        "--out", metavar="DIR", help="write model.json and held_out.csv here instead"
+        "--out", type=word, metavar="DIR", help="write model.json and held_out.csv here instead"
     )
     command.set_defaults(run=_calibrate)
 

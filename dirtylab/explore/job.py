@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from dirtylab import _check
+from dirtylab._memory import tightest
 from dirtylab.datasets import DATASETS
 from dirtylab.measure.additions import packed
 from dirtylab.measure.contest import OPERATIONS, Cell
@@ -148,12 +149,12 @@ def needed_bytes(job: Job, cell: Cell) -> int:
 def free_memory() -> int:
     """Return the bytes that can be allocated now, or all there are where that is not told."""
     told = [_check.physical_memory()]
+    room = tightest()
     found = re.search(r"^MemAvailable:\s+(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
     if found:
         told.append(int(found[1]) * 1024)
-    limit, used = _read("/sys/fs/cgroup/memory.max"), _read("/sys/fs/cgroup/memory.current")
-    if limit.isdigit() and used.isdigit():
-        told.append(max(int(limit) - int(used), 0))
+    if room is not None:
+        told.append(room.free)
     return min(told)
 
 
@@ -169,7 +170,7 @@ def _checked_cell(dataset: str, options: Any, pages: int, dirty: int) -> Cell:
 def _require_memory(job: Job, cell: Cell, free: int) -> None:
     needed = needed_bytes(job, cell)
     if needed > free:
-        has = _check.physical_memory()
+        has = _check.usable_memory()
         raise MemoryError(
             f"pages={cell.pages:,}, dirty={cell.dirty:,}: measuring {', '.join(job.labels())} "
             f"needs {needed / 2**30:,.1f} GiB of memory; of this machine's "

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from dirtylab._arguments import amount, count, dataset, pages, read_by, seed
+from dirtylab._arguments import amount, count, dataset, pages, read_by, seed, word
 from dirtylab._console import tell
 from dirtylab._units import parse_seconds
 
@@ -39,7 +39,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "--epochs", type=count(1, MOST_EPOCHS), metavar="N", help="default: all; of a guest 16"
     )
-    command.add_argument("--name", metavar="NAME", help="of the recording")
+    command.add_argument("--name", type=word, metavar="NAME", help="of the recording")
     command.add_argument(
         "--interval",
         type=read_by(parse_seconds, 0.001, 3600),

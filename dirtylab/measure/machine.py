@@ -11,6 +11,10 @@ from typing import Any
 
 from dirtylab import __version__, _check
 
+_HARDWARE = {
+    "cpu": "{}", "cores": "{} cores", "memory_gib": "{:.0f} GiB", "virtual_machine": "{}",
+}  # fmt: skip
+_PROGRAMS = {"python": "Python {}", "numpy": "NumPy {}", "numba": "Numba {}"}
 PACKAGES = ("numpy", "numba", "llvmlite", "pandas", "matplotlib")
 
 
@@ -35,16 +39,18 @@ def describe_machine() -> dict[str, Any]:
 
 
 def caption(machine: dict[str, Any]) -> str:
-    """Return a machine in one line of small print."""
-    virtual = ", virtual machine" if machine["virtual_machine"] else ""
-    packages = machine["packages"]
-    revision = f" ({machine['git_revision']})" if machine["git_revision"] else ""
-    return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']:.0f} GiB{virtual}; "
-        f"{machine['system']}; Python {machine['python']}, NumPy {packages['numpy']}, "
-        f"Numba {packages['numba']}; dirtylab {machine['dirtylab']}{revision}, "
-        f"{machine['date'][:10]}"
+    """Return a machine in one line of small print; what is not known is left out."""
+    told = {**machine, **(machine.get("packages") or {})}
+    if told.get("virtual_machine"):
+        told["virtual_machine"] = "virtual machine"
+    if told.get("git_revision"):
+        told["dirtylab"] = f"{told.get('dirtylab', '?')} ({told['git_revision']})"
+    groups = (_HARDWARE, {"system": "{}"}, _PROGRAMS, {"dirtylab": "dirtylab {}", "date": "{:.10}"})
+    lines = (
+        ", ".join(form.format(told[name]) for name, form in group.items() if told.get(name))
+        for group in groups
     )
+    return "; ".join(line for line in lines if line)
 
 
 def cpu_model() -> str:
