@@ -13,6 +13,7 @@ from typing import Any
 PATIENCE = 1.0
 """Seconds after which a wait is explained."""
 
+_noted: list[str] = []
 Step = tuple[str, Callable[[], object]]
 """What a step is called, and what it does."""
 
@@ -21,6 +22,13 @@ def tell(text: str) -> None:
     """Say a line on stderr; where nobody can hear it, go on."""
     with contextlib.suppress(OSError, ValueError):
         print(one_line(text), file=sys.stderr, flush=True)
+
+
+def note_once(text: str) -> None:
+    """Say that something of the surroundings is missing; the first time only."""
+    if not _noted:
+        _noted.append(text)
+        tell(f"dirtylab: note: {text}")
 
 
 def one_line(text: str) -> str:

@@ -3,10 +3,12 @@
 Every compiled function of the package is made by :func:`kernel` or :func:`inlined`.  The flags
 and why:
 
-``cache=True``
+``enable_caching``, which is ``cache=True``
     Compile once a machine, not once a process (a NamedTuple of arrays caches; ``jitclass``
     does not).  The cache does not notice a change in a helper of *another* file: after editing
-    a helper, run ``make clean-cache``.
+    a helper, run ``make clean-cache``.  It lies in the folder ``NUMBA_CACHE_DIR``, else beside the
+    source, else in the user's cache folder; where none of them can be written, or a cached file
+    can't be read, each process compiles anew.
 ``nogil=True``
     A kernel touches arrays only, so other threads may run meanwhile.
 ``error_model="numpy"``
@@ -20,26 +22,64 @@ and why:
     dirty frames then takes 2.7 times as long, its bitmap's scan of 10 million 1.3 times.
 """
 
+import pickle
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
 
+from dirtylab._console import note_once
+
 Function = TypeVar("Function", bound=Callable[..., object])
+
+_UNCACHED = (
+    "no folder for compiled code can be used here: each process compiles anew, some seconds "
+    "(NUMBA_CACHE_DIR may name a folder)"
+)
 
 
 def kernel(function: Function) -> Function:
     """Compile `function` on first use; keep its Python form where the JIT is switched off."""
-    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return _compiled(function)
 
 
 def uncounted(function: Function) -> Function:
     """Compile `function`, which allocates nothing, as :func:`kernel` does; count no references."""
-    flags: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-    return cast(Function, numba.njit(**flags)(function))
+    return _compiled(function, _nrt=False)
 
 
 def inlined(function: Function) -> Function:
     """Compile `function` as :func:`kernel` does, into the body of each kernel that calls it."""
-    compile_into = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-    return cast(Function, compile_into(function))
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: Function, **flags: Any) -> Function:
+    made = numba.njit(nogil=True, error_model="numpy", **flags)(function)
+    if made is not function:  # as it is where the JIT is switched off
+        _cache(made)
+    return cast(Function, made)
+
+
+def _cache(dispatcher: Any) -> None:
+    """Keep what `dispatcher` compiles, where that is possible."""
+    try:
+        dispatcher.enable_caching()
+    except (RuntimeError, OSError):  # the first is Numba's word for "no folder"
+        note_once(_UNCACHED)
+        return
+    cache = dispatcher._cache
+    cache.load_overload = _or_nothing(cache.load_overload)
+    cache.save_overload = _or_nothing(cache.save_overload)
+
+
+def _or_nothing(action: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `action`, going on without a result where a file of the cache can't be used."""
+
+    def attempt(*arguments: Any) -> Any:
+        try:
+            return action(*arguments)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            note_once(_UNCACHED)
+            return None
+
+    return attempt

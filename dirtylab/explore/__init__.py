@@ -11,10 +11,14 @@ would corrupt figures.
 
 from typing import TYPE_CHECKING, Any
 
+from dirtylab._matplotlib import expect_matplotlib
+
 if TYPE_CHECKING:
     from dirtylab.explore.frame import Frame
 
 __all__ = ["anatomy", "crossovers", "mailing_list", "memory", "patterns", "vcpus"]
+
+expect_matplotlib()
 
 
 def crossovers(

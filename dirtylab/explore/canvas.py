@@ -23,6 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import FAINT, new_figure
 
 KEPT = 24
@@ -53,6 +54,7 @@ class Canvas:
         self._written: dict[Hashable, Any] = {}
         self._kept: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
 
+    @under_own_rc
     def png(self, background: Hashable = None) -> bytes:
         """Return the picture as it stands.
 

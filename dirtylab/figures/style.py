@@ -7,12 +7,12 @@ import pathlib
 import textwrap
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from dirtylab.figures._rc import OwnFigure, own_rc
 from dirtylab.measure.files import write_whole
 from dirtylab.measure.machine import caption
 
@@ -59,14 +59,21 @@ class Picture(NamedTuple):
 
 def finished(figure: Figure, alt: str) -> Picture:
     """Return a picture whose layout is settled: later drawings would each move it a little."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    with own_rc():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     return Picture(figure, alt)
 
 
 def new_figure(width: float = 8.0, height: float = 5.0) -> Figure:
-    """Return an empty figure in inches, 100 dots each, laid out so that nothing overlaps."""
-    figure = Figure(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
+    """Return an empty figure in inches, 100 dots each, laid out so that nothing overlaps.
+
+    It and its axes follow the package's own settings, not the user's ``matplotlibrc``.
+    """
+    with own_rc():
+        figure = OwnFigure(
+            figsize=(width, height), dpi=100, layout="constrained", facecolor="white"
+        )
     FigureCanvasAgg(figure)
     return figure
 
@@ -130,7 +137,8 @@ def small_print(figure: Figure, machine: dict[str, Any], note: str = "") -> None
 def png_bytes(figure: Figure, dpi: int = 100) -> bytes:
     """Return the figure as PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    with own_rc():
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -142,6 +150,6 @@ def save_picture(picture: Picture, folder: pathlib.Path, name: str) -> list[str]
         def write(path: pathlib.Path, kind: str = kind) -> None:
             picture.figure.savefig(path, format=kind, dpi=200, metadata=undated[kind])
 
-        with mpl.rc_context({"svg.hashsalt": "dirtylab"}):
+        with own_rc():
             write_whole(folder / f"{name}.{kind}", write)
     return [f"{name}.{kind}" for kind in FORMATS]
