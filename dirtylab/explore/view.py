@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dirtylab.explore.controls import Action, Control, call_line
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import Picture
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class View(Generic[S]):
     function = ""
     """Name in ``dirtylab.explore``."""
     title = ""
+
+    def __init_subclass__(cls) -> None:
+        """Let what draws follow the package's own settings of Matplotlib, not the user's."""
+        for name in {"__init__", "draw", "picture"} & vars(cls).keys():
+            setattr(cls, name, under_own_rc(vars(cls)[name]))
 
     def __init__(self, state: S, usual: S) -> None:
         self.state, self.usual = state, usual

@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 from dirtylab.advice.meetings import named
 from dirtylab.advice.model import Model
 from dirtylab.datasets import parsed
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
@@ -51,6 +52,7 @@ def look_of(structure: str) -> Look:
     return look._replace(label=f"{look.label}, posted") if structure in POSTED else look
 
 
+@under_own_rc
 def curves_picture(
     study: Study,
     *,
@@ -202,6 +204,7 @@ def _title(operation: str, pattern: str, pages: int) -> str:
 # --- all crossovers -------------------------------------------------------------------------------
 
 
+@under_own_rc
 def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation: str) -> Picture:
     """Return all crossovers with the bitmap, posted beside tuned, as densities with intervals.
 
@@ -271,6 +274,7 @@ def _crossovers_alt(chosen: "pd.DataFrame", operation: str) -> str:
 # --- maps -----------------------------------------------------------------------------------------
 
 
+@under_own_rc
 def winner_map_picture(
     model: Model,
     pages: int = 10_000_000,
@@ -317,6 +321,7 @@ def winner_map_picture(
     return finished(figure, alt)
 
 
+@under_own_rc
 def radix_map_picture(model: Model, pages: int = 10_000_000, operation: str = "epoch") -> Picture:
     """Return the best radix of a tree over density and cluster length, and what radix 64 loses."""
     names = [f"tree{radix}" for radix in RADICES]

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
@@ -75,6 +76,7 @@ def draw_map(ax: Axes, trace: Trace) -> list[Artist]:
     return [image]
 
 
+@under_own_rc
 def maps_picture(names: Sequence[str] | None = None) -> Picture:
     """Return the page map over time of each recording.
 
@@ -107,6 +109,7 @@ def maps_picture(names: Sequence[str] | None = None) -> Picture:
     return finished(figure, alt)
 
 
+@under_own_rc
 def likeness_picture(names: Sequence[str] | None = None) -> Picture:
     """Return run lengths and words touched of each recording beside random pages."""
     table = likeness(names)
@@ -142,6 +145,7 @@ def _pairs(ax: Axes, place: Any, real: "pd.Series[float]", drawn: "pd.Series[flo
     ax.plot(real, place, "o", color="#882255", label="recording")
 
 
+@under_own_rc
 def replays_picture(measured: Measured) -> Picture:
     """Return the time of an epoch of each structure on each recording, over the bitmap's."""
     table = epochs(measured.replays)
@@ -180,6 +184,7 @@ def replays_picture(measured: Measured) -> Picture:
     return finished(figure, alt)
 
 
+@under_own_rc
 def harvests_picture(measured: Measured) -> Picture:
     """Return the harvest times of KVM's log and ring, PAGEMAP_SCAN and structures, by size."""
     table = measured.harvests

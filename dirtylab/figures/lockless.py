@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from dirtylab import _check
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
@@ -64,6 +65,7 @@ def _error(ax: Axes, place: float, value: Sequence[float], look: Look) -> Artist
     )[0]
 
 
+@under_own_rc
 def atomic_picture(summary: Summary) -> Picture:
     """Return what an insert costs in one thread, atomic and plain."""
     found = summary["atomic"]
@@ -130,6 +132,7 @@ def vcpus_limit(summary: Summary, vcpus: int) -> int:
     return min(vcpus, summary["machine"]["cores"])
 
 
+@under_own_rc
 def vcpus_picture(summary: Summary, vcpus: int = 2) -> Picture:
     """Return the throughput of vCPUs that insert at once.
 
@@ -195,6 +198,7 @@ def vcpus_alt(summary: Summary, vcpus: int) -> str:
     return f"Throughput of {vcpus} vCPUs over that of one. {'; '.join(parts)}."
 
 
+@under_own_rc
 def scaling_picture(summary: Summary) -> Picture:
     """Return million inserts a second against vCPUs, a panel for each placement."""
     found, counts = summary["vcpus"], vcpus_counts(summary)
@@ -233,6 +237,7 @@ _SIDES = {
 }
 
 
+@under_own_rc
 def harvest_picture(summary: Summary) -> Picture:
     """Return what insert and harvest cost at the same time, over in turns."""
     found = summary["harvest"]
@@ -270,6 +275,7 @@ def harvest_picture(summary: Summary) -> Picture:
     return finished(figure, alt)
 
 
+@under_own_rc
 def schedule_picture(moves: Sequence[Move], title: str) -> Picture:
     """Return a schedule: a column a thread, a row a step, time going down.
 
@@ -324,6 +330,7 @@ def _lanes(moves: Sequence[Move]) -> list[str]:
     return [*vcpus, "harvests"]
 
 
+@under_own_rc
 def crime_picture(name: str, outcome: str | None = None) -> Picture:
     """Return the shortest story of a protocol's crime that the checker finds, step by step.
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
@@ -207,6 +208,7 @@ def draw_cold_runs(ax: Axes, study: Study) -> list[Artist]:
     return list(ax.lines)
 
 
+@under_own_rc
 def times_picture(study: Study, order: str) -> Picture:
     """Figure 1 (random) and 2 (sequential): time against dirty frames."""
     figure = new_figure(8, 5.4)
@@ -225,6 +227,7 @@ def times_picture(study: Study, order: str) -> Picture:
     return finished(figure, alt)
 
 
+@under_own_rc
 def ratios_picture(study: Study) -> Picture:
     """Figure 3: ratios of times, a line at 1, the crossover marked."""
     figure = new_figure(8, 5)
@@ -256,6 +259,7 @@ def ratios_picture(study: Study) -> Picture:
     return finished(figure, alt)
 
 
+@under_own_rc
 def memory_picture(study: Study) -> Picture:
     """Draw the sawtooth of memory."""
     figure = new_figure(8, 4)
@@ -274,6 +278,7 @@ def memory_picture(study: Study) -> Picture:
     return finished(figure, alt)
 
 
+@under_own_rc
 def cold_runs_picture(study: Study) -> Picture:
     """Draw single cold runs beside careful samples."""
     figure = new_figure(8, 3.6)

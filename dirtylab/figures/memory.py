@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.crossover import look_of
 from dirtylab.figures.style import (
     INK,
@@ -31,6 +32,7 @@ _KINDS = {
 }
 
 
+@under_own_rc
 def pages_picture(least: int = 8_000, most: int = 10**9) -> Picture:
     """Return bits a page along the size of the slot: the posted tree's sawtooth beside the others.
 
@@ -88,6 +90,7 @@ def _finish_pages(ax: Axes, most: int) -> None:
     ax.legend(frameon=False, fontsize=9.5, ncols=2, loc="upper left")
 
 
+@under_own_rc
 def dirty_picture(pages: int = 10_000_000) -> Picture:
     """Return bytes along the dirty frames: lists that grow, all others that don't, break-evens.
 

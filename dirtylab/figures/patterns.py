@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from dirtylab.datasets import DATASETS, drawn
 from dirtylab.datasets.describe import describe
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
@@ -54,6 +55,7 @@ def draw_run_lengths(ax: Axes, frames: Frames, pages: int) -> list[Artist]:
     return list(bars)
 
 
+@under_own_rc
 def patterns_picture(
     patterns: Mapping[str, Mapping[str, Any]] | None = None, dirty: int = MAP_DIRTY
 ) -> Picture:

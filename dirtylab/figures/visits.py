@@ -9,6 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import FAINT, INK, LOOKS, Picture, finished, new_figure
 from dirtylab.structures import STRUCTURES, Bitmap, Hybrid, PageList, Ring, Structure, Tree
 
@@ -69,6 +70,7 @@ def draw_rows(ax: Axes, rows: Sequence[Row], color: str) -> list[Artist]:
     return artists
 
 
+@under_own_rc
 def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Picture:
     """Return every structure after the same inserts, with what its collect looks at.
 
