@@ -1,6 +1,6 @@
 """Learning a machine's prices: a minute of measuring, cells spread over what people ask about."""
 
-import os
+import contextlib
 import pathlib
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dirtylab._data import data_file
+from dirtylab._data import data_file, user_cache
 from dirtylab._units import parse_seconds
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
 from dirtylab.advice.trial import LEAST_PAGES, trial_of
@@ -188,16 +188,25 @@ def _visit(cell: Cell, held_out: bool, first: int) -> list[dict[str, Any]]:
 
 
 def model_path() -> pathlib.Path:
-    """Return where this machine's own calibration is kept: the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "dirtylab" / f"model-{this_machine()['id']}.json"
+    """Return where this machine's own calibration is kept: the user's cache folder.
+
+    Raises
+    ------
+    OSError
+        The user has no home, and ``XDG_CACHE_HOME`` is not set.
+    """
+    cache = user_cache()
+    if cache is None:
+        raise OSError("no home and no XDG_CACHE_HOME: there is no cache folder")
+    return cache / f"model-{this_machine()['id']}.json"
 
 
 def current_model() -> tuple[Model, bool]:
     """Return this machine's own model, or else the shipped one; and whether it is its own."""
-    path = model_path()
-    if path.exists():
-        return Model.load(path), True
+    with contextlib.suppress(OSError):  # no home, or one that can't be read
+        path = model_path()
+        if path.exists():
+            return Model.load(path), True
     return shipped_model(), False
 
 

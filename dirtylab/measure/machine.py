@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import subprocess
 from typing import Any
 
@@ -81,13 +82,32 @@ def last_cache_bytes(usual: int = 32 * 2**20) -> int:
 
 
 def git_revision() -> str | None:
-    """Return the short revision of the checkout this runs from, ``+`` when it has changes."""
-    here = pathlib.Path(__file__).parent
-    revision = _run(["git", "-C", str(here), "rev-parse", "--short", "HEAD"])
+    """Return the short revision of this project's checkout, ``+`` when the package has changes.
+
+    None for an installed package, whatever repository its environment lies in.
+    """
+    package = pathlib.Path(__file__).resolve().parent.parent
+    top, name = package.parent, package.name
+    if not (top / ".git").exists() or not _is_project(top / "pyproject.toml"):
+        return None
+    if not _git(top, "ls-files", "--error-unmatch", "pyproject.toml", f"{name}/__init__.py"):
+        return None
+    revision = _git(top, "rev-parse", "--short", "HEAD")
     if not revision:
         return None
-    changed = _run(["git", "-C", str(here), "status", "--porcelain", "--", str(here)])
-    return revision + ("+" if changed else "")
+    return revision + ("+" if _git(top, "status", "--porcelain", "--", name) else "")
+
+
+def _is_project(file: pathlib.Path) -> bool:
+    return re.search(r'^name = "dirtylab"$', _read(file), re.MULTILINE) is not None
+
+
+def _git(top: pathlib.Path, *words: str) -> str:
+    """Return what git says of the repository at `top` itself, whatever the environment names."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    environment["GIT_CEILING_DIRECTORIES"] = str(top.parent)
+    safe = ["-c", "core.fsmonitor=false", "--no-optional-locks"]  # reads only, runs nothing
+    return _run(["git", *safe, "-C", str(top), *words], environment)
 
 
 def _chosen_hugepages() -> str | None:
@@ -110,9 +130,11 @@ def _read(path: pathlib.Path) -> str:
         return ""
 
 
-def _run(command: list[str]) -> str:
+def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=False, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
