@@ -81,7 +81,8 @@ def announced_compilation() -> Iterator[None]:
     text = "dirtylab: compiling, once a machine, some seconds ..."
     timer = threading.Timer(PATIENCE, tell, [text])
     timer.daemon = True
-    timer.start()
+    if not _noted:  # that each process compiles
+        timer.start()
     try:
         yield
     finally:

@@ -23,6 +23,8 @@ and why:
 """
 
 import pickle
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -57,6 +59,7 @@ def _compiled(function: Function, **flags: Any) -> Function:
     made = numba.njit(nogil=True, error_model="numpy", **flags)(function)
     if made is not function:  # as it is where the JIT is switched off
         _cache(made)
+        made.compile = _uninterrupted(made.compile)
     return cast(Function, made)
 
 
@@ -70,6 +73,37 @@ def _cache(dispatcher: Any) -> None:
     cache = dispatcher._cache
     cache.load_overload = _or_nothing(cache.load_overload)
     cache.save_overload = _or_nothing(cache.save_overload)
+
+
+def _uninterrupted(compile_for: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `compile_for`, with Ctrl-C heeded at its end.
+
+    An interrupt in the middle leaves Numba with functions half known: each later compilation that
+    meets them fails, for as long as the process lives.
+    """
+
+    def attempt(*arguments: Any) -> Any:
+        heed = signal.getsignal(signal.SIGINT)
+        ours = threading.current_thread() is threading.main_thread() and heed is not _postpone
+        if not (ours and callable(heed)):
+            return compile_for(*arguments)
+        _postponed.clear()
+        signal.signal(signal.SIGINT, _postpone)
+        try:
+            return compile_for(*arguments)
+        finally:
+            signal.signal(signal.SIGINT, heed)
+            if _postponed:
+                heed(signal.SIGINT, None)
+
+    return attempt
+
+
+_postponed: list[int] = []
+
+
+def _postpone(number: int, _: object) -> None:
+    _postponed.append(number)
 
 
 def _or_nothing(action: Callable[..., Any]) -> Callable[..., Any]:

@@ -42,7 +42,11 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     soak.add_argument("--out", default="lockless", metavar="DIR", help="folder (lockless)")
     soak.add_argument(
-        "--inserts", type=count(1), default=BILLION, metavar="N", help="inserts in total (10^9)"
+        "--inserts",
+        type=count(1, 10**12),
+        default=BILLION,
+        metavar="N",
+        help="inserts in total (10^9)",
     )
     soak.set_defaults(run=lambda arguments: soak_into(arguments.out, arguments.inserts))
 
