@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 PATIENCE = 1.0
 """Seconds after which a wait is explained."""
@@ -21,7 +21,8 @@ Step = tuple[str, Callable[[], object]]
 def tell(text: str) -> None:
     """Say a line on stderr; where nobody can hear it, go on."""
     with contextlib.suppress(OSError, ValueError):
-        print(one_line(text), file=sys.stderr, flush=True)
+        print(one_line(text), file=sys.stderr)
+        flushed(sys.stderr)
 
 
 def note_once(text: str) -> None:
@@ -64,13 +65,13 @@ def require_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def flush_output() -> OSError | None:
+def flushed(stream: TextIO) -> OSError | None:
     """Write out what was printed; return why that failed, and forget the rest, if it did."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError as error:
-        with contextlib.suppress(OSError, ValueError):  # nothing more is said of it at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError, ValueError):  # or Python tries again at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return error
     return None
 

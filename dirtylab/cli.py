@@ -16,7 +16,7 @@ from dirtylab._arguments import Parser, UsageError, amount, count, dataset, page
 from dirtylab._console import (
     announced_compilation,
     described,
-    flush_output,
+    flushed,
     require_streams,
     tell,
 )
@@ -74,13 +74,14 @@ def _judged(error: BaseException) -> tuple[object, int]:
 
 def _ended(name: str, trouble: object, status: int) -> int:
     """Say what went wrong, if anything; return the exit status."""
-    lost = flush_output()
+    lost = flushed(sys.stdout)
     if isinstance(trouble, BrokenPipeError) and lost:  # the reader, `head` say, has gone
         return status or FAILED
     if lost and not (isinstance(lost, BrokenPipeError)):
         trouble = f"standard output: {lost.strerror}"
     if trouble:
         tell(f"{name}: {described(trouble)}")
+    flushed(sys.stderr)
     return status or (FAILED if lost else 0)
 
 

@@ -18,6 +18,7 @@ except ImportError:  # no such locks here: taking turns is up to the user
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _NAME = "dirtylab.lock"
+WAITING = "another measurement runs on this machine; waiting for it to end ..."
 _told: set[str] = set()
 
 
@@ -49,8 +50,7 @@ def _wait_for(file: int) -> None:
         pass
     except OSError:  # a file system without locks
         return
-    text = "another measurement runs on this machine; waiting for it to end ..."
-    timer = threading.Timer(PATIENCE, _tell_once, [text])
+    timer = threading.Timer(PATIENCE, _tell_once, [WAITING])
     timer.daemon = True
     timer.start()
     try:
