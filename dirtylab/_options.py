@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from dirtylab import _check
-from dirtylab._units import parse_number
+from dirtylab._units import parse_number, parse_pages
 
 REQUIRED = inspect.Parameter.empty
 """Default of an option that has none."""
@@ -111,7 +111,9 @@ class Option:
         if self.kind in ("str", "path"):
             return value
         try:
-            return _number(value) if self.kind in ("int", "float") else guessed(value)
+            if self.kind not in ("int", "float"):
+                return guessed(value)
+            return _number(value, self.unit if self.kind == "int" else "")
         except ValueError:
             pass
         raise ValueError(f"{self.name}={value!r}: must be {self.allowed()}")
@@ -210,8 +212,10 @@ def guessed(text: str) -> Any:
         return text
 
 
-def _number(text: str) -> int | float:
+def _number(text: str, unit: str = "") -> int | float:
     number = parse_number(text)
+    if number is None and unit == "page":  # such as 2MiB of guest memory
+        return parse_pages("", text)
     if number is None:
         raise ValueError(text)
     return number

@@ -75,7 +75,7 @@ def _judged(error: BaseException) -> tuple[object, int]:
 def _ended(name: str, trouble: object, status: int) -> int:
     """Say what went wrong, if anything; return the exit status."""
     lost = flushed(sys.stdout)
-    if isinstance(trouble, BrokenPipeError) and lost:  # the reader, `head` say, has gone
+    if isinstance(trouble, BrokenPipeError):  # the reader, `head` say, has gone
         return status or FAILED
     if lost and not (isinstance(lost, BrokenPipeError)):
         trouble = f"standard output: {lost.strerror}"
