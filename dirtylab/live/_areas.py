@@ -85,3 +85,18 @@ def without(spans: list[Span], start: int, end: int) -> list[Span]:
         for part in ((first, min(behind, start)), (max(first, end), behind))
     ]
     return [(first, behind) for first, behind in parts if first < behind]
+
+
+def inside(known: dict[File, list[Span]], area: Area) -> list[Span]:
+    """Return the parts of the area's file in `known` that lie in it."""
+    spans = known.get(area.file, [])
+    parts = [(max(start, area.start), min(end, area.end)) for start, end in spans]
+    return [(start, end) for start, end in parts if start < end]
+
+
+def outside(area: Area, spans: list[Span]) -> list[Area]:
+    """Return the parts of an area that lie in none of `spans`."""
+    rest = [(area.start, area.end)]
+    for start, end in spans:
+        rest = without(rest, start, end)
+    return [area._replace(start=start, end=end) for start, end in rest]

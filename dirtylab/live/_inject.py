@@ -19,7 +19,7 @@ from typing import Any
 
 from dirtylab.live import _scan
 from dirtylab.live._system import PAGE_BYTES, libc, system_error
-from dirtylab.live.pagemap import Watcher
+from dirtylab.live.watcher import Watcher
 
 _PEEK, _POKE, _CONT, _STEP, _GET, _SET = 1, 4, 7, 9, 12, 13
 _SEIZE, _INTERRUPT, _LISTEN = 0x4206, 0x4207, 0x4208

@@ -71,14 +71,16 @@ OWN_WRITTEN = WRITTEN_PAGES._replace(flags=_PROTECT | _MUST_BE_ASYNC)
 """The same; fails with EPERM where the range is not registered."""
 HELD = Query(_PROTECT, 0, 0, PRESENT | SWAPPED, _CATEGORIES)
 """What is there, written or not."""
-EVERYTHING = Query(_PROTECT, 0, 0, 0, _CATEGORIES)
-"""The same, and what was never touched is protected too: a first read then is no write."""
+EVERYTHING = Query(_PROTECT, 0, 0, 0, _CATEGORIES & ~SWAPPED)
+"""The same of shared memory, which is never swapped in place, and what was never touched is
+protected too: a first read then is no write."""
 GONE = Query(_PROTECT, PRESENT | SWAPPED, PRESENT | SWAPPED, 0, REGISTERED | HUGE)
 """What has lost its protection and is not there: after EVERYTHING, written and then evicted."""
 UNREGISTERED = Query(0, REGISTERED, REGISTERED, 0, 0)
 """Memory that may be mapped but is not registered; protects nothing."""
 
 Regions = npt.NDArray[np.uint64]
+Chosen = npt.NDArray[np.bool_]
 
 REASONS = {
     errno.EINVAL: "needs Linux 6.7 or later with CONFIG_USERFAULTFD (asynchronous protection)",
@@ -162,7 +164,7 @@ class Scanner(Unshared):
             registered.
         """
         self.resume(keep)
-        told = query.told | (self._guard if query.told & SWAPPED else 0)
+        told = query.told | (self._guard if query.told & PRESENT else 0)
         while start < end:
             self._request[:] = (
                 96, query.flags, start, end, 0, self._to, _ROOM, 0,
@@ -199,6 +201,23 @@ def pages_of(regions: Regions) -> npt.NDArray[np.uint64]:
     behind = np.cumsum(count)
     shift = np.repeat(first - (behind - count), count.astype(np.int64))
     return shift + np.arange(shift.size, dtype=np.uint64)
+
+
+def held(regions: Regions, swaps: Callable[[], bool] = lambda: False) -> Chosen:
+    """Return which ranges are there, as pages that have been written and not as empty ones.
+
+    Where `swaps` says that the process has swapped pages, those count that are swapped without
+    having been written: one that nobody watched when it was written looks so, too.  Otherwise they
+    are marks of pages that were never touched.
+    """
+    kinds = regions[:, 2]
+    found = (kinds & np.uint64(PRESENT)) > 0
+    swapped = ~found & ((kinds & np.uint64(SWAPPED)) > 0)
+    written = (kinds & np.uint64(WRITTEN)) > 0
+    doubtful = swapped & ~written
+    if doubtful.any() and swaps():
+        written |= doubtful
+    return (found | swapped & written) & ((kinds & np.uint64(ZERO_PAGE | GUARD)) == 0)
 
 
 def missing() -> str | None:

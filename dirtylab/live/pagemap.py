@@ -1,16 +1,14 @@
-"""The pages that a process writes: its own memory, or another process epoch by epoch.
+"""The pages that this process writes.
 
 :class:`Pagemap` keeps the contract of every structure: an insert really writes to pages of this
 process, and a collect asks the kernel which were written.
 
-:class:`Watcher` follows all memory of a process that takes part (:func:`take_part`), or that
-:mod:`dirtylab.live.record` has started.
+:func:`take_part` lets another process follow all memory of this one.
 
 Source: Linux's Documentation/admin-guide/mm/pagemap.rst.
 """
 
 import contextlib
-import errno
 import os
 import weakref
 from collections.abc import Callable
@@ -22,26 +20,15 @@ from dirtylab import _check
 from dirtylab._jit import kernel
 from dirtylab._words import WORD_BITS
 from dirtylab.live import _scan
-from dirtylab.live._areas import Area, File, Span, areas_of, is_device, overlapping, without
-from dirtylab.live._scan import FILE, GUARD, HUGE, PRESENT, REGISTERED, SWAPPED, WRITTEN, ZERO_PAGE
-from dirtylab.live._system import PAGE_BYTES, Descriptor, Mapping, Unavailable, ioctl, translated
-from dirtylab.live._unshared import Unshared, require_process
+from dirtylab.live._areas import areas_of, is_device
+from dirtylab.live._system import PAGE_BYTES, Descriptor, Mapping, Unavailable, ioctl
 from dirtylab.live.tracker import Tracker
 from dirtylab.structures.base import Frames, Operations, require
 from dirtylab.structures.bitmap import mark, scan
 from dirtylab.structures.bits import count_set, wants_vector, words_for
 
 missing = _scan.missing
-LEFT_OUT = (
-    "pages that were unmapped or given back (munmap, madvise) before their epoch ended; memory of "
-    "character devices; writes of devices into pinned pages"
-)
-"""What a watcher can't tell."""
-
 _SHIFT = np.uint64(12)
-_MOST_MARKED = 2**34
-"""Bytes of shared memory whose untouched pages are protected; 16 GiB take 32 MiB of page tables,
-0.1 s once and, for 25 ms, each harvest."""
 
 
 @kernel
@@ -49,15 +36,6 @@ def touch(memory: npt.NDArray[np.uint8], frames: Frames) -> None:
     """Add one to the first byte of each frame."""
     for frame in frames:
         memory[frame << _SHIFT] += np.uint8(1)
-
-
-def held(regions: _scan.Regions) -> npt.NDArray[np.bool_]:
-    """Return which ranges are there, as pages that have been written and not as empty ones."""
-    kinds = regions[:, 2]
-    found = (kinds & np.uint64(PRESENT)) > 0
-    swapped = np.uint64(SWAPPED | WRITTEN)  # a page that is swapped and not written may be a mark
-    found |= (kinds & swapped) == swapped
-    return found & ((kinds & np.uint64(ZERO_PAGE | GUARD)) == 0)
 
 
 class Pagemap(Tracker):
@@ -167,7 +145,7 @@ class Pagemap(Tracker):
         self._scanner.scan(self._start, self._end, _scan.OWN_WRITTEN, keep)
 
     def _mark(self, regions: npt.NDArray[np.uint64]) -> None:
-        mark(self._seen, _scan.pages_of(regions[held(regions)]) - self.first_page)
+        mark(self._seen, _scan.pages_of(regions[_scan.held(regions)]) - self.first_page)
 
     def _drop(self) -> None:
         self._ask(lambda _: None)
@@ -211,171 +189,3 @@ def take_part() -> Callable[[], None]:
             with contextlib.suppress(OSError):  # what can't be written, or takes part already
                 ioctl(fault.fd, _scan.REGISTER, _scan.register_request(area.start, area.end))
     return fault.close
-
-
-class Watcher(Unshared):
-    """Follows the pages that a process writes, epoch by epoch.
-
-    Parameters
-    ----------
-    pid : int
-        A process whose memory is registered, by itself (:func:`take_part`) or from outside.
-
-    Raises
-    ------
-    Unavailable
-        One line says what this machine lacks, or that the process may not be watched.
-
-    Notes
-    -----
-    Whatever the kernel tells as written counts, whether it can be written still or not: private
-    and shared memory, files, huge pages (512 pages or more at a time), swapped pages.  Of what has
-    been mapped, or moved to other addresses, since the harvest before, all that is there counts.
-
-    It can't tell what is unmapped, or given back by ``madvise``, before the harvest, unless it is
-    shared memory that stays mapped; nor what devices write into pages that are pinned.  A page of
-    shared memory that was only read counts too where it was read before it was first seen, in
-    huge pages of hugetlbfs, and in mappings above 16 GiB.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.excluded: set[int] = set()
-        """Addresses of pages that are none of the process's own."""
-        self._maker = os.getpid()
-        with translated(_scan.WHAT, _scan.REASONS):
-            self._file = Descriptor(os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC))
-            self._scanner = _scan.Scanner(self._file.fd)
-        self._areas: list[Area] = []
-        self._fresh: list[Area] = []
-        self._marked: dict[File, list[Span]] = {}
-        """Spans of shared memory all of whose pages were protected, there or not."""
-        self._found: list[npt.NDArray[np.uint64]] = []
-        """Pages of the present epoch."""
-
-    def unwatched(self) -> list[Area]:
-        """Return what is mapped and not registered, for the process to register before a harvest.
-
-        What can't be written by anybody is in, and can't be registered; devices are not.
-
-        Raises
-        ------
-        ProcessLookupError
-            The process has gone.
-        """
-        self._begin()
-        missing: list[npt.NDArray[np.uint64]] = []
-        self._scan(*self._everywhere, _scan.UNREGISTERED, lambda r: missing.append(r[:, :2].copy()))
-        spans = np.concatenate(missing)
-        found = [area for area in overlapping(self._areas, spans) if not is_device(self.pid, area)]
-        self._fresh += found
-        return found
-
-    def harvest(self) -> npt.NDArray[np.uint64]:
-        """Return the numbers of the virtual pages written since last asked, ascending.
-
-        After an interrupt the next harvest returns what this one would have.
-
-        Raises
-        ------
-        ProcessLookupError
-            The process has gone.
-        """
-        self._begin()
-        while self._fresh:
-            self._adopt(self._fresh[-1])
-            self._fresh.pop()
-        self._ask_for_evicted()
-        self._scan(*self._everywhere, _scan.WRITTEN_PAGES, self._keep)
-        pages = np.unique(np.concatenate(self._found))
-        if self.excluded:
-            others = np.array(sorted(self.excluded), np.uint64) // np.uint64(PAGE_BYTES)
-            pages = pages[~np.isin(pages, others)]
-        self._found = []  # a store and no call: nothing can interrupt before the return
-        return pages
-
-    def close(self) -> None:
-        """Release the descriptor; a second call does nothing."""
-        self._file.close()
-
-    def _begin(self) -> None:
-        if self._file.fd < 0:
-            raise ValueError("watcher: is closed")
-        require_process("watcher", self._maker)
-        self._scanner.resume(self._keep)
-        self._areas = areas_of(self.pid)
-        if not self._areas:
-            raise self._gone()
-
-    @property
-    def _everywhere(self) -> Span:
-        return self._areas[0].start, self._areas[-1].end
-
-    def _gone(self) -> ProcessLookupError:
-        return ProcessLookupError(errno.ESRCH, f"process {self.pid} has gone")
-
-    def _scan(
-        self,
-        start: int,
-        end: int,
-        query: _scan.Query,
-        keep: Callable[[npt.NDArray[np.uint64]], object],
-    ) -> None:
-        try:
-            self._scanner.scan(start, end, query, keep)
-        except OSError as error:
-            raise self._gone() if error.errno == errno.ESRCH else error from None
-
-    def _adopt(self, area: Area) -> None:
-        """Take over memory that is new at its place: all that is there counts."""
-        for file, spans in self._marked.items():
-            self._marked[file] = without(spans, area.start, area.end)
-        marked = sum(end - start for spans in self._marked.values() for start, end in spans)
-        if not area.shared or marked + area.end - area.start > _MOST_MARKED:
-            self._scan(area.start, area.end, _scan.HELD, self._keep)
-        else:
-            self._scan(area.start, area.end, _scan.EVERYTHING, self._keep)
-            self._marked.setdefault(area.file, []).append((area.start, area.end))
-
-    def _ask_for_evicted(self) -> None:
-        """Ask for shared pages that were written and are not mapped any more; adopt what has grown.
-
-        Private pages stay, or are swapped; a shared one may leave, its contents in the file.
-        """
-        kept: dict[File, list[Span]] = {}
-        grown = []
-        for area in self._areas:
-            spans = self._marked.get(area.file, []) if area.shared else []
-            here = [
-                (max(start, area.start), min(end, area.end))
-                for start, end in spans
-                if start < area.end and area.start < end
-            ]
-            rest = [(area.start, area.end)] if here else []
-            for start, end in here:
-                kept.setdefault(area.file, []).append((start, end))
-                self._scan(start, end, _scan.GONE, self._keep)
-                rest = without(rest, start, end)
-            grown += [area._replace(start=start, end=end) for start, end in rest]
-        self._marked = kept
-        for area in grown:
-            self._adopt(area)
-
-    def _keep(self, regions: npt.NDArray[np.uint64]) -> None:
-        kinds = regions[:, 2]
-        gone = (kinds & np.uint64(REGISTERED | HUGE)) == REGISTERED  # of huge ones none is marked
-        there = held(regions)
-        file = there & ((kinds & np.uint64(FILE)) > 0)
-        if file.any():
-            pages = _scan.pages_of(regions[file])
-            self._found.append(pages[~self._is_private(pages)])
-        self._found.append(_scan.pages_of(regions[gone | there & ~file]))
-
-    def _is_private(self, pages: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """Return which pages lie in private memory: a file's pages there were read, not written."""
-        starts = np.array([area.start for area in self._areas], np.uint64)
-        private = np.array([not area.shared for area in self._areas])
-        ends = np.array([area.end for area in self._areas], np.uint64)
-        addresses = pages * np.uint64(PAGE_BYTES)
-        place = np.maximum(np.searchsorted(starts, addresses, "right"), 1) - 1
-        return private[place] & (addresses >= starts[place]) & (addresses < ends[place])

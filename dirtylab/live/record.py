@@ -28,7 +28,7 @@ from dirtylab.live import _scan
 from dirtylab.live._inject import Exited, Tracee
 from dirtylab.live._system import Unavailable, require_linux, translated
 from dirtylab.live.kvm import Guest, KvmLog, KvmManualLog, KvmRing
-from dirtylab.live.pagemap import LEFT_OUT, Watcher
+from dirtylab.live.watcher import LEFT_OUT, Watcher
 from dirtylab.measure.machine import describe_machine
 
 CHUNK = 512
