@@ -307,18 +307,18 @@ class Machine(Unshared):
         self.require_open()
         stop_all(self._workers)  # what an interrupt has left, if any
         shares = np.array_split(frames, len(self.vcpus))
-        workers = self._workers
-        workers[:] = [
+        workers = [
             Worker(lambda v=vcpu, s=share: v.run(s, code))  # type: ignore[misc]
             for vcpu, share in zip(self.vcpus, shares, strict=True)
         ]
         late = False
+        self._workers[:] = workers
         try:
             for worker in workers:
                 worker.start()
             late = self._wait(workers)
         finally:
-            stop_all(workers)
+            stop_all(self._workers)
         trouble = [worker.trouble for worker in workers if worker.trouble is not None]
         for error in trouble:
             if not isinstance(error, _Stop):

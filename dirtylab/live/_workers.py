@@ -9,8 +9,11 @@ import _thread
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 
+_LOOK_UP = 0.05
+"""Seconds."""
 STOP_SIGNAL = getattr(signal, "SIGRTMIN", signal.SIGINT)
 
 
@@ -42,6 +45,7 @@ class Worker:
         except BaseException as error:
             self.trouble = error
         finally:
+            del self._work  # else what it holds lives as long as the list of workers
             with self._lock:
                 self._ended = True
             self._busy.release()
@@ -52,9 +56,13 @@ class Worker:
         return self._begun and not self._ended
 
     def wait(self, seconds: float) -> bool:
-        """Return whether it has ended, after so many seconds at most."""
-        if not self._ended:
-            self._busy.acquire(timeout=max(seconds, 0))
+        """Return whether it has ended, after so many seconds at most.
+
+        Looks up now and then: a signal that comes just before the wait does not end it.
+        """
+        end = time.monotonic() + seconds
+        while not self._ended and (rest := end - time.monotonic()) > 0:
+            self._busy.acquire(timeout=min(rest, _LOOK_UP))
         return self._ended
 
     def stop(self) -> None:
@@ -72,7 +80,10 @@ class Worker:
 
 
 def stop_all(workers: list[Worker]) -> None:
-    """Stop workers that still run, until all have ended, also when Ctrl-C comes meanwhile."""
+    """Stop workers that still run, until all have ended, also when Ctrl-C comes meanwhile.
+
+    The list is empty then.
+    """
     interrupt: KeyboardInterrupt | None = None
     while True:
         try:
@@ -80,6 +91,7 @@ def stop_all(workers: list[Worker]) -> None:
                 worker.stop()
             for worker in workers:
                 worker.finish()
+            workers.clear()
             break
         except KeyboardInterrupt as error:
             interrupt = error
