@@ -177,6 +177,28 @@ def test_the_heap_and_the_stack_are_watched(family):
     ]
 
 
+def test_a_heap_that_grows_and_shrinks_is_watched(family):
+    first = family.do("heap_end")
+
+    def told():
+        spans = [end for area in family.watcher.unwatched() for end in (area.start, area.end)]
+        assert family.do("register", *spans) == 0
+        found = [page - first for page in family.watcher.harvest().tolist()]
+        return [page for page in found if 0 <= page < 12]
+
+    told()
+    for more, pages in (
+        (12, [1, 7, 11]),
+        (0, [7]),
+        (-6, [2, 5]),
+        (6, [3, 8]),
+        (0, [8, 9]),
+        (0, []),
+    ):
+        assert family.do("heap", more, *pages) == 0
+        assert told() == pages
+
+
 def test_harvests_interrupted_at_random_lose_nothing(family):
     family.do(*mapped("memfd", 0, 64))
     family.do(*mapped("anon", 64, 64))

@@ -347,7 +347,8 @@ class Machine(Unshared):
 
     def reset_rings(self) -> int:
         """Make KVM take the entries back that were handed back; return their number."""
-        self.require_open()
+        if not self.usable:
+            self.require_open()
         count = self._reset()
         for vcpu in self.vcpus:
             if vcpu.drained:
@@ -379,6 +380,11 @@ class Machine(Unshared):
     def is_open(self) -> bool:
         """Whether the machine still holds descriptors and memory."""
         return self._release.alive
+
+    @property
+    def usable(self) -> bool:
+        """Whether the machine is open, and this process the one that made it."""
+        return self._maker == os.getpid() and self._release.alive
 
     def require_open(self) -> None:
         """Refuse use after :meth:`close`, and in another process than the one that made it.

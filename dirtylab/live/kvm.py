@@ -328,7 +328,8 @@ class KvmRing(Guest):
 
         For those who measure the call; KVM has the entries back after ``machine.reset_rings()``.
         """
-        self._require_open()
+        if not self.machine.usable:
+            self._require_open()
         return self._drain(vcpu, out, False)
 
     def _on_full(self, vcpu: VCpu, exited: bool) -> None:

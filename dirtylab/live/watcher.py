@@ -56,13 +56,17 @@ class Watcher(Unshared):
     Notes
     -----
     Whatever the kernel tells as written counts, whether it can be written still or not: private
-    and shared memory, files, huge pages (512 pages or more at a time), swapped pages.  Of what has
-    been mapped, or moved to other addresses, since the harvest before, all that is there counts.
+    and shared memory, files, huge pages (as many pages as they have), swapped pages.  Of what has
+    been mapped since the harvest before, moved to other addresses, or joined by the kernel with
+    what has moved, all that is there counts.
 
-    It can't tell what is unmapped, or given back by ``madvise``, before the harvest, unless it is
-    shared memory that stays mapped; nor what devices write into pages that are pinned.  A page of
-    shared memory that was only read counts too where it was read before it was first seen, in
-    huge pages of hugetlbfs, and in mappings above 16 GiB.
+    What it can't tell:
+
+    - pages that are unmapped, or given back by ``madvise``, before the harvest; pages of shared
+      memory that stays mapped are told, if it was mapped at the harvest before,
+    - what devices write into pages that are pinned, and memory of character devices,
+    - whether a page of shared memory was written or only read, where it was read before the
+      mapping was first seen, is a huge one of hugetlbfs, or lies in what goes beyond 16 GiB.
     """
 
     def __init__(self, pid: int) -> None:

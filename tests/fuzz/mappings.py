@@ -118,6 +118,19 @@ class Child:
         os.ftruncate(self._files["memfd"], FILE_PAGES * PAGE)
         return 0
 
+    def heap(self, more, *pages):
+        """Move the heap's end by so many pages, write to pages from its first end on."""
+        if self._library.sbrk(more * PAGE) == ctypes.c_void_p(-1).value:
+            return ctypes.get_errno()
+        for page in pages:
+            ctypes.memset((self._heap + page) * PAGE, 7, 1)
+        return 0
+
+    def heap_end(self):
+        """Return the number of the page behind the heap."""
+        self._heap = -(-self._library.sbrk(0) // PAGE)
+        return self._heap
+
     def register(self, *spans):
         for start, end in zip(spans[::2], spans[1::2], strict=True):
             try:
@@ -338,9 +351,11 @@ class Record:
         if to is not None and self._ask(
             "move", pages[0], len(pages), to, len(pages), _MAYMOVE | _MOVE_FIXED
         ):
-            moved = [self._arrive(self.pages.pop(number)) for number in pages]
+            moved = [self._arrive(self.pages[number]) for number in pages]
             self.pages |= dict(enumerate(moved, to))
-            self._join(to, len(pages))
+            self._join(to, len(pages))  # as long as the source is mapped, too
+            for number in pages:
+                del self.pages[number]
 
     def _leave(self) -> None:
         """Move the pages and keep the mapping."""

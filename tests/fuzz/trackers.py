@@ -112,7 +112,7 @@ def interrupt(tracked, verb, rounds, seconds, rng):
             frames = rng.integers(0, PAGES, 300 if verb == "insert" else 7).astype(np.uint64)
             if verb != "insert":
                 ledger.insert(frames, 0)
-            stopped += not getattr(ledger, verb)(frames, rng.uniform(1e-6, seconds))
+            stopped += not getattr(ledger, verb)(frames, rng.uniform(1e-6, 1.5 * seconds))
             tracked.check()
             if rng.random() < 0.5:
                 ledger.harvest(frames, 0)
