@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from dirtylab.live._machine import GuestError
     from dirtylab.live._system import Unavailable
     from dirtylab.live.kvm import KvmLog, KvmManualLog, KvmRing
-    from dirtylab.live.pagemap import Pagemap, Watcher, take_part
+    from dirtylab.live.pagemap import Pagemap, take_part
     from dirtylab.live.record import record_command, record_guest
     from dirtylab.live.store import write_trace
     from dirtylab.live.trackers import TRACKERS, missing
+    from dirtylab.live.watcher import Watcher
 
 _HOME = {
     "GuestError": "dirtylab.live._machine",
@@ -36,7 +37,7 @@ _HOME = {
     "TRACKERS": "dirtylab.live.trackers",
     "Trace": "dirtylab.datasets.tracefile",
     "Unavailable": "dirtylab.live._system",
-    "Watcher": "dirtylab.live.pagemap",
+    "Watcher": "dirtylab.live.watcher",
     "missing": "dirtylab.live.trackers",
     "read_trace": "dirtylab.datasets.tracefile",
     "record_command": "dirtylab.live.record",

@@ -9,6 +9,7 @@ waited goes on.
 Source: Linux's ptrace(2); the technique is CRIU's ("parasite").
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -18,7 +19,7 @@ from typing import Any
 
 from dirtylab.live import _scan
 from dirtylab.live._system import PAGE_BYTES, libc, system_error
-from dirtylab.live.pagemap import Watcher, areas_of
+from dirtylab.live.watcher import Watcher
 
 _PEEK, _POKE, _CONT, _STEP, _GET, _SET = 1, 4, 7, 9, 12, 13
 _SEIZE, _INTERRUPT, _LISTEN = 0x4206, 0x4207, 0x4208
@@ -65,7 +66,6 @@ class Tracee:
         _ptrace(_SEIZE, pid, 0, _TRACE_EXEC | _EXIT_KILL)
         self._page = 0
         self._fault = -1
-        self._registered: dict[int, int] = {}
 
     def wait_for_exec(self) -> None:
         """Wait until the program has been loaded; it is stopped then, before its first step.
@@ -96,18 +96,13 @@ class Tracee:
             memory.write(struct.pack("<H", _SYSCALL))
         self._fault = self._call(_USERFAULTFD, _scan.USER_FLAGS)
         self._control(_scan.API, _scan.api_request())
-        self.register()
+        self.register(watcher)
 
-    def register(self) -> None:
-        """Make the stopped process register the writeable memory it has mapped since last time."""
-        present = {area.start: area.end for area in areas_of(self.pid)}
-        for start, end in present.items():
-            if start != self._page and self._registered.get(start) != end:
-                try:
-                    self._control(_scan.REGISTER, _scan.register_request(start, end))
-                except OSError:
-                    continue  # memory of a device, say: it is not watched
-        self._registered = present
+    def register(self, watcher: Watcher) -> None:
+        """Make the stopped process register what the kernel says is not registered."""
+        for area in watcher.unwatched():
+            with contextlib.suppress(OSError):  # what can't be written, say
+                self._control(_scan.REGISTER, _scan.register_request(area.start, area.end))
 
     def go_on(self) -> None:
         """Let the stopped process run."""

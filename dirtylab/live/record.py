@@ -29,7 +29,7 @@ from dirtylab.live import _scan
 from dirtylab.live._inject import Exited, Tracee
 from dirtylab.live._system import Unavailable, require_linux, translated
 from dirtylab.live.kvm import Guest, KvmLog, KvmManualLog, KvmRing
-from dirtylab.live.pagemap import Watcher
+from dirtylab.live.watcher import LEFT_OUT, Watcher
 from dirtylab.measure.machine import describe_machine
 
 CHUNK = 512
@@ -104,6 +104,7 @@ def record_command(
         "mechanism": "PAGEMAP_SCAN with asynchronous userfaultfd write protection",
         "numbering": f"virtual pages, in chunks of {CHUNK} that were written at all",
         "interval_s": length,
+        "left_out": LEFT_OUT,
         "order": "ascending",
         "machine": describe_machine(),
     }
@@ -281,7 +282,7 @@ def _epochs(
         tracee.go_on()
         tracee.run_until(time.monotonic() + interval)
         tracee.stop()
-        tracee.register()
+        tracee.register(watcher)
         harvests.append(watcher.harvest())
         ends.append(int(1e9 * (time.monotonic() - begin)))
 
