@@ -13,17 +13,23 @@ from hypothesis import strategies as st
 
 from dirtylab import DATASETS, STRUCTURES, explore
 from dirtylab.advice.model import Model
-from dirtylab.explore import datasets, frame, lines, machine, measuring, scale, verdict
-from dirtylab.explore.anatomy_view import AnatomyState, AnatomyView, reads_of
-from dirtylab.explore.canvas import png_of
-from dirtylab.explore.controls import Action, Choice, Pad, Several, Slider
-from dirtylab.explore.crossover import CrossoverState, CrossoverView, interval_label
-from dirtylab.explore.export import export
-from dirtylab.explore.job import Event
-from dirtylab.explore.loop import Once
-from dirtylab.explore.memory_view import BUILT, MemoryState, MemoryView, facts_of
-from dirtylab.explore.pattern_view import PatternState, page_map, seen
-from dirtylab.explore.toy import toy
+from dirtylab.explore.kit import slider_steps as scale
+from dirtylab.explore.kit import widget as frame
+from dirtylab.explore.kit.canvas import png_of
+from dirtylab.explore.kit.controls import Action, Choice, Pad, Several, Slider
+from dirtylab.explore.kit.export import export
+from dirtylab.explore.kit.kernel_loop import Once
+from dirtylab.explore.process import session as measuring
+from dirtylab.explore.process.messages import Event
+from dirtylab.explore.views import cheapest as verdict
+from dirtylab.explore.views import dataset_controls as datasets
+from dirtylab.explore.views import model_curves as lines
+from dirtylab.explore.views import resources as machine
+from dirtylab.explore.views.anatomy import AnatomyState, AnatomyView, reads_of
+from dirtylab.explore.views.crossovers import CrossoverState, CrossoverView, interval_label
+from dirtylab.explore.views.memory import BUILT, MemoryState, MemoryView, facts_of
+from dirtylab.explore.views.patterns import PatternState, page_map, seen
+from dirtylab.explore.views.small_example import toy
 from dirtylab.structures import Tree
 from dirtylab.theory.cost import Error, Law
 
@@ -674,7 +680,7 @@ def test_a_smaller_slot_drops_the_frames_outside():
 
 
 def test_a_run_again_takes_the_place_of_the_recorded_one(worker, monkeypatch):
-    from dirtylab.explore.mail_view import MailView
+    from dirtylab.explore.views.mailing_list import MailView
     from dirtylab.mailing_list.runs import CAREFUL
 
     view = explore.mailing_list(run=1).view
@@ -695,7 +701,7 @@ def test_a_run_again_takes_the_place_of_the_recorded_one(worker, monkeypatch):
 
 
 def test_a_run_is_measured_again_in_a_process_of_its_own():
-    from dirtylab.explore.rerun import Rerun, Rerunner
+    from dirtylab.explore.process.mail_worker import Rerun, Rerunner
 
     told, over = [], threading.Event()
 
@@ -713,7 +719,7 @@ def test_a_run_is_measured_again_in_a_process_of_its_own():
 
 
 def test_a_run_is_cancelled_at_once():
-    from dirtylab.explore.rerun import Rerun, Rerunner
+    from dirtylab.explore.process.mail_worker import Rerun, Rerunner
 
     runner, over, told = Rerunner(), threading.Event(), []
 
@@ -768,7 +774,7 @@ def test_outside_a_kernel_drawing_is_at_once():
 def test_in_a_kernel_many_askings_make_one_drawing_on_the_main_loop(monkeypatch):
     import asyncio
 
-    from dirtylab.explore import loop as module
+    from dirtylab.explore.kit import kernel_loop as module
 
     drawn = []
 
@@ -794,7 +800,7 @@ def test_in_a_kernel_many_askings_make_one_drawing_on_the_main_loop(monkeypatch)
 def test_a_late_drawing_waits_until_nobody_asks(monkeypatch):
     import asyncio
 
-    from dirtylab.explore import loop as module
+    from dirtylab.explore.kit import kernel_loop as module
 
     drawn = []
 

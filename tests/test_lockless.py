@@ -14,7 +14,7 @@ from hypothesis import given
 from numba import config
 
 from dirtylab._data import data_file
-from dirtylab.explore.lockless_view import VcpuState, VcpuView
+from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 from dirtylab.figures import lockless as pictures
 from dirtylab.lockless import (
     LATE,

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dirtylab.explore import job as jobs
-from dirtylab.explore import measurer
-from dirtylab.explore import worker as workers
-from dirtylab.explore.worker import Cell, Event, Job, Worker
+from dirtylab.explore.process import messages as jobs
+from dirtylab.explore.process import worker_client as workers
+from dirtylab.explore.process import worker_main as measurer
+from dirtylab.explore.process.worker_client import Cell, Event, Job, Worker
 from dirtylab.measure.contest import Contestant, Plan, reference
 
 PATIENCE = 60
@@ -338,7 +338,7 @@ def test_close_leaves_nothing_behind():
 def test_the_process_ends_with_the_kernel_however_that_ends(end):
     script = f"""
 import os, sys, threading
-from dirtylab.explore.worker import Job, Worker
+from dirtylab.explore.process.worker_client import Job, Worker
 begun = threading.Event()
 worker = Worker()
 cells = (("random", {{}}, 10_000, 100),)

@@ -12,7 +12,7 @@ would corrupt figures.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dirtylab.explore.frame import Frame
+    from dirtylab.explore.kit.widget import Frame
 
 __all__ = ["anatomy", "crossovers", "mailing_list", "memory", "patterns", "vcpus"]
 
@@ -65,10 +65,10 @@ def crossovers(
     ValueError, TypeError
         A parameter that no control could be set to; what is allowed is said.
     """
-    from dirtylab.explore.crossover import CrossoverState, CrossoverView
-    from dirtylab.explore.datasets import checked_options
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.machine import model, worker
+    from dirtylab.explore.kit.widget import Frame
+    from dirtylab.explore.views.crossovers import CrossoverState, CrossoverView
+    from dirtylab.explore.views.dataset_controls import checked_options
+    from dirtylab.explore.views.resources import model, worker
 
     options = checked_options(dataset, dataset_options)
     state = CrossoverState(
@@ -110,8 +110,8 @@ def memory(
     ValueError, TypeError
         A parameter that no control could be set to; what is allowed is said.
     """
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.memory_view import MemoryState, MemoryView
+    from dirtylab.explore.kit.widget import Frame
+    from dirtylab.explore.views.memory import MemoryState, MemoryView
 
     return Frame(MemoryView(MemoryState(pages, dirty, radix, entry, show), MemoryState()))
 
@@ -149,8 +149,8 @@ def anatomy(
     ValueError, TypeError, IndexError
         A parameter that no control could be set to; what is allowed is said.
     """
-    from dirtylab.explore.anatomy_view import AnatomyState, AnatomyView
-    from dirtylab.explore.frame import Frame
+    from dirtylab.explore.kit.widget import Frame
+    from dirtylab.explore.views.anatomy import AnatomyState, AnatomyView
 
     state = AnatomyState(pages, radix, tuple(frames), frame, step)
     return Frame(AnatomyView(state, AnatomyState()))
@@ -189,9 +189,9 @@ def patterns(
     ValueError, TypeError
         A parameter that no control could be set to; what is allowed is said.
     """
-    from dirtylab.explore.datasets import checked_options
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.pattern_view import PatternState, PatternView
+    from dirtylab.explore.kit.widget import Frame
+    from dirtylab.explore.views.dataset_controls import checked_options
+    from dirtylab.explore.views.patterns import PatternState, PatternView
 
     options = checked_options(dataset, dataset_options)
     return Frame(PatternView(PatternState(dataset, options, pages, dirty, seed), PatternState()))
@@ -218,9 +218,9 @@ def mailing_list(*, run: int = 5, repeats: int = 9) -> "Frame":
         A parameter that no control could be set to; what is allowed is said.
     """
     from dirtylab._data import data_file
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.mail_view import MailState, MailView
-    from dirtylab.explore.rerun import Rerunner
+    from dirtylab.explore.kit.widget import Frame
+    from dirtylab.explore.process.mail_worker import Rerunner
+    from dirtylab.explore.views.mailing_list import MailState, MailView
     from dirtylab.mailing_list import load
 
     study = load(data_file("measured/mailing_list"))
@@ -245,7 +245,7 @@ def vcpus(*, vcpus: int = 2) -> "Frame":
     ValueError, TypeError
         That many were not measured.
     """
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.lockless_view import VcpuState, VcpuView
+    from dirtylab.explore.kit.widget import Frame
+    from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 
     return Frame(VcpuView(VcpuState(vcpus), VcpuState()))

@@ -20,8 +20,8 @@ CELLS = ((10_000_000, 1_000_000, 100), (10_000_000, 10_000, 600), (1_000_000, 10
 PAIRS = 3
 NOTEBOOK = ["from dirtylab import explore", "explore.crossovers(rounds=35)"]
 JOB = """
-from dirtylab.explore.machine import worker
-from dirtylab.explore.worker import Job
+from dirtylab.explore.views.resources import worker
+from dirtylab.explore.process.worker_client import Job
 got = []
 structures = (("list", {{}}), ("bitmap", {{}}), ("tree64", {{}}))
 cells = (("random", {{}}, {pages}, {dirty}),)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab.explore.datasets import most_dirty, refuse, tracked
-from dirtylab.explore.lines import LENGTHS, Setting, dirty_in, with_length
-from dirtylab.explore.scale import PAGES
-from dirtylab.explore.view import Progress
+from dirtylab.explore.kit.slider_steps import PAGES
+from dirtylab.explore.kit.view import Progress
+from dirtylab.explore.views.dataset_controls import most_dirty, refuse, tracked
+from dirtylab.explore.views.model_curves import LENGTHS, Setting, dirty_in, with_length
 from dirtylab.measure.contest import Cell
 
 if TYPE_CHECKING:
-    from dirtylab.explore.job import Event
+    from dirtylab.explore.process.messages import Event
 
 POINTS = 13
 """Points of a measurement, about half of them near the crossovers."""
@@ -30,7 +30,7 @@ Samples = dict[str, dict[float, list[float]]]
 
 
 class Works(Protocol):
-    """A worker: see ``dirtylab.explore.worker``."""
+    """A worker: see ``dirtylab.explore.process.worker_client``."""
 
     def measure(self, job: Any, on_event: Callable[[Any], None]) -> None:
         """Begin."""

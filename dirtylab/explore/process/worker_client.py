@@ -22,8 +22,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
 from typing import NamedTuple
 
-from dirtylab.explore.job import Cancel, Event, Job, Order, Told, checked
-from dirtylab.explore.loop import main_loop
+from dirtylab.explore.kit.kernel_loop import main_loop
+from dirtylab.explore.process.messages import Cancel, Event, Job, Order, Told, checked
 from dirtylab.measure.contest import Cell
 
 __all__ = ["Cell", "Event", "Job", "Worker"]
@@ -238,7 +238,13 @@ def _start(theirs: Connection) -> subprocess.Popen[bytes]:
     It has a session of its own: an interrupt of the notebook's kernel goes to the kernel's whole
     process group, and must not end a measurement that nobody cancelled.
     """
-    command = [sys.executable, "-P", "-m", "dirtylab.explore.measurer", str(theirs.fileno())]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "dirtylab.explore.process.worker_main",
+        str(theirs.fileno()),
+    ]
     path = os.pathsep.join(one for one in sys.path if one)
     return subprocess.Popen(
         command,

@@ -1,7 +1,7 @@
 """The worker process: measures one job after the other, away from the kernel's threads.
 
 Measured beside a slider being dragged, a kernel of 5 ms takes 47 % longer in a thread of the
-notebook's kernel and 4 % longer here.  Started as ``python -m dirtylab.explore.measurer FD``, where
+notebook's kernel and 4 % longer here.  Started as ``python -m dirtylab.explore.process.worker_main FD``, where
 FD is one end of a socket; :mod:`.worker` holds the other.
 
 A thread listens, so that a cancel is heard during a job, and ends the process when the other end is
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
-from dirtylab.explore.job import Cancel, Event, Job, Order, Rows, Told
+from dirtylab.explore.process.messages import Cancel, Event, Job, Order, Rows, Told
 from dirtylab.measure.additions import register
 from dirtylab.measure.contest import Cell, Contest, Contestant, Plan, Row, label
 

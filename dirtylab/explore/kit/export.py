@@ -4,7 +4,7 @@ import json
 import pathlib
 from typing import Any
 
-from dirtylab.explore.view import View
+from dirtylab.explore.kit.view import View
 from dirtylab.figures.style import save_picture
 from dirtylab.measure.files import write_text
 from dirtylab.measure.machine import describe_machine

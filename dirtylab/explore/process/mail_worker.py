@@ -1,6 +1,7 @@
 """One of the nine runs of 2016, measured again in a process of its own.
 
-``python -m dirtylab.explore.rerun RUN REPEATS`` prints a line of JSON for each thing that happens:
+``python -m dirtylab.explore.process.mail_worker RUN REPEATS`` prints a line of JSON for each
+thing that happens:
 the posted program's code wants untouched memory and a cold start, which the worker that measures
 one job after the other can't give it.
 """
@@ -25,7 +26,7 @@ class Rerun(NamedTuple):
 
 
 class Happened(NamedTuple):
-    """What became of it; as :class:`dirtylab.explore.job.Event`."""
+    """What became of it; as :class:`dirtylab.explore.process.messages.Event`."""
 
     kind: str
     done: int
@@ -75,7 +76,13 @@ class Rerunner:
     def measure(self, job: Rerun, on_event: Callable[[Any], None]) -> None:
         """Begin; `on_event` is called from a thread."""
         self._cancelled = False
-        command = [sys.executable, "-m", "dirtylab.explore.rerun", str(job.run), str(job.repeats)]
+        command = [
+            sys.executable,
+            "-m",
+            "dirtylab.explore.process.mail_worker",
+            str(job.run),
+            str(job.repeats),
+        ]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True,

@@ -10,11 +10,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from dirtylab import _check
-from dirtylab.explore.canvas import Canvas, moved, pixels_of, with_small_print
-from dirtylab.explore.controls import Action, Control, Slider
-from dirtylab.explore.measuring import Found, Measurement, Works
-from dirtylab.explore.rerun import Rerun
-from dirtylab.explore.view import Progress, Shown, View
+from dirtylab.explore.kit.canvas import Canvas, moved, pixels_of, with_small_print
+from dirtylab.explore.kit.controls import Action, Control, Slider
+from dirtylab.explore.kit.view import Progress, Shown, View
+from dirtylab.explore.process.mail_worker import Rerun
+from dirtylab.explore.process.session import Found, Measurement, Works
 from dirtylab.figures.style import (
     FAINT,
     INK,

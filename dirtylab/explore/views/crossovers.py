@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
 from dirtylab.advice.model import OPERATIONS, Model
-from dirtylab.explore import datasets
-from dirtylab.explore.controls import (
+from dirtylab.explore.kit.controls import (
     Action,
     Choice,
     Control,
@@ -19,10 +18,7 @@ from dirtylab.explore.controls import (
     Slider,
     named,
 )
-from dirtylab.explore.crossover_figure import SLIDER_COLOR, CrossoverFigure, Drawn
-from dirtylab.explore.lines import AXES, Setting, at, curves, dirty_in, has_law, model_name
-from dirtylab.explore.measuring import Asked, Found, Measurement, Works, cells
-from dirtylab.explore.scale import (
+from dirtylab.explore.kit.slider_steps import (
     DENSITIES,
     DIRTY,
     PAGES,
@@ -34,7 +30,10 @@ from dirtylab.explore.scale import (
     short,
     with_value,
 )
-from dirtylab.explore.verdict import (
+from dirtylab.explore.kit.view import Progress, Shown, View
+from dirtylab.explore.process.session import Asked, Found, Measurement, Works, cells
+from dirtylab.explore.views import dataset_controls as datasets
+from dirtylab.explore.views.cheapest import (
     Meeting,
     Region,
     measured_meetings,
@@ -42,7 +41,16 @@ from dirtylab.explore.verdict import (
     pairs_of,
     regions,
 )
-from dirtylab.explore.view import Progress, Shown, View
+from dirtylab.explore.views.crossover_figure import SLIDER_COLOR, CrossoverFigure, Drawn
+from dirtylab.explore.views.model_curves import (
+    AXES,
+    Setting,
+    at,
+    curves,
+    dirty_in,
+    has_law,
+    model_name,
+)
 from dirtylab.figures.style import LOOKS, Look, Picture
 from dirtylab.measure.machine import caption, describe_machine
 from dirtylab.structures import STRUCTURES
@@ -374,8 +382,8 @@ class CrossoverView(View[CrossoverState]):
     # --- measuring ------------------------------------------------------------------------------
 
     def _measure(self) -> None:
-        from dirtylab.explore.job import Job
-        from dirtylab.explore.job import checked as checked_job
+        from dirtylab.explore.process.messages import Job
+        from dirtylab.explore.process.messages import checked as checked_job
 
         state = self.state
         drawn, _ = self._drawn()

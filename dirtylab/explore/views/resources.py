@@ -5,7 +5,7 @@ import functools
 
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
-from dirtylab.explore.measuring import Works
+from dirtylab.explore.process.session import Works
 
 
 @functools.cache
@@ -17,7 +17,7 @@ def model() -> Model:
 @functools.cache
 def worker() -> Works:
     """Return the process that measures: one for all views, begun when it is first used."""
-    from dirtylab.explore.worker import Worker
+    from dirtylab.explore.process.worker_client import Worker
 
     made = Worker()
     atexit.register(made.close)

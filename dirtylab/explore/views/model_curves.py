@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from dirtylab.advice.model import Model
 from dirtylab.datasets import DATASETS
-from dirtylab.explore.controls import Options
-from dirtylab.explore.datasets import most_dirty, possible, tracked
-from dirtylab.explore.scale import PAGES, powers_of_two
+from dirtylab.explore.kit.controls import Options
+from dirtylab.explore.kit.slider_steps import PAGES, powers_of_two
+from dirtylab.explore.views.dataset_controls import most_dirty, possible, tracked
 from dirtylab.theory.occupancy import Array, foretold, occupied_quickly
 from dirtylab.theory.operations import Pattern
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from dirtylab.explore.controls import Action, Control, call_line
+from dirtylab.explore.kit.controls import Action, Control, call_line
 from dirtylab.figures.style import Picture
 
 if TYPE_CHECKING:

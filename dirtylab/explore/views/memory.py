@@ -12,10 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from dirtylab import _check
-from dirtylab.explore.canvas import Canvas, moved, pixels_of, with_small_print
-from dirtylab.explore.controls import Action, Choice, Control, Slider
-from dirtylab.explore.crossover import look
-from dirtylab.explore.scale import (
+from dirtylab.explore.kit.canvas import Canvas, moved, pixels_of, with_small_print
+from dirtylab.explore.kit.controls import Action, Choice, Control, Slider
+from dirtylab.explore.kit.slider_steps import (
     DIRTY,
     LEAST_PAGES,
     MOST_PAGES,
@@ -30,7 +29,8 @@ from dirtylab.explore.scale import (
     short,
     with_value,
 )
-from dirtylab.explore.view import Shown, View
+from dirtylab.explore.kit.view import Shown, View
+from dirtylab.explore.views.crossovers import look
 from dirtylab.figures.style import (
     FAINT,
     INK,

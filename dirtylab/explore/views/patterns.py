@@ -16,11 +16,9 @@ from dirtylab import _check
 from dirtylab._options import one_two_five
 from dirtylab.datasets import DATASETS
 from dirtylab.datasets.describe import Description, describe
-from dirtylab.explore import datasets
-from dirtylab.explore.canvas import Canvas, moved, pixels_of, with_small_print
-from dirtylab.explore.controls import Choice, Control, Options, Slider
-from dirtylab.explore.lines import Remembered, has_law
-from dirtylab.explore.scale import (
+from dirtylab.explore.kit.canvas import Canvas, moved, pixels_of, with_small_print
+from dirtylab.explore.kit.controls import Choice, Control, Options, Slider
+from dirtylab.explore.kit.slider_steps import (
     pages_label,
     pages_read,
     percent,
@@ -28,7 +26,9 @@ from dirtylab.explore.scale import (
     short,
     with_value,
 )
-from dirtylab.explore.view import Shown, View
+from dirtylab.explore.kit.view import Shown, View
+from dirtylab.explore.views import dataset_controls as datasets
+from dirtylab.explore.views.model_curves import Remembered, has_law
 from dirtylab.figures.style import (
     FAINT,
     INK,

@@ -19,11 +19,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from dirtylab.explore.canvas import picture_html
-from dirtylab.explore.controls import Action, Choice, Control, Pad, Several, Slider
-from dirtylab.explore.export import export
-from dirtylab.explore.loop import Once
-from dirtylab.explore.view import Shown, View
+from dirtylab.explore.kit.canvas import picture_html
+from dirtylab.explore.kit.controls import Action, Choice, Control, Pad, Several, Slider
+from dirtylab.explore.kit.export import export
+from dirtylab.explore.kit.kernel_loop import Once
+from dirtylab.explore.kit.view import Shown, View
 
 REFUSALS = (ValueError, TypeError, IndexError, MemoryError, OSError)
 """Errors that say what a user could do; others are reported with their kind."""

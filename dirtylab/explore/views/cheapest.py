@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab.explore.lines import Curves
+from dirtylab.explore.views.model_curves import Curves
 from dirtylab.theory.crossover import Crossover, crossings, crossovers
 
 Array = npt.NDArray[np.float64]

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
-from dirtylab.explore.controls import Control, Slider
-from dirtylab.explore.view import Shown, View
+from dirtylab.explore.kit.controls import Control, Slider
+from dirtylab.explore.kit.view import Shown, View
 from dirtylab.figures.lockless import (
     NAMES,
     PLACEMENTS,

@@ -7,8 +7,8 @@ from dirtylab import _check
 from dirtylab._options import Option, one_two_five
 from dirtylab.datasets import declared, free, require
 from dirtylab.datasets.traces import recordings
-from dirtylab.explore.controls import Choice, Control, Options, Slider
-from dirtylab.explore.scale import percent, short
+from dirtylab.explore.kit.controls import Choice, Control, Options, Slider
+from dirtylab.explore.kit.slider_steps import percent, short
 
 TRACE = "trace: "
 """Begins the name of a recorded trace, as in ``"trace: idle guest"``."""

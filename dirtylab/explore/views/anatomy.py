@@ -11,10 +11,10 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from dirtylab import _check
-from dirtylab.explore.canvas import Canvas, pixels_of, with_small_print
-from dirtylab.explore.controls import Action, Control, Pad, Slider, named
-from dirtylab.explore.toy import Toy, Visit, nodes_of, toy
-from dirtylab.explore.view import Shown, View
+from dirtylab.explore.kit.canvas import Canvas, pixels_of, with_small_print
+from dirtylab.explore.kit.controls import Action, Control, Pad, Slider, named
+from dirtylab.explore.kit.view import Shown, View
+from dirtylab.explore.views.small_example import Toy, Visit, nodes_of, toy
 from dirtylab.figures.style import FAINT, INK, Picture, new_figure
 from dirtylab.theory.operations import Pattern, radix_nodes
 

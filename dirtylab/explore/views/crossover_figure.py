@@ -12,10 +12,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from dirtylab.explore.canvas import Canvas, pixels_of, with_small_print
-from dirtylab.explore.lines import Curves
-from dirtylab.explore.scale import frames_label, guest_memory, pages_label, percent, short
-from dirtylab.explore.verdict import Meeting, Region
+from dirtylab.explore.kit.canvas import Canvas, pixels_of, with_small_print
+from dirtylab.explore.kit.slider_steps import (
+    frames_label,
+    guest_memory,
+    pages_label,
+    percent,
+    short,
+)
+from dirtylab.explore.views.cheapest import Meeting, Region
+from dirtylab.explore.views.model_curves import Curves
 from dirtylab.figures.style import (
     FAINT,
     INK,
