@@ -21,11 +21,11 @@ PAIRS = 3
 NOTEBOOK = ["from dirtylab import explore", "explore.crossovers(rounds=35)"]
 JOB = """
 from dirtylab.explore.views.resources import worker
-from dirtylab.explore.process.worker_client import Job
+from dirtylab.explore.process.cell_job import CellJob
 got = []
 structures = (("list", {{}}), ("bitmap", {{}}), ("tree64", {{}}))
 cells = (("random", {{}}, {pages}, {dirty}),)
-worker().measure(Job(structures, "collect", cells, {rounds}, 7), got.append)
+worker().measure(CellJob(structures, "collect", cells, {rounds}, 7), got.append)
 """
 ROWS = "[list(row) for one in got if one.kind == 'cell' for row in one.rows]"
 _CLICK = """() => {

@@ -1,10 +1,10 @@
-"""A figure that is drawn anew while a slider moves: only what moves, over a kept background.
+"""A figure redrawn while a slider moves: its moving artists, blitted over a cached background.
 
-Measured, a log-log figure of 7 × 4.5 inches: drawn whole 71 ms, only its lines over the kept
-background 14 ms.  The background is drawn again only where limits or labels of the axes change, and
-some are kept, so that a slider that goes back and forth finds them.  A text takes 1 … 3 ms, more
-than ten lines; so the pixels of texts are kept too, and copied while words and place are the same.
-A text must therefore stand on one colour: outside the axes, or on a box of its own.
+Measured, a log-log figure of 7 × 4.5 inches: drawn whole 71 ms, only its lines over the cached
+background 14 ms.  The background is drawn again only where limits or labels of the axes change;
+some are cached, so that a slider that goes back and forth finds them.  A text takes 1 … 3 ms, more
+than ten lines; so the pixels of texts are cached too, and copied while words and place are the
+same.  A text must therefore stand on one colour: outside the axes, or on a box of its own.
 """
 
 import base64
@@ -13,7 +13,7 @@ import html
 import struct
 import textwrap
 import zlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,10 @@ from matplotlib.text import Text
 
 from dirtylab.figures.style import FAINT, new_figure
 
-KEPT = 24
-"""Backgrounds that are kept, some 1.2 MB each."""
-WRITTEN = 1000
-"""Texts that are kept, some 10 kB each."""
+MOST_BACKGROUNDS = 24
+"""Backgrounds that are cached, some 1.2 MB each."""
+MOST_TEXTS = 1000
+"""Texts that are cached, some 10 kB each."""
 
 
 class Canvas:
@@ -50,11 +50,11 @@ class Canvas:
         self._moving = list(moving)
         for artist in self._moving:
             artist.set_animated(True)
-        self._written: dict[Hashable, Any] = {}
-        self._kept: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
+        self._texts: dict[Hashable, Any] = {}
+        self._backgrounds: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
 
     def png(self, background: Hashable = None) -> bytes:
-        """Return the picture as it stands.
+        """Return the present picture.
 
         Parameters
         ----------
@@ -62,38 +62,38 @@ class Canvas:
             What the resting parts depend on; they are drawn again when it is new.
         """
         canvas: Any = self._canvas
-        if background in self._kept:
-            self._kept.move_to_end(background)
-            canvas.restore_region(self._kept[background])
+        if background in self._backgrounds:
+            self._backgrounds.move_to_end(background)
+            canvas.restore_region(self._backgrounds[background])
         else:
             canvas.draw()
-            self._kept[background] = canvas.copy_from_bbox(self.figure.bbox)
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._backgrounds[background] = canvas.copy_from_bbox(self.figure.bbox)
+            if len(self._backgrounds) > MOST_BACKGROUNDS:
+                self._backgrounds.popitem(last=False)
         for artist in sorted(self._moving, key=lambda one: one.get_zorder()):
             if not artist.get_visible():
                 continue
             if isinstance(artist, Text):
-                self._write(artist)
+                self._draw_text(artist)
             else:
                 artist.draw(canvas.get_renderer())
         return png_of(np.asarray(canvas.buffer_rgba()))
 
-    def _write(self, text: Text) -> None:
-        """Draw a text, or copy its pixels from the last time that it stood there."""
+    def _draw_text(self, text: Text) -> None:
+        """Draw a text, or copy its cached pixels."""
         canvas: Any = self._canvas
         x, y = text.get_transform().transform(text.get_position())
         key = (id(text), text.get_text(), round(x, 1), round(y, 1))
-        if key in self._written:
-            canvas.restore_region(self._written[key])
+        if key in self._texts:
+            canvas.restore_region(self._texts[key])
             return
         renderer = canvas.get_renderer()
         text.draw(renderer)
         box = text.get_bbox_patch()
         place = (box or text).get_window_extent(renderer).padded(0 if box else 1)
-        self._written[key] = canvas.copy_from_bbox(place)
-        if len(self._written) > WRITTEN:
-            del self._written[next(iter(self._written))]
+        self._texts[key] = canvas.copy_from_bbox(place)
+        if len(self._texts) > MOST_TEXTS:
+            del self._texts[next(iter(self._texts))]
 
 
 def png_of(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -138,15 +138,15 @@ Rectangle = tuple[float, float, float, float]
 
 
 def with_small_print(
-    size: tuple[float, float], rectangle: Rectangle, note: str
-) -> tuple[Figure, Rectangle]:
-    """Return a figure with a note below, and the rectangle at its place in that larger figure.
+    size: tuple[float, float], rectangles: Sequence[Rectangle], note: str
+) -> tuple[Figure, list[Rectangle]]:
+    """Return a figure with a note below, and rectangles at their places in that larger figure.
 
     Parameters
     ----------
     size : tuple of float
         Width and height in inches without the note.
-    rectangle : tuple of float
+    rectangles : sequence of tuple of float
         Of the axes, without the note.
     note : str
         Assumptions and machine.
@@ -156,10 +156,10 @@ def with_small_print(
     figure = new_figure(size[0], size[1] + below)
     figure.set_layout_engine("none")
     figure.text(0.01, 0.01, "\n".join(lines), fontsize=7, color=FAINT, va="bottom")
-    return figure, moved(rectangle, size[1], below)
+    return figure, [_raised(one, size[1], below) for one in rectangles]
 
 
-def moved(rectangle: Rectangle, height: float, below: float) -> Rectangle:
+def _raised(rectangle: Rectangle, height: float, below: float) -> Rectangle:
     """Return a rectangle after so many inches were added below a figure of that height."""
     left, bottom, width, high = rectangle
     total = height + below

@@ -1,12 +1,15 @@
-"""What a view can be told, apart from how a browser shows it: sliders, choices, buttons.
+"""Controls without a browser: sliders, choices, buttons, and the line of Python of a state.
 
-A view is a function of a *state*, a frozen dataclass; a control names one of its fields.  States
-and controls know nothing of widgets, so that what a view says can be tested without a browser.
+A view is a function of a *state*, a frozen dataclass; a control sets one of its fields.  States
+and controls know nothing of widgets, so that views can be tested without a browser.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Options = tuple[tuple[str, Any], ...]
 """Names and values, in a form that can be compared and sent."""
@@ -32,7 +35,7 @@ class Choice:
     words: tuple[str, ...]
     value: str
     shown: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """What stands for a word where it is not itself."""
+    """Labels of words that are not their own."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +52,15 @@ class Several:
 
 @dataclasses.dataclass(frozen=True)
 class Pad:
-    """A field of small buttons, one a number, each pressed or not."""
+    """A grid of small toggle buttons, one for each number."""
 
     name: str
     label: str
     size: int
-    """Numbers below it can be pressed."""
+    """Numbers below it are enabled."""
     value: tuple[int, ...]
     most: int
-    """Buttons there are."""
+    """Number of buttons."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,29 +76,23 @@ class Action:
 Control = Slider | Choice | Several | Pad | Action
 
 
-class State(Protocol):
-    """A frozen dataclass, one for each kind of view."""
-
-    __dataclass_fields__: Any
-
-
-def call_line(function: str, state: State, usual: State) -> str:
+def call_line(function: str, state: "DataclassInstance", usual: "DataclassInstance") -> str:
     """Return the line of Python that recreates a state: what differs from the usual one.
 
     Parameters
     ----------
     function : str
         Name in ``dirtylab.explore``.
-    state, usual : State
-        What is shown, and what is shown when nothing is asked for.
+    state, usual : dataclass
+        The state, and that of a call without arguments.
     """
-    told = [
+    changed = [
         (field.name, getattr(state, field.name))
-        for field in dataclasses.fields(state)  # type: ignore[arg-type]
+        for field in dataclasses.fields(state)
         if getattr(state, field.name) != getattr(usual, field.name)
     ]
     named: list[tuple[str, Any]] = []
-    for name, value in told:
+    for name, value in changed:
         named.extend(value if name == "options" else [(name, value)])
     given = ", ".join(f"{name}={literal(value)}" for name, value in named)
     return f"dirtylab.explore.{function}({given})"
@@ -119,18 +116,8 @@ def literal(value: Any) -> str:
     return f"({inner},)" if len(value) == 1 else f"({inner})"
 
 
-def option(options: Options, name: str, usual: Any = None) -> Any:
-    """Return the value of an option."""
-    return dict(options).get(name, usual)
-
-
-def sorted_options(given: Mapping[str, Any]) -> Options:
-    """Return options in order of their names."""
-    return tuple(sorted(given.items()))
-
-
 def named(words: Sequence[str]) -> str:
-    """Return words as a person lists them.
+    """Return words as a list in English.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Drawing on the kernel's main loop: one at a time, the latest state, never beside a cell.
+"""Calls on the kernel's main loop, coalesced: many requests, one drawing, of the latest state.
 
-JupyterLab runs widget callbacks on another thread than cells (ipykernel 7's subshells).  What draws
-there corrupts figures of a running cell or kills the kernel; so a callback only asks here, and the
-main loop draws when no cell runs.  However often it is asked meanwhile, it draws once.
+JupyterLab runs widget callbacks on another thread than cells (ipykernel 7's subshells).  Drawing
+there corrupts figures of a running cell or kills the kernel; so a callback only requests a drawing
+here, and the main loop draws when no cell runs.  Requests that come meanwhile are coalesced.
 """
 
 import sys
@@ -20,31 +20,31 @@ def main_loop() -> Any:
     return getattr(io_loop, "asyncio_loop", None)
 
 
-class Once:
-    """Calls a function soon, on the main loop, once for however many askings.
+class Coalesced:
+    """Coalesces requests into one call of a function on the main loop.
 
     Parameters
     ----------
     action : callable
         What is called.
     delay : float, optional
-        Seconds that must pass without another asking.
+        Seconds that must pass without another request.
     """
 
     def __init__(self, action: Callable[[], object], delay: float = 0.0) -> None:
         self._action, self._delay = action, delay
         self._lock = threading.Lock()
-        self._asked = 0
+        self._requests = 0
         self._pending = False
 
     def __call__(self) -> None:
-        """Ask; from any thread.  Outside a kernel the function is called at once."""
+        """Request a call; from any thread.  Outside a kernel the function is called at once."""
         loop = main_loop()
         if loop is None or loop.is_closed():
             self._action()
             return
         with self._lock:
-            self._asked += 1
+            self._requests += 1
             if self._pending:
                 return
             self._pending = True
@@ -52,13 +52,13 @@ class Once:
 
     def _begin(self, loop: Any) -> None:
         if self._delay:
-            loop.call_later(self._delay, self._when_quiet, loop, self._asked)
+            loop.call_later(self._delay, self._when_quiet, loop, self._requests)
         else:
             self._run()
 
-    def _when_quiet(self, loop: Any, asked: int) -> None:
-        if self._asked != asked:
-            loop.call_later(self._delay, self._when_quiet, loop, self._asked)
+    def _when_quiet(self, loop: Any, requests: int) -> None:
+        if self._requests != requests:
+            loop.call_later(self._delay, self._when_quiet, loop, self._requests)
         else:
             self._run()
 

@@ -1,4 +1,4 @@
-"""Steps of sliders and how they are labelled: 1, 2, 5, 10 …, pages with the memory they make."""
+"""Steps of sliders, 1, 2, 5, 10 …, and their labels: pages with the guest memory they make."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -9,7 +9,7 @@ Number = TypeVar("Number", int, float)
 
 PAGE_BYTES = 4096
 LEAST_PAGES, MOST_PAGES = 1_000, 2**34
-"""Slots that the explorers offer: 4 MiB to 64 TiB of guest memory."""
+"""Slots that the views offer: 4 MiB to 64 TiB of guest memory."""
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY = ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB"))
 
@@ -28,7 +28,7 @@ DENSITIES = (*_LEADING, 1.0)
 
 
 def with_value(steps: Sequence[Number], value: Number) -> tuple[Number, ...]:
-    """Return the steps of a slider, `value` among them wherever it lies."""
+    """Return the steps of a slider, with `value` among them."""
     return tuple(sorted(set(steps) | {value}))
 
 
@@ -52,7 +52,7 @@ def short(count: float) -> str:
 
 
 def guest_memory(pages: float) -> str:
-    """Return the memory that so many 4 KiB pages make.
+    """Return the guest memory of that many 4 KiB pages.
 
     Examples
     --------

@@ -9,8 +9,9 @@ from dirtylab.figures.style import Picture
 
 if TYPE_CHECKING:
     import pandas as pd
+    from _typeshed import DataclassInstance
 
-S = TypeVar("S")
+S = TypeVar("S", bound="DataclassInstance")
 
 
 class Shown(NamedTuple):
@@ -35,16 +36,18 @@ class Progress(NamedTuple):
     done: int
     total: int
     message: str
+    failed: bool = False
+    """Whether the message says that something went wrong."""
 
 
 IDLE = Progress(False, 0, 1, "")
 
 
 class Redraw(Protocol):
-    """Asks for one drawing soon; can be called from any thread."""
+    """Requests one drawing soon; can be called from any thread."""
 
     def __call__(self) -> None:
-        """Ask."""
+        """Request."""
 
 
 class View(Generic[S]):
@@ -64,28 +67,28 @@ class View(Generic[S]):
 
     def __init__(self, state: S, usual: S) -> None:
         self.state, self.usual = state, usual
-        self.redraw: Redraw = _nobody
+        self.redraw: Redraw = _do_nothing
 
     def controls(self) -> Sequence[Control]:
-        """Return the sliders, choices and buttons, as they stand."""
+        """Return the sliders, choices and buttons with their present values."""
         raise NotImplementedError
 
     def actions(self) -> Sequence[Action]:
-        """Return buttons of this view's own."""
+        """Return the buttons of this view."""
         return ()
 
     def change(self, name: str, value: Any) -> None:
-        """Take over what a control was set to; a state that can't be drawn is refused when drawn.
+        """Set a field of the state to a control's value; what can't be drawn is refused when drawn.
 
         Raises
         ------
         ValueError, TypeError
-            What was asked for can't be; the state stays as it was.
+            The value is out of range; the state stays as it was.
         """
-        self.state = dataclasses.replace(self.state, **{name: value})  # type: ignore[type-var]
+        self.state = dataclasses.replace(self.state, **{name: value})
 
     def act(self, name: str) -> None:
-        """Do what a button says."""
+        """Run the action of a button."""
         raise NotImplementedError
 
     def draw(self) -> Shown:
@@ -94,7 +97,7 @@ class View(Generic[S]):
         Raises
         ------
         ValueError, IndexError, MemoryError
-            The state can't be; what could be is said.
+            There is no such picture; the message says what is allowed.
         """
         raise NotImplementedError
 
@@ -103,12 +106,12 @@ class View(Generic[S]):
         raise NotImplementedError
 
     def picture(self) -> Picture:
-        """Return the figure as it stands, for a file or a page without a kernel."""
+        """Return the present figure, for a file or a page without a kernel."""
         raise NotImplementedError
 
     def provenance(self) -> dict[str, Any]:
-        """Return what the numbers rest on."""
-        raise NotImplementedError
+        """Return parameters, method, machine and units of the numbers."""
+        return {"parameters": dataclasses.asdict(self.state)}
 
     def progress(self) -> Progress:
         """Return how far a measurement is."""
@@ -119,13 +122,13 @@ class View(Generic[S]):
         self.state = self.usual
 
     def close(self) -> None:
-        """Let go of what the view holds, such as a worker."""
+        """Release what the view holds, such as a worker."""
 
     @property
     def line(self) -> str:
         """The line of Python that recreates the state."""
-        return call_line(self.function, self.state, self.usual)  # type: ignore[arg-type]
+        return call_line(self.function, self.state, self.usual)
 
 
-def _nobody() -> None:
-    """Ask nobody: the view is not on a page."""
+def _do_nothing() -> None:
+    """No-op until shown: the view is not on a page."""

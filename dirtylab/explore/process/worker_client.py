@@ -2,12 +2,13 @@
 
 ::
 
-    kernel, any thread      Worker.measure(job, on_event) ── Order ──▶ ┐
-                            Worker.cancel()               ── Cancel ─▶ │ measurer process
-    kernel's event loop     on_event(event)  ◀── reader ◀── Told ───── ┘
+    kernel, any thread      Worker.measure(job, on_event) ── Request ─▶ ┐
+                            Worker.cancel()               ── Cancel ──▶ │ worker_main
+    kernel's event loop     on_event(event)  ◀── reader ◀── Reply ───── ┘
 
 The process is a new interpreter, not a fork: a fork of a threaded kernel may hang.  It begins with
-the first job, keeps its compiled code warm and is replaced by the next job when it has died.
+the first job, keeps its compiled code warm and is replaced by the next job when it has died, or
+where a job wants a new process.
 """
 
 import atexit
@@ -23,14 +24,12 @@ from multiprocessing.connection import Connection, Pipe
 from typing import NamedTuple
 
 from dirtylab.explore.kit.kernel_loop import main_loop
-from dirtylab.explore.process.messages import Cancel, Event, Job, Order, Told, checked
-from dirtylab.measure.contest import Cell
+from dirtylab.explore.process.messages import Cancel, Event, Job, Reply, Request, kept
 
-__all__ = ["Cell", "Event", "Job", "Worker"]
-
-PATIENCE = 0.3
-"""Seconds that a cancel waits for the end of a round; the process is killed then."""
-_GOODBYE = 0.5
+CANCEL_SECONDS = 0.3
+"""Time that a cancel waits for the end of a round; the process is killed then."""
+_JOIN_SECONDS = 0.5
+_PROGRAM = "dirtylab.explore.process.worker_main"
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ class _Running(NamedTuple):
     """A job under way."""
 
     number: int
-    total: int
+    job: Job
     on_event: OnEvent
 
 
@@ -53,16 +52,17 @@ class Worker:
 
     Examples
     --------
+    >>> from dirtylab.explore.process.cell_job import CellJob
     >>> worker = Worker()
     >>> cells = (("random", {}, 1_000_000, 1000),)
-    >>> job = Job((("bitmap", {}), ("tree64", {})), "collect", cells, rounds=5)
+    >>> job = CellJob((("bitmap", {}), ("tree64", {})), "collect", cells, rounds=5)
     >>> worker.measure(job, print)  # doctest: +SKIP
     >>> worker.close()
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._child: _Child | None = None
+        self._process: _Process | None = None
         self._running: _Running | None = None
         self._number = 0
         self._done = 0
@@ -70,7 +70,7 @@ class Worker:
         self._closed = False
         atexit.register(self.close)
 
-    def measure(self, job: Job, on_event: Callable[[Event], None]) -> None:
+    def measure(self, job: Job, on_event: OnEvent) -> None:
         """Begin to measure; return at once.
 
         Parameters
@@ -84,17 +84,26 @@ class Worker:
         """
         with self._lock:
             try:
-                self._refuse_now()
-                order = Order(self._number + 1, checked(job))
-                child = self._alive()
+                self._require_free()
+                job = job.checked()
+                process = self._process_for(job)
             except (ValueError, TypeError, MemoryError, RuntimeError, OSError) as error:
-                _deliver(on_event, Event("failed", 0, len(job.cells), message=str(error)))
+                _deliver(on_event, Event("failed", 0, job.total, message=str(error)))
                 return
-            self._number, self._done, self._cancelled = order.number, 0, False
-            self._running = _Running(order.number, len(job.cells), on_event)
-            words = "measuring …" if child.ready else "starting the process that measures …"
-            _deliver(on_event, Event("progress", 0, len(job.cells), message=words))
-            child.send(order)
+            try:
+                self._begin(job, process, on_event)
+            except BaseException:  # an interrupt: nobody knows how much of the request was sent
+                self._running = self._process = None
+                process.kill()
+                raise
+
+    def _begin(self, job: Job, process: "_Process", on_event: OnEvent) -> None:
+        self._number += 1
+        self._done, self._cancelled = 0, False
+        self._running = _Running(self._number, job, on_event)
+        words = "measuring …" if process.ready else "starting the process that measures …"
+        _deliver(on_event, Event("progress", 0, job.total, message=words))
+        process.send(Request(self._number, job))
 
     def cancel(self) -> None:
         """Stop the job within 0.5 s: at the end of a round, or else by ending the process.
@@ -102,12 +111,12 @@ class Worker:
         Events already delivered stay true.  Without a job this does nothing.
         """
         with self._lock:
-            if self._running is None or self._child is None or self._cancelled:
+            if self._running is None or self._process is None or self._cancelled:
                 return
             self._cancelled = True
-            child, number = self._child, self._running.number
-            child.send(Cancel(number))
-            timer = threading.Timer(PATIENCE, self._kill, (child, number))
+            process, number = self._process, self._running.number
+            process.send(Cancel(number))
+            timer = threading.Timer(CANCEL_SECONDS, self._kill, (process, number))
             timer.daemon = True
             timer.start()
 
@@ -115,121 +124,147 @@ class Worker:
         """End the process; a job under way is cancelled.  More jobs are refused."""
         with self._lock:
             self._closed = self._cancelled = True
-            child, self._child = self._child, None
+            process, self._process = self._process, None
         atexit.unregister(self.close)
-        if child is not None:
-            child.end()
+        if process is not None:
+            process.end()
 
     @property
     def pid(self) -> int | None:
         """Process id of the process that measures; None when there is none."""
-        child = self._child
-        return None if child is None or not child.alive else child.process.pid
+        process = self._process
+        return None if process is None or not process.alive else process.pid
 
-    def _refuse_now(self) -> None:
+    def _require_free(self) -> None:
         if self._closed:
             raise RuntimeError("the worker is closed; make a new one")
         if self._running is not None:
             raise RuntimeError("another measurement is running; wait for its end or cancel it")
 
-    def _alive(self) -> "_Child":
-        """Return the process, a new one where there is none."""
-        if self._child is None or not self._child.alive:
-            self._child = _Child(self._heard, self._lost)
-        return self._child
+    def _process_for(self, job: Job) -> "_Process":
+        """Return the process, a new one where there is none or the job wants one."""
+        if self._process is None or not self._process.alive or job.new_process:
+            old, self._process = self._process, None
+            if old is not None:
+                old.kill()
+            self._process = _Process(self._take_reply, self._take_end)
+        return self._process
 
-    def _heard(self, told: Told) -> None:
+    def _take_reply(self, process: "_Process", reply: Reply) -> None:
         with self._lock:
             running = self._running
-            if running is None or told.number != running.number:
+            if running is None or reply.number != running.number:
                 return
-            self._done = told.event.done
-            if told.event.last:
+            self._done = reply.event.done
+            if reply.event.last:
                 self._running = None
-        _deliver(running.on_event, told.event)
+                if running.job.new_process:  # it has served; its memory goes back at once
+                    self._process = None
+                    process.kill()
+        _deliver(running.on_event, reply.event)
 
-    def _lost(self, child: "_Child", why: str) -> None:
-        """Tell that the process is gone; no word about one that has been replaced."""
+    def _take_end(self, process: "_Process", why: str) -> None:
+        """Report that the process is gone; one that has been replaced is not reported."""
         with self._lock:
-            if self._child is not child and not self._closed:
+            if self._process is not process and not self._closed:
                 return
-            self._child = None
+            self._process = None
             running, self._running = self._running, None
             cancelled = self._cancelled
         if running is not None:
-            kept = f"{self._done} of {running.total} cells are measured and kept"
-            kind, words = ("cancelled", "cancelled") if cancelled else ("failed", why)
-            event = Event(kind, self._done, running.total, message=f"{words}: {kept}")  # type: ignore[arg-type]
+            left = kept(self._done, running.job)
+            total = running.job.total
+            event = (
+                Event("cancelled", self._done, total, message=f"cancelled: {left}")
+                if cancelled
+                else Event("failed", self._done, total, message=f"{why}: {left}")
+            )
             _deliver(running.on_event, event)
 
-    def _kill(self, child: "_Child", number: int) -> None:
+    def _kill(self, process: "_Process", number: int) -> None:
         with self._lock:
             if self._running is not None and self._running.number == number:
-                child.process.kill()
+                process.kill()
 
 
-class _Child:
-    """The process, the pipe to it, and a thread that reads what it tells.
+class _Process:
+    """The process, the pipe to it, and a thread that reads its replies.
 
     Parameters
     ----------
-    heard : callable
-        Called with each message, from the thread.
-    lost : callable
-        Called once, from the thread, when the process is gone.
+    on_reply : callable
+        Called with each reply, from the thread.
+    on_end : callable
+        Called once, from the thread, when the process is gone, with the reason.
     """
 
     def __init__(
-        self, heard: Callable[[Told], None], lost: Callable[["_Child", str], None]
+        self,
+        on_reply: Callable[["_Process", Reply], None],
+        on_end: Callable[["_Process", str], None],
     ) -> None:
-        self._heard, self._lost = heard, lost
+        self._on_reply, self._on_end = on_reply, on_end
+        self.ready = False
         self._pipe, theirs = Pipe()
         try:
-            self.process = _start(theirs)
+            self._popen = _start(theirs)
         except BaseException:
             self._pipe.close()
             raise
         finally:
             theirs.close()
-        self.ready = False
         self._reader = threading.Thread(target=self._read, name="dirtylab-worker", daemon=True)
-        self._reader.start()
+        try:
+            self._reader.start()
+        except BaseException:
+            self._pipe.close()
+            self._reap()
+            raise
 
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self.process.poll() is None
+        return self._popen.poll() is None
 
-    def send(self, message: Order | Cancel) -> None:
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    def send(self, message: Request | Cancel) -> None:
         """Send; where the process is gone the reader finds out."""
         with contextlib.suppress(OSError, ValueError):
             self._pipe.send(message)
 
+    def kill(self) -> None:
+        """End the process; the reader finds out."""
+        self._popen.kill()
+
     def end(self) -> None:
-        """End the process and wait for it, and for the last word of the thread that reads."""
+        """End the process and wait for it, and for the last event from the thread that reads."""
         self._reap()
         if threading.current_thread() is not self._reader:
-            self._reader.join(_GOODBYE)
+            self._reader.join(_JOIN_SECONDS)
 
     def _read(self) -> None:
         with contextlib.suppress(EOFError, OSError):
             while True:
-                told = self._pipe.recv()
+                reply = self._pipe.recv()
                 self.ready = True
-                self._hear(told)
+                self._handle(reply)
         self._pipe.close()
-        self._lost(self, _why(self._reap()))
+        self._on_end(self, _reason(self._reap()))
 
-    def _hear(self, told: Told) -> None:
+    def _handle(self, reply: Reply) -> None:
         try:
-            self._heard(told)
+            self._on_reply(self, reply)
         except Exception:  # of the callback: the next event may fare better
             _log.exception("a callback failed on an event of the measuring process")
 
     def _reap(self) -> int:
         """Kill the process, which may have ended; leave no zombie; return its status."""
-        self.process.kill()
-        return self.process.wait()
+        self._popen.kill()
+        return self._popen.wait()
 
 
 def _start(theirs: Connection) -> subprocess.Popen[bytes]:
@@ -238,24 +273,16 @@ def _start(theirs: Connection) -> subprocess.Popen[bytes]:
     It has a session of its own: an interrupt of the notebook's kernel goes to the kernel's whole
     process group, and must not end a measurement that nobody cancelled.
     """
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "dirtylab.explore.process.worker_main",
-        str(theirs.fileno()),
-    ]
+    number = theirs.fileno()
     path = os.pathsep.join(one for one in sys.path if one)
     return subprocess.Popen(
-        command,
-        env={**os.environ, "PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
-        pass_fds=[theirs.fileno()],
+        [sys.executable, "-P", "-m", _PROGRAM, str(number)],
+        env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL, pass_fds=[number],
         start_new_session=True,
-    )
+    )  # fmt: skip
 
 
-def _why(status: int) -> str:
+def _reason(status: int) -> str:
     """Return how a process ended, in words."""
     if status >= 0:
         return f"the measuring process ended with status {status}; Measure starts it again"

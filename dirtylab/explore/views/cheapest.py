@@ -1,4 +1,4 @@
-"""Which structure is the cheapest where, and how a person says so."""
+"""Which structure is the cheapest along an axis, and at which crossovers that changes."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -13,23 +13,24 @@ from dirtylab.theory.crossover import Crossover, crossings, crossovers
 Array = npt.NDArray[np.float64]
 
 FINE = 4
-"""Points that a straight piece of a line is cut into to see which structure is the cheapest."""
+"""Points between two of a curve at which the cheapest structure is determined."""
 
 
 class Region(NamedTuple):
-    """A stretch of the axis on which one structure is the cheapest."""
+    """An interval of the axis on which one structure is the cheapest."""
 
     winner: str
     begin: float
     end: float
 
 
-class Meeting(NamedTuple):
+class CrossoverPoint(NamedTuple):
     """Where two structures cost the same."""
 
     before: str
-    """The cheaper one below."""
+    """The cheaper one below `at`."""
     after: str
+    """The cheaper one above."""
     at: float
     low: float
     """Lower end of the interval; 0 where nothing bounds it."""
@@ -38,15 +39,15 @@ class Meeting(NamedTuple):
 
 
 def regions(curves: Curves, tie: float = 0.0) -> list[Region]:
-    """Return which structure is the cheapest along the axis, stretch by stretch.
+    """Return the regions of the axis, each with its cheapest structure.
 
     Parameters
     ----------
     curves : Curves
         Costs along the axis.
     tie : float, optional
-        A stretch on which the cheapest is never that much (0.1: 10 %) cheaper than its neighbour is
-        no stretch of its own: a model can't tell them apart.
+        A region whose winner is nowhere that much (0.1: 10 %) cheaper than that of a neighbouring
+        region is merged with it: a model can't tell them apart.
     """
     if curves.x.size < 2 or not curves.ns:
         return []
@@ -59,7 +60,8 @@ def regions(curves: Curves, tie: float = 0.0) -> list[Region]:
     best = [names[index] for index in np.array(list(heights.values())).argmin(axis=0)]
     stretches = _without_ties(_stretches(best), heights, np.log1p(tie))
     ends = [
-        _meet(fine, heights[one[0]], heights[two[0]], two[1]) for one, two in pairwise(stretches)
+        _crossing(fine, heights[one[0]], heights[two[0]], two[1])
+        for one, two in pairwise(stretches)
     ]
     borders = [float(curves.x[0]), *ends, float(curves.x[-1])]
     return [
@@ -80,7 +82,7 @@ def _stretches(best: Sequence[str]) -> list[Stretch]:
 def _without_ties(
     stretches: list[Stretch], heights: Mapping[str, Array], least: float
 ) -> list[Stretch]:
-    """Give each stretch that hardly differs from a neighbour to that neighbour, the least first."""
+    """Merge each stretch of less than that gain with a neighbour, the least gain first."""
     while len(stretches) > 1:
         gains = [_gain(stretches, number, heights) for number in range(len(stretches))]
         gain, number, heir = min(gains)
@@ -95,7 +97,7 @@ def _without_ties(
 def _gain(
     stretches: Sequence[Stretch], number: int, heights: Mapping[str, Array]
 ) -> tuple[float, int, str]:
-    """Return how much cheaper the winner of a stretch is at most than the better neighbour."""
+    """Return the greatest gain over the better neighbour, in logarithms, and that neighbour."""
     name, begin, stop = stretches[number]
     near = [stretches[one][0] for one in (number - 1, number + 1) if 0 <= one < len(stretches)]
     over = [float((heights[other] - heights[name])[begin:stop].max()) for other in near]
@@ -113,8 +115,8 @@ def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
     return joined
 
 
-def _meet(place: Array, one: Array, other: Array, index: int) -> float:
-    """Return where two lines meet, nearest to the point `index`."""
+def _crossing(place: Array, one: Array, other: Array, index: int) -> float:
+    """Return where two curves cross, nearest to the point `index`."""
     off = one - other
     changes = np.flatnonzero(off[:-1] * off[1:] <= 0)
     if not changes.size:
@@ -125,31 +127,31 @@ def _meet(place: Array, one: Array, other: Array, index: int) -> float:
     return float(np.exp(place[left] + share * (place[left + 1] - place[left])))
 
 
-def model_meetings(
+def model_crossovers(
     curves: Curves, stretches: Sequence[Region], errors: Mapping[str, float]
-) -> list[Meeting]:
-    """Return where the cheapest structure changes, each with what the model's error allows.
+) -> list[CrossoverPoint]:
+    """Return where the cheapest structure changes, with intervals by the model's error.
 
     Parameters
     ----------
     curves : Curves
-        A model's lines.
+        A model's curves.
     stretches : sequence of Region
-        Which is the cheapest where.
+        The cheapest structures.
     errors : mapping of str to float
-        Structure to the model's relative error: the lines may meet wherever the ratio of the two
-        costs is within both errors of 1.
+        Structure to the model's relative error: the crossover may be wherever the ratio of the two
+        costs differs from 1 by no more than both errors.
     """
     found = []
     for one, two in pairwise(stretches):
         slack = float(np.hypot(errors.get(one.winner, 0.0), errors.get(two.winner, 0.0)))
         low, high = _within(curves, one.winner, two.winner, one.end, slack)
-        found.append(Meeting(one.winner, two.winner, one.end, low, high))
+        found.append(CrossoverPoint(one.winner, two.winner, one.end, low, high))
     return found
 
 
 def _within(curves: Curves, one: str, two: str, at: float, slack: float) -> tuple[float, float]:
-    """Return the stretch about `at` where two lines differ by no more than `slack`."""
+    """Return the interval about `at` in which two curves differ by no more than `slack`."""
     ratio = curves.ns[one] / curves.ns[two]
     low, high = 0.0, float("inf")
     for factor in (1 + slack, 1 / (1 + slack)):
@@ -159,10 +161,10 @@ def _within(curves: Curves, one: str, two: str, at: float, slack: float) -> tupl
     return low, high
 
 
-def measured_meetings(
+def measured_crossovers(
     x: npt.ArrayLike, samples: Mapping[str, Array], pairs: Sequence[tuple[str, str]]
-) -> list[Meeting]:
-    """Return where pairs of structures meet by measurement, with 95 % bootstrap intervals.
+) -> list[CrossoverPoint]:
+    """Return where pairs of structures cross by measurement, with 95 % bootstrap intervals.
 
     Parameters
     ----------
@@ -171,24 +173,26 @@ def measured_meetings(
     samples : mapping of str to numpy.ndarray
         Structure to nanoseconds, shape ``(points, rounds)``; rounds go together.
     pairs : sequence of pair of str
-        Who is compared with whom.
+        The structures to compare.
     """
     places = np.asarray(x, float)
     found = []
     for one, two in pairs:
         if one not in samples or two not in samples or places.size < 5:
             continue
-        found += [_meeting(one, two, c) for c in crossovers(places, samples[one] / samples[two])]
-    return sorted(found, key=lambda meeting: meeting.at)
+        found += [
+            _crossover_point(one, two, c) for c in crossovers(places, samples[one] / samples[two])
+        ]
+    return sorted(found, key=lambda point: point.at)
 
 
-def _meeting(one: str, two: str, crossing: Crossover) -> Meeting:
+def _crossover_point(one: str, two: str, crossing: Crossover) -> CrossoverPoint:
     before, after = (one, two) if crossing.rising else (two, one)
-    return Meeting(before, after, crossing.at, crossing.low, crossing.high)
+    return CrossoverPoint(before, after, crossing.at, crossing.low, crossing.high)
 
 
 def pairs_of(stretches: Sequence[Region], structures: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the pairs to compare: neighbours among the cheapest, or the two shown."""
+    """Return the pairs to compare: winners of neighbouring regions, or the two structures shown."""
     if len(structures) == 2:
         return [(structures[0], structures[1])]
     winners = [stretch.winner for stretch in stretches]

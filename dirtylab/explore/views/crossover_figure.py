@@ -1,4 +1,4 @@
-"""The crossover explorer's picture: model lines, measured markers, where they meet."""
+"""The picture of the crossovers view: model curves, measured points, where they cross."""
 
 import math
 from collections.abc import Mapping
@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.text import Text
+from matplotlib.ticker import LogLocator
 
-from dirtylab.explore.kit.canvas import Canvas, pixels_of, with_small_print
+from dirtylab.explore.kit.axes import label_text, label_ticks, no_minor_ticks, title_text
 from dirtylab.explore.kit.slider_steps import (
     frames_label,
     guest_memory,
@@ -20,191 +21,145 @@ from dirtylab.explore.kit.slider_steps import (
     percent,
     short,
 )
-from dirtylab.explore.views.cheapest import Meeting, Region
-from dirtylab.explore.views.model_curves import Curves
-from dirtylab.figures.style import (
-    FAINT,
-    INK,
-    Look,
-    Picture,
-    count_label,
-    new_figure,
-    style_axes,
-    time_label,
-)
+from dirtylab.explore.process.session import Results
+from dirtylab.explore.views.cheapest import CrossoverPoint, Region
+from dirtylab.explore.views.looks import SLIDER_COLOR
+from dirtylab.explore.views.model_curves import Curves, time_at
+from dirtylab.figures.style import FAINT, Look, count_label, style_axes, time_label
 
-SLIDER_COLOR = "#117733"
-"""Of the tree whose radix has a slider."""
+SIZE = (7.4, 5.0)
+RECTANGLE = (0.115, 0.245, 0.86, 0.69)
 MOST_STRUCTURES = 16
-MOST_MEETINGS = 5
-_WIDTH, _HEIGHT = 7.4, 5.0
-_AXES_RECTANGLE = (0.115, 0.245, 0.86, 0.69)
+MOST_CROSSOVERS = 5
+_MODEL_COLOR, _MEASURED_COLOR = "#882255", "#000000"
 _XLABELS = {"dirty": "dirty frames", "pages": "pages of the slot", "length": "pages in a cluster"}
 
 Points = Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
 """Structure to places and to 10th, 50th and 90th percentile."""
 
 
-class Drawn(NamedTuple):
-    """What is drawn."""
+class CrossoverContent(NamedTuple):
+    """What is drawn and said."""
 
-    lines: Curves
+    curves: Curves
     looks: Mapping[str, Look]
-    """Structures shown; a model knows some of them."""
-    stretches: list[Region]
-    meetings: list[Meeting]
+    """Structures shown; a model has curves of some of them."""
+    regions: list[Region]
+    crossovers: list[CrossoverPoint]
+    """By the model."""
     here: float
-    """Where the sliders stand on the axis."""
+    """The value of the axis at which the sliders stand."""
     axis: str
     pages: int
     operation: str
     pattern: str
+    results: Results | None
+    """Measured with these sliders."""
     points: Points
-    current: bool
-    """Whether the points were measured with these sliders."""
-    measured: list[Meeting]
+    """Measured, with these sliders or others."""
+    measured: list[CrossoverPoint]
     has_law: bool = True
-    """Whether theory has a law of the pattern."""
+    """Whether there is a closed form of the pattern."""
+
+    @property
+    def current(self) -> bool:
+        """Whether the points were measured with these sliders."""
+        return self.results is not None
 
 
-class CrossoverFigure:
-    """Artists made once and moved."""
-
-    def __init__(self) -> None:
-        self.figure = new_figure(_WIDTH, _HEIGHT)
-        self._ax = self.figure.add_axes(_AXES_RECTANGLE)
-        self.figure.set_layout_engine("none")
-        self._parts = _Parts(self._ax)
-        self._canvas = Canvas(self.figure, self._parts.moving)
-        self.size = pixels_of(self.figure)
-
-    def png(self, drawn: Drawn) -> bytes:
-        """Return the picture as PNG."""
-        return self._canvas.png(self._place(drawn))
-
-    def still(self, drawn: Drawn, alt: str, note: str) -> Picture:
-        """Return the picture as a figure of its own, with the small print below."""
-        figure, rectangle = with_small_print((_WIDTH, _HEIGHT), _AXES_RECTANGLE, note)
-        parts = _Parts(figure.add_axes(rectangle))
-        parts.set(drawn)
-        return Picture(figure, alt)
-
-    def _place(self, drawn: Drawn) -> tuple[Any, ...]:
-        return self._parts.set(drawn)
-
-
-class _Parts:
-    """The artists on one axes."""
+class CrossoverArtists:
+    """The artists on one axes, made once and moved."""
 
     def __init__(self, ax: Axes) -> None:
         self._ax = ax
         ax.set_xscale("log")
         ax.set_yscale("log")
         style_axes(ax, title="", xlabel="", ylabel="time")
+        no_minor_ticks(ax)
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_minor_locator(NullLocator())
             axis.set_major_locator(LogLocator(numticks=12))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time_label(value)))
-        self._title = ax.text(0, 1.025, "", transform=ax.transAxes, fontsize=11, color=INK,
-                              fontweight="bold")  # fmt: skip
-        self._xlabel = ax.text(0.5, -0.115, "", transform=ax.transAxes, fontsize=10, color=INK,
-                               ha="center", va="top")  # fmt: skip
+        label_ticks(ax.xaxis, count_label)
+        label_ticks(ax.yaxis, time_label)
+        self._title = title_text(ax, 1.025)
+        self._xlabel = label_text(ax, 0.5, -0.115, ha="center")
         self._here = ax.axvline(1, color=FAINT, linestyle=":", linewidth=1.2, zorder=1.5)
-        self._lines = [ax.plot([], [], linewidth=2, zorder=3)[0] for _ in range(MOST_STRUCTURES)]
-        self._marks = [
-            ax.plot(
-                [],
-                [],
-                linestyle="",
-                markersize=7,
-                markeredgecolor="white",
-                markeredgewidth=0.5,
-                zorder=5,
-            )[0]
-            for _ in range(MOST_STRUCTURES)
-        ]  # fmt: skip
-        self._bars = [LineCollection([], linewidths=1.4, zorder=4) for _ in range(MOST_STRUCTURES)]
-        for bars in self._bars:
-            ax.add_collection(bars, autolim=False)
-        self._spans = [_span(ax, "#882255", 0.12) for _ in range(MOST_MEETINGS)]
-        self._found_spans = [_span(ax, "#000000", 0.25) for _ in range(MOST_MEETINGS)]
-        self._stars = [_mark(ax, "*", "#882255", 14) for _ in range(MOST_MEETINGS)]
-        self._rules = [ax.axvline(1, color="#882255", linewidth=1, zorder=2)
-                       for _ in range(MOST_MEETINGS)]  # fmt: skip
-        self._texts = [
-            ax.text(
-                1, 0.99, "", transform=ax.get_xaxis_transform(), fontsize=9, color="#882255",
-                ha="center", va="top", zorder=6,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-            )
-            for _ in range(MOST_MEETINGS)
-        ]  # fmt: skip
-        self._shown: tuple[Any, ...] = ()
+        structures, crossovers = range(MOST_STRUCTURES), range(MOST_CROSSOVERS)
+        self._lines = [ax.plot([], [], linewidth=2, zorder=3)[0] for _ in structures]
+        self._markers = [_markers(ax, 7, zorder=5, markeredgewidth=0.5) for _ in structures]
+        self._bars = [_bars(ax) for _ in structures]
+        self._model_spans = [_span(ax, _MODEL_COLOR, 0.12) for _ in crossovers]
+        self._measured_spans = [_span(ax, _MEASURED_COLOR, 0.25) for _ in crossovers]
+        self._stars = [_markers(ax, 14, marker="*", color=_MODEL_COLOR, zorder=6)
+                       for _ in crossovers]  # fmt: skip
+        self._rules = [ax.axvline(1, color=_MODEL_COLOR, linewidth=1, zorder=2) for _ in crossovers]
+        self._texts = [_crossover_text(ax) for _ in crossovers]
+        self._legend_entries: list[_LegendEntry] = []
         self.moving = [
-            self._title, self._xlabel, self._here, *self._lines, *self._marks, *self._bars,
-            *self._spans, *self._found_spans, *self._stars, *self._rules, *self._texts,
+            self._title, self._xlabel, self._here, *self._lines, *self._markers, *self._bars,
+            *self._model_spans, *self._measured_spans, *self._stars, *self._rules, *self._texts,
         ]  # fmt: skip
 
-    def set(self, drawn: Drawn) -> tuple[Any, ...]:
+    def set(self, content: CrossoverContent) -> tuple[Any, ...]:
         """Move all artists; return what the resting parts depend on."""
-        limits = _limits(drawn)
+        limits = _limits(content)
         self._ax.set_xlim(*limits[0])
         self._ax.set_ylim(*limits[1])
-        self._label(drawn)
-        self._set_lines(drawn)
-        self._set_points(drawn)
-        self._set_meetings(drawn, limits)
-        key = (limits, tuple(_legend_entries(drawn)))
-        if key[1:] != self._shown[1:]:
-            self._legend(drawn)
-        self._shown = key
-        return key
+        self._label(content)
+        self._set_lines(content)
+        self._set_points(content)
+        self._set_crossovers(content, limits)
+        entries = _legend_entries(content)
+        if entries != self._legend_entries:
+            self._legend_entries = entries
+            self._legend()
+        return limits, tuple(entries)
 
-    def _label(self, drawn: Drawn) -> None:
-        radix = "".join(f"; tree: {look.label[6:]}" for look in drawn.looks.values()
+    def _label(self, content: CrossoverContent) -> None:
+        radix = "".join(f"; tree: {look.label[6:]}" for look in content.looks.values()
                         if look.color == SLIDER_COLOR)  # fmt: skip
-        self._title.set_text(f"Time of {drawn.operation}, {drawn.pattern}{radix}")
-        slot = f", of {pages_label(drawn.pages)}" if drawn.axis == "dirty" else ""
-        if drawn.axis == "length":
-            slot = f", slot of {pages_label(drawn.pages)}"
-        self._xlabel.set_text(_XLABELS[drawn.axis] + slot)
-        self._here.set_xdata([drawn.here, drawn.here])
+        self._title.set_text(f"Time of {content.operation}, {content.pattern}{radix}")
+        slot = f", of {pages_label(content.pages)}" if content.axis == "dirty" else ""
+        if content.axis == "length":
+            slot = f", slot of {pages_label(content.pages)}"
+        self._xlabel.set_text(_XLABELS[content.axis] + slot)
+        self._here.set_xdata([content.here, content.here])
 
-    def _set_lines(self, drawn: Drawn) -> None:
-        for line, name in _padded(self._lines, list(drawn.lines.ns)):
+    def _set_lines(self, content: CrossoverContent) -> None:
+        for line, name in _padded(self._lines, list(content.curves.ns)):
             line.set_visible(name is not None)
             if name is not None:
-                line.set_data(drawn.lines.x, drawn.lines.ns[name])
-                line.set_color(drawn.looks[name].color)
+                line.set_data(content.curves.x, content.curves.ns[name])
+                line.set_color(content.looks[name].color)
 
-    def _set_points(self, drawn: Drawn) -> None:
-        names = list(drawn.points)
-        alpha = 1.0 if drawn.current else 0.25
-        for mark, name in _padded(self._marks, names):
+    def _set_points(self, content: CrossoverContent) -> None:
+        names = list(content.points)
+        alpha = 1.0 if content.current else 0.25
+        for mark, name in _padded(self._markers, names):
             mark.set_visible(name is not None)
             if name is not None:
-                x, ns = drawn.points[name]
+                x, ns = content.points[name]
                 mark.set_data(x, ns[:, 1])
-                mark.set_color(drawn.looks[name].color)
-                mark.set_marker(drawn.looks[name].marker)
+                mark.set_color(content.looks[name].color)
+                mark.set_marker(content.looks[name].marker)
                 mark.set_alpha(alpha)
         for bars, name in _padded(self._bars, names):
             bars.set_visible(name is not None)
             if name is not None:
-                x, ns = drawn.points[name]
+                x, ns = content.points[name]
                 bars.set_segments(
                     [[(p, lo), (p, hi)] for p, (lo, _, hi) in zip(x, ns, strict=True)]
                 )
-                bars.set_color(drawn.looks[name].color)
+                bars.set_color(content.looks[name].color)
                 bars.set_alpha(alpha)
 
-    def _set_meetings(self, drawn: Drawn, limits: tuple[Any, Any]) -> None:
-        shown = drawn.measured or drawn.meetings
+    def _set_crossovers(self, content: CrossoverContent, limits: tuple[Any, Any]) -> None:
+        shown = content.measured or content.crossovers
         (left, right), _ = limits
-        for span, one in _padded(self._spans, drawn.meetings if not drawn.measured else []):
+        for span, one in _padded(
+            self._model_spans, content.crossovers if not content.measured else []
+        ):
             _set_span(span, one, limits)
-        for span, one in _padded(self._found_spans, drawn.measured):
+        for span, one in _padded(self._measured_spans, content.measured):
             _set_span(span, one, limits)
         for number, (rule, one) in enumerate(_padded(self._rules, shown)):
             star, text = self._stars[number], self._texts[number]
@@ -213,16 +168,16 @@ class _Parts:
             if one is None:
                 continue
             rule.set_xdata([one.at, one.at])
-            star.set_data([one.at], [_height(drawn, one)])
-            text.set_text(_short_place(drawn, one.at))
+            star.set_data([one.at], [_height(content, one)])
+            text.set_text(_place_lines(content, one.at))
             inside = min(max(one.at, left * 2.5), right / 2.5)
             text.set_position((inside, 0.99 - 0.095 * (number % 3)))
 
-    def _legend(self, drawn: Drawn) -> None:
+    def _legend(self) -> None:
         handles = [
             Line2D([], [], label=label, color=color, linewidth=2, markersize=6,
                    linestyle="-" if has_line else "", marker=marker if has_marker else "")
-            for label, color, marker, has_line, has_marker in _legend_entries(drawn)
+            for label, color, marker, has_line, has_marker in self._legend_entries
         ]  # fmt: skip
         handles.append(Line2D([], [], color=FAINT, label="line: model", linewidth=2))
         handles.append(Line2D([], [], color=FAINT, label="marker: measured", linestyle="",
@@ -233,15 +188,28 @@ class _Parts:
         )  # fmt: skip
 
 
-def _legend_entries(drawn: Drawn) -> list[tuple[str, str, str, bool, bool]]:
-    """Return label, colour, marker, and whether there are a line and markers.
+class _LegendEntry(NamedTuple):
+    """A structure in the legend."""
 
-    The tree of the slider is just a tree: its radix stands in the title, which is quick to draw.
+    label: str
+    color: str
+    marker: str
+    has_line: bool
+    has_marker: bool
+
+
+def _legend_entries(content: CrossoverContent) -> list[_LegendEntry]:
+    """Return an entry for each structure.
+
+    The label of the tree of the slider is "tree": its radix is in the title, which is quick to
+    draw.
     """
     return [
-        ("tree" if look.color == SLIDER_COLOR else look.label, look.color, look.marker,
-         name in drawn.lines.ns, name in drawn.points or name not in drawn.lines.ns)
-        for name, look in drawn.looks.items()
+        _LegendEntry(
+            "tree" if look.color == SLIDER_COLOR else look.label, look.color, look.marker,
+            name in content.curves.ns, name in content.points or name not in content.curves.ns,
+        )
+        for name, look in content.looks.items()
     ]  # fmt: skip
 
 
@@ -257,46 +225,58 @@ def _span(ax: Axes, color: str, alpha: float) -> Rectangle:
     return span
 
 
-def _mark(ax: Axes, marker: str, color: str, size: float) -> Line2D:
-    made: Line2D = ax.plot([], [], linestyle="", marker=marker, color=color, markersize=size,
-                           markeredgecolor="white", zorder=6)[0]  # fmt: skip
+def _markers(ax: Axes, size: float, **options: Any) -> Line2D:
+    made: Line2D = ax.plot([], [], linestyle="", markersize=size, markeredgecolor="white",
+                           **options)[0]  # fmt: skip
     return made
 
 
-def _set_span(span: Rectangle, meeting: Meeting | None, limits: tuple[Any, Any]) -> None:
-    span.set_visible(meeting is not None)
-    if meeting is not None:
+def _bars(ax: Axes) -> LineCollection:
+    bars = LineCollection([], linewidths=1.4, zorder=4)
+    ax.add_collection(bars, autolim=False)
+    return bars
+
+
+def _crossover_text(ax: Axes) -> Text:
+    return ax.text(
+        1, 0.99, "", transform=ax.get_xaxis_transform(), fontsize=9, color=_MODEL_COLOR,
+        ha="center", va="top", zorder=6,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )  # fmt: skip
+
+
+def _set_span(span: Rectangle, point: CrossoverPoint | None, limits: tuple[Any, Any]) -> None:
+    span.set_visible(point is not None)
+    if point is not None:
         (left, right), (bottom, top) = limits
-        low, high = max(meeting.low, left), min(meeting.high, right)
+        low, high = max(point.low, left), min(point.high, right)
         span.set_bounds(low, bottom, high - low, top - bottom)
 
 
-def _height(drawn: Drawn, meeting: Meeting) -> float:
-    """Return where on the lines, or between the points, a meeting is."""
-    lines = drawn.lines
-    for name in (meeting.before, meeting.after):
-        if name in lines.ns:
-            return float(np.exp(np.interp(np.log(meeting.at), np.log(lines.x),
-                                          np.log(lines.ns[name]))))  # fmt: skip
-    x, ns = drawn.points[meeting.before]
-    return float(np.interp(meeting.at, x, ns[:, 1]))
+def _height(content: CrossoverContent, point: CrossoverPoint) -> float:
+    """Return the time at a crossover: on a curve, or else between measured points."""
+    for name in (point.before, point.after):
+        if name in content.curves.ns:
+            return time_at(content.curves, name, point.at)
+    x, ns = content.points[point.before]
+    return float(np.interp(point.at, x, ns[:, 1]))
 
 
-def _short_place(drawn: Drawn, x: float) -> str:
-    if drawn.axis == "dirty":
-        return f"{percent(x / drawn.pages)}\n{frames_label(round(x))}"
-    if drawn.axis == "pages":
+def _place_lines(content: CrossoverContent, x: float) -> str:
+    if content.axis == "dirty":
+        return f"{percent(x / content.pages)}\n{frames_label(round(x))}"
+    if content.axis == "pages":
         return f"{guest_memory(x)}\n{short(x)} pages"
     return f"{short(x)} pages"
 
 
-def _limits(drawn: Drawn) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return limits at whole decades: few, so that backgrounds can be kept."""
-    heights = list(drawn.lines.ns.values())
-    heights += [ns[:, 1] for _, ns in drawn.points.values()]
+def _limits(content: CrossoverContent) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return limits at whole decades: few, so that backgrounds can be cached."""
+    heights = list(content.curves.ns.values())
+    heights += [ns[:, 1] for _, ns in content.points.values()]
     every = np.concatenate(heights) if heights else np.array([1.0, 1e6])
     low, high = float(every.min()), float(every.max())
-    x = drawn.lines.x if drawn.lines.x.size else np.array([1.0, 1e6])
+    x = content.curves.x if content.curves.x.size else np.array([1.0, 1e6])
     return (
         (_floor(float(x[0])) * 0.95, _beyond(float(x[-1]))),
         (_floor(low), max(_ceiling(high), 100 * _floor(low))),

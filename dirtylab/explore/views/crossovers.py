@@ -1,7 +1,4 @@
-"""The crossover explorer: which structure is the cheapest where, by the model and measured.
-
-The state, what is said of it and what is measured; the picture is in :mod:`.crossover_figure`.
-"""
+"""The crossovers view: which structure is the cheapest where, by the model and as measured."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -9,80 +6,104 @@ from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
 from dirtylab.advice.model import OPERATIONS, Model
-from dirtylab.explore.kit.controls import (
-    Action,
-    Choice,
-    Control,
-    Options,
-    Several,
-    Slider,
-    named,
-)
+from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider
 from dirtylab.explore.kit.slider_steps import (
     DENSITIES,
     DIRTY,
     PAGES,
     frames_label,
-    guest_memory,
     nearest,
     pages_read,
     percent,
-    short,
     with_value,
 )
-from dirtylab.explore.kit.view import Progress, Shown, View
-from dirtylab.explore.process.session import Asked, Found, Measurement, Works, cells
-from dirtylab.explore.views import dataset_controls as datasets
+from dirtylab.explore.process.cell_job import CellJob
+from dirtylab.explore.process.measuring_view import MeasuringView
+from dirtylab.explore.process.session import Results, WorkerLike
+from dirtylab.explore.views import crossover_text, dataset_controls
 from dirtylab.explore.views.cheapest import (
-    Meeting,
+    CrossoverPoint,
     Region,
-    measured_meetings,
-    model_meetings,
+    measured_crossovers,
+    model_crossovers,
     pairs_of,
     regions,
 )
-from dirtylab.explore.views.crossover_figure import SLIDER_COLOR, CrossoverFigure, Drawn
-from dirtylab.explore.views.model_curves import (
-    AXES,
-    Setting,
-    at,
-    curves,
-    dirty_in,
-    has_law,
-    model_name,
+from dirtylab.explore.views.crossover_figure import (
+    RECTANGLE,
+    SIZE,
+    CrossoverArtists,
+    CrossoverContent,
+    Points,
 )
-from dirtylab.figures.style import LOOKS, Look, Picture
-from dirtylab.measure.machine import caption, describe_machine
+from dirtylab.explore.views.looks import look
+from dirtylab.explore.views.measured_cells import measured_cells
+from dirtylab.explore.views.model_curves import AXES, Setting, curves, dirty_in, has_law, model_name
 from dirtylab.structures import STRUCTURES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
 RADICES = (8, 16, 32, 64)
 ROUNDS = (3, 5, 7, 11, 15, 25)
 SEED = 2016
 TIE = 0.1
-"""Differences below that are none to the model."""
+"""The model does not tell smaller relative differences."""
 _FRAMES, _DENSITY = "frames", "density"
-_AXES = {"dirty": "dirty frames", "pages": "pages of the slot", "length": "cluster length"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CrossoverState:
+    """What the view shows: the parameters of :func:`dirtylab.explore.crossovers`, checked."""
+
+    pages: int
+    dirty: int
+    density: float | None
+    dataset: str
+    options: Options = ()
+    structures: tuple[str, ...]
+    radix: int
+    operation: str
+    x: str
+    rounds: int
+
+    def __post_init__(self) -> None:
+        _check.pages(self.pages, low=2)
+        _check.integer("dirty", self.dirty, 1)
+        if self.density is not None:
+            _check.real("density", self.density, 1e-12, 1)
+        for name in self.structures:
+            _check.choice("structures", name, offered())
+        if self.radix not in RADICES:
+            allowed = ", ".join(map(str, RADICES))
+            raise ValueError(f"radix={self.radix!r}: must be one of {allowed}")
+        _check.choice("operation", self.operation, OPERATIONS)
+        _check.choice("x", self.x, AXES)
+        _check.integer("rounds", self.rounds, 2, 1000)
+
+    @property
+    def setting(self) -> Setting:
+        """What is tracked, along which axis."""
+        return Setting(self.dataset, self.options, self.pages, self.dirty, self.density, self.x)
 
 
 @dataclasses.dataclass(frozen=True)
-class CrossoverState:
-    """What the crossover explorer shows."""
+class MeasuredSetting:
+    """What was measured: points go with curves where this is the same."""
 
-    pages: int = 10_000_000
-    dirty: int = 100_000
-    density: float | None = None
-    """When given, the share of the slot that is dirty, instead of `dirty`."""
-    dataset: str = "random"
-    options: Options = ()
-    structures: tuple[str, ...] = ("list", "bitmap", "tree")
-    radix: int = 64
-    operation: str = "collect"
-    x: str = "dirty"
-    rounds: int = 7
+    setting: Setting
+    operation: str
+    radix: int
+
+    @classmethod
+    def of(cls, state: CrossoverState) -> "MeasuredSetting":
+        """Return that of a state, without what the axis itself varies."""
+        setting = state.setting
+        if setting.axis == "dirty":
+            setting = setting._replace(dirty=0, density=None)
+        elif setting.axis == "pages":
+            setting = setting._replace(pages=0)
+        return cls(setting, state.operation, state.radix)
 
 
 def offered() -> tuple[str, ...]:
@@ -92,72 +113,54 @@ def offered() -> tuple[str, ...]:
     return tuple(names)
 
 
-def checked(state: CrossoverState) -> CrossoverState:
-    """Return a state whose every value could come from its control.
-
-    Raises
-    ------
-    ValueError, TypeError
-        One could not; what is allowed is said.
-    """
-    _check.pages(state.pages, low=2)
-    _check.integer("dirty", state.dirty, 1)
-    if state.density is not None:
-        _check.real("density", state.density, 1e-12, 1)
-    for name in state.structures:
-        _check.choice("structures", name, offered())
-    if state.radix not in RADICES:
-        raise ValueError(f"radix={state.radix!r}: must be one of {', '.join(map(str, RADICES))}")
-    _check.choice("operation", state.operation, OPERATIONS)
-    _check.choice("x", state.x, AXES)
-    _check.integer("rounds", state.rounds, 2, 1000)
-    return state
-
-
-class CrossoverView(View[CrossoverState]):
-    """The crossover explorer.
+class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
+    """The crossovers view.
 
     Parameters
     ----------
     state, usual : CrossoverState
         What is shown, and what Reset goes back to.
     model : Model
-        What draws the lines.
+        Predicts the curves.
     worker : callable
         Makes the worker that measures.
     """
 
     function = "crossovers"
     title = "Which structure is the cheapest, and where does that change?"
+    size = SIZE
+    rectangles = (RECTANGLE,)
+    artists = CrossoverArtists
+    measure_tip = "Measure what is shown, in a process of its own"
 
     def __init__(
         self,
         state: CrossoverState,
         usual: CrossoverState,
         model: Model,
-        worker: Callable[[], Works],
+        worker: Callable[[], WorkerLike],
     ) -> None:
-        super().__init__(checked(state), usual)
+        super().__init__(state, usual, worker)
         self._model = model
-        self._measurement = Measurement(worker, lambda: self.redraw())
-        self._figure = CrossoverFigure()
 
     # --- controls -------------------------------------------------------------------------------
 
     def controls(self) -> Sequence[Control]:
         """Return the controls; the pattern brings its own sliders."""
         state = self.state
-        labels = {name: look(name, state.radix).label for name in offered()}
+        looks = {name: look(name, state.radix) for name in offered()}
+        labels = {name: one.label for name, one in looks.items()}
         labels["tree"] = "tree of the radix below"
-        colors = {name: look(name, state.radix).color for name in offered()}
+        colors = {name: one.color for name, one in looks.items()}
+        given = _FRAMES if state.density is None else _DENSITY
         return [
             Choice("operation", "operation", OPERATIONS, state.operation),
-            Choice("x", "axis", AXES, state.x, _AXES),
-            Choice("dataset", "pattern", datasets.names(), state.dataset),
-            *datasets.controls(state.dataset, state.options),
+            Choice("x", "axis", AXES, state.x, crossover_text.AXIS_NAMES),
+            Choice("dataset", "pattern", dataset_controls.names(), state.dataset),
+            *dataset_controls.controls(state.dataset, state.options),
             Slider("pages", "slot, pages", with_value(PAGES, state.pages), state.pages, pages_read),
-            Choice("given", "dirty given as", (_FRAMES, _DENSITY), self._given()),
-            self._amount(),
+            Choice("given", "dirty given as", (_FRAMES, _DENSITY), given),
+            _amount(state),
             Several("structures", "structures", offered(), state.structures, labels, colors),
             Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits"),
             Slider(
@@ -166,137 +169,41 @@ class CrossoverView(View[CrossoverState]):
             ),
         ]  # fmt: skip
 
-    def _given(self) -> str:
-        return _FRAMES if self.state.density is None else _DENSITY
-
-    def _amount(self) -> Control:
-        state = self.state
-        if state.density is not None:
-            steps = with_value(DENSITIES, state.density)
-            return Slider("density", "dirty", steps, state.density, percent)
-        return Slider("dirty", "dirty", with_value(DIRTY, state.dirty), state.dirty, frames_label)
-
-    def actions(self) -> Sequence[Action]:
-        """Return Measure and Cancel."""
-        running = self._measurement.progress.running
-        return [
-            Action("measure", "Measure", "Measure what is shown, in a process of its own",
-                   not running),
-            Action("cancel", "Cancel", "Stop; what has been measured is kept", running),
-        ]  # fmt: skip
-
     def change(self, name: str, value: Any) -> None:
-        """Take over one control's value."""
-        state = self.state
+        """Set a field of the state to a control's value."""
         if name == "given":
-            self.state = _given_as(state, value)
-        elif name == "dataset":
-            self.state = dataclasses.replace(state, dataset=value, options=())
-        elif datasets.is_option(state.dataset, name):
-            options = datasets.changed(state.dataset, state.options, name, value)
-            self.state = dataclasses.replace(state, options=options)
+            self.state = _given_as(self.state, value)
         else:
-            super().change(name, value)
-
-    def act(self, name: str) -> None:
-        """Measure, or cancel."""
-        if name == "measure":
-            self._measure()
-        else:
-            self._measurement.cancel()
-
-    def progress(self) -> Progress:
-        """Return how far the measurement is."""
-        return self._measurement.progress
-
-    def close(self) -> None:
-        """End the worker."""
-        self._measurement.close()
+            self.state = dataset_controls.changed_state(self.state, name, value)
 
     # --- what is shown --------------------------------------------------------------------------
 
-    def draw(self) -> Shown:
-        """Draw lines, markers and where they meet."""
-        drawn, found = self._drawn()
-        png = self._figure.png(drawn)
-        sentence = self._sentence(drawn, found)
-        return Shown(
-            png, self._figure.size, self._alt(drawn, sentence), sentence, self._note(found)
-        )
-
-    def picture(self) -> Picture:
-        """Return the figure as it stands."""
-        drawn, found = self._drawn()
-        return self._figure.still(drawn, self._alt(drawn, self._sentence(drawn, found)),
-                                  self._note(found))  # fmt: skip
-
-    def _drawn(self) -> tuple[Drawn, Found | None]:
+    def content(self) -> CrossoverContent:
+        """Return curves, crossovers and points; errors say what is allowed."""
         state = self.state
-        setting = self._setting(state)
-        if not state.structures:
-            raise ValueError("structures: none is shown; tick at least one")
-        if state.x == "length" and not datasets.is_option(state.dataset, "length"):
-            others = [repr(name) for name in datasets.names() if datasets.is_option(name, "length")]
-            raise ValueError(f"axis=cluster length: pattern {state.dataset!r} has no clusters; "
-                             f"choose the pattern {' or '.join(others)}")  # fmt: skip
-        datasets.refuse(state.dataset, state.pages, dirty_in(setting, state.pages), state.options)
-        names = tuple(model_name(name, state.radix) for name in state.structures)
-        lines = curves(self._model, names, state.operation, setting)
-        if not lines.x.size:
+        setting = state.setting
+        _require_drawable(state)
+        looks = {model_name(name, state.radix): look(name, state.radix)
+                 for name in state.structures}  # fmt: skip
+        predicted = curves(self._model, tuple(looks), state.operation, setting)
+        if not predicted.x.size:
             raise ValueError("no such pattern anywhere along this axis; move a slider")
-        stretches = regions(lines, TIE)
-        meetings = model_meetings(lines, stretches, self._errors(state.operation))
-        found, current = self._found(Asked(setting, state.operation, state.radix))
-        looks = {model_name(n, state.radix): look(n, state.radix) for n in state.structures}
-        drawn = Drawn(
-            lines, looks, stretches, meetings, self._here(setting), state.x, state.pages,
-            state.operation, datasets.label(state.dataset, state.options),
-            self._points(found, looks), current, self._measured(found, current, stretches, looks),
+        winners = regions(predicted, TIE)
+        results = self._session.results.get(MeasuredSetting.of(state))
+        return CrossoverContent(
+            predicted, looks, winners,
+            model_crossovers(predicted, winners, self._errors(state.operation)),
+            _here(setting), state.x, state.pages, state.operation,
+            dataset_controls.label(state.dataset, state.options),
+            results, _points(results or self._latest(state.x), looks),
+            _measured_crossovers(results, winners, tuple(looks)),
             has_law(state.dataset, state.options),
         )  # fmt: skip
-        return drawn, found if current else None
 
-    def _setting(self, state: CrossoverState) -> Setting:
-        return Setting(
-            state.dataset, state.options, state.pages, state.dirty, state.density, state.x
-        )
-
-    def _here(self, setting: Setting) -> float:
-        """Return where the sliders stand on the axis."""
-        if setting.axis == "dirty":
-            return float(dirty_in(setting, setting.pages))
-        if setting.axis == "pages":
-            return float(setting.pages)
-        return float(dict(setting.options).get("length") or 1)
-
-    def _found(self, asked: Asked) -> tuple[Found | None, bool]:
-        """Return what was measured, and whether it is of what is shown; else it is drawn faint."""
-        own = _key(asked)
-        for key, found in self._measurement.found.items():
-            if _key(key) == own:
-                return found, True
-        latest = self._measurement.latest
-        same_axis = latest is not None and latest.asked.setting.axis == asked.setting.axis
-        return (latest if same_axis else None), False
-
-    def _points(self, found: Found | None, looks: dict[str, Look]) -> dict[str, Any]:
-        if found is None:
-            return {}
-        return {name: found.medians(name) for name in found.samples if name in looks}
-
-    def _measured(
-        self, found: Found | None, current: bool, stretches: list[Region], looks: dict[str, Look]
-    ) -> list[Meeting]:
-        if found is None or not current:
-            return []
-        pairs = pairs_of(stretches, tuple(looks))
-        meetings = []
-        for pair in pairs:
-            if all(name in found.samples for name in pair):
-                x, samples = found.matrix(pair)
-                if x.size and min(len(row) for row in samples[pair[0]]) > 1:
-                    meetings += measured_meetings(x, samples, [pair])
-        return meetings
+    def _latest(self, axis: str) -> Results | None:
+        """Return what was measured last, where it has the same axis; it is drawn faint."""
+        latest = self._session.latest
+        return latest if latest is not None and latest.key.setting.axis == axis else None
 
     def _errors(self, operation: str) -> dict[str, float]:
         part = "harvest" if operation == "epoch" else operation
@@ -304,123 +211,78 @@ class CrossoverView(View[CrossoverState]):
             name: law.held_out.median for (name, op), law in self._model.laws.items() if op == part
         }
 
-    def _sentence(self, drawn: Drawn, found: Found | None) -> str:
-        parts = [_said(drawn)]
-        if drawn.measured:
-            told = "; ".join(_met(drawn, one, "95 %") for one in drawn.measured)
-            parts.append(f"Measured: {told}.")
-        elif found is not None and not self._measurement.progress.running:
-            parts.append("Measured: the points show no crossover beyond their noise.")
-        parts.append(_costs_here(drawn))
-        return " ".join(parts)
+    def sentence(self, content: CrossoverContent) -> str:
+        """Return the finding."""
+        return crossover_text.sentence(content, running=self._session.progress.running)
 
-    def _alt(self, drawn: Drawn, sentence: str) -> str:
-        shown = named([one.label for one in drawn.looks.values()])
-        points = f" Measured points at {len(next(iter(drawn.points.values()))[0])} places." \
-            if drawn.points else ""  # fmt: skip
-        return (
-            f"Log-log plot of the time of {drawn.operation} against {_AXES[drawn.axis]}, pattern "
-            f"{drawn.pattern}, for {shown}. {sentence}{points}"
-        )
+    def alt(self, content: CrossoverContent, sentence: str) -> str:
+        """Return the picture in words."""
+        return crossover_text.alt(content, sentence)
 
-    def _note(self, found: Found | None) -> str:
-        without = [
-            look(name, self.state.radix).label for name in self.state.structures
-            if model_name(name, self.state.radix) not in self._model.structures
-        ]  # fmt: skip
-        parts = [f"Lines: cost model, {self._trial()}; fitted on {caption(self._model.machine)}."]
-        if not has_law(self.state.dataset, self.state.options):
-            parts = [f"The pattern {self.state.dataset} has no closed form: measured only."]
-            without = []
-        if found is not None:
-            parts.append(
-                "Markers: measured here, median of interleaved rounds, bars from the 10th to the "
-                f"90th percentile; {caption(describe_machine())}."
-            )
-        elif self._measurement.latest is not None:
-            parts.append("Faint markers: measured with other sliders.")
-        if without:
-            parts.append(f"No model of {named(without)}: measured only.")
-        return " ".join(parts)
-
-    def _trial(self) -> str:
-        trial = self._model.trial
-        if trial is None:
-            return "not tried on cells held out"
-        off, far_off = (f"{100 * share:.0f} %" for share in trial.error)
-        return (
-            f"off by {off} in the median ({far_off} at the 90th percentile) on {trial.cells} cells "
-            "that it was not fitted to"
-        )
+    def note(self, content: CrossoverContent) -> str:
+        """Return the small print."""
+        return crossover_text.note(content, self._model)
 
     def table(self) -> "pd.DataFrame":
-        """Return lines and samples in one table."""
+        """Return curves and samples in one table."""
         import pandas as pd
 
-        drawn, found = self._drawn()
+        content = self.content()
         rows: list[dict[str, Any]] = [
             {"x": x, "structure": name, "kind": "model", "round": None, "ns": value}
-            for name, ns in drawn.lines.ns.items()
-            for x, value in zip(drawn.lines.x, ns, strict=True)
+            for name, ns in content.curves.ns.items()
+            for x, value in zip(content.curves.x, ns, strict=True)
         ]
-        rows += found.rows() if found is not None else []
+        rows += content.results.rows() if content.results is not None else []
         table = pd.DataFrame.from_records(rows)
-        return table.rename(columns={"x": _AXES[drawn.axis].replace(" ", "_")})
+        axis = crossover_text.AXIS_NAMES[content.axis].replace(" ", "_")
+        return table.rename(columns={"x": axis})
 
     def provenance(self) -> dict[str, Any]:
         """Return the parameters, the model's machine and errors, and the seed."""
+        trial = self._model.trial
         return {
-            "parameters": dataclasses.asdict(self.state),
-            "model": {
-                "machine": self._model.machine,
-                "trial": self._model.trial and self._model.trial.as_dict(),
-            },
+            **super().provenance(),
+            "model": {"machine": self._model.machine, "trial": trial and trial.as_dict()},
             "seed": SEED,
             "units": {"ns": "nanoseconds an operation"},
         }
 
     # --- measuring ------------------------------------------------------------------------------
 
-    def _measure(self) -> None:
-        from dirtylab.explore.process.messages import Job
-        from dirtylab.explore.process.messages import checked as checked_job
-
+    def measure(self) -> None:
+        """Measure the structures shown at cells along the axis."""
         state = self.state
-        drawn, _ = self._drawn()
-        setting = self._setting(state)
-        x, wanted = cells(setting, [one.at for one in drawn.meetings])
-        structures = tuple(_contestant(name, state.radix) for name in state.structures)
-        job = checked_job(Job(structures, state.operation, tuple(wanted), state.rounds, SEED))
-        asked = Asked(setting, state.operation, state.radix)
+        content = self.content()
+        x, cells = measured_cells(state.setting, [one.at for one in content.crossovers])
+        structures = tuple(_with_options(name, state.radix) for name in state.structures)
+        job = CellJob(structures, state.operation, tuple(cells), state.rounds, SEED)
         names = {name: model_name(name, state.radix) for name in state.structures}
-        self._measurement.start(asked, x, job, names)
+        self._session.start(MeasuredSetting.of(state), x, job, names)
 
 
-def look(name: str, radix: int) -> Look:
-    """Return how a structure is drawn; one that has no look of its own gets a plain one."""
-    if name == "tree":
-        same = LOOKS["tree64"]
-        return Look(f"tree, radix {radix}", SLIDER_COLOR, same.marker)
-    if name.startswith("posted-"):
-        return LOOKS[name]._replace(label=f"posted {LOOKS[name].label}")
-    return LOOKS.get(name, Look(name, "#555555", "d"))
+def _require_drawable(state: CrossoverState) -> None:
+    if not state.structures:
+        raise ValueError("structures: none is shown; tick at least one")
+    if state.x == "length" and not dataset_controls.is_option(state.dataset, "length"):
+        others = [repr(name) for name in dataset_controls.names()
+                  if dataset_controls.is_option(name, "length")]  # fmt: skip
+        raise ValueError(f"axis=cluster length: pattern {state.dataset!r} has no clusters; "
+                         f"choose the pattern {' or '.join(others)}")  # fmt: skip
+    dirty = dirty_in(state.setting, state.pages)
+    dataset_controls.refuse(state.dataset, state.pages, dirty, state.options)
 
 
-def _contestant(name: str, radix: int) -> tuple[str, dict[str, Any]]:
-    return ("tree", {"radix": radix}) if name == "tree" else (name, {})
-
-
-def _key(asked: Asked) -> Asked:
-    """Return what decides whether measured points go with the lines."""
-    setting = asked.setting
-    if setting.axis == "dirty":
-        setting = setting._replace(dirty=0, density=None)
-    elif setting.axis == "pages":
-        setting = setting._replace(pages=0)
-    return asked._replace(setting=setting)
+def _amount(state: CrossoverState) -> Control:
+    """Return the slider of dirty frames, or that of their share."""
+    if state.density is not None:
+        steps = with_value(DENSITIES, state.density)
+        return Slider("density", "dirty", steps, state.density, percent)
+    return Slider("dirty", "dirty", with_value(DIRTY, state.dirty), state.dirty, frames_label)
 
 
 def _given_as(state: CrossoverState, word: str) -> CrossoverState:
+    """Return a state whose dirty frames are given as frames or as a density, about as many."""
     if word == _DENSITY and state.density is None:
         share = min(state.dirty / state.pages, 1.0)
         return dataclasses.replace(state, density=nearest(DENSITIES, share))
@@ -430,78 +292,35 @@ def _given_as(state: CrossoverState, word: str) -> CrossoverState:
     return state
 
 
-def _said(drawn: Drawn) -> str:
-    """Return what the lines say."""
-    if not drawn.has_law:
-        return f"The pattern {drawn.pattern} has no closed form: measured only; press Measure."
-    if not drawn.stretches:
-        return "There is no model of these structures: press Measure."
-    names = [_name(drawn, stretch.winner) for stretch in drawn.stretches]
-    if len(names) == 1:
-        over = " all along" if len(drawn.lines.ns) > 1 else ", the only one with a model"
-        return f"By the model {names[0]} is the cheapest{over} (differences below 10 % aside)."
-    if len(drawn.lines.ns) == 2 or len(names) == 2:
-        return f"By the model {_met(drawn, drawn.meetings[0], 'within its error')}" + (
-            "." if len(drawn.meetings) == 1 else f", and {_rest(drawn)}."
-        )
-    return f"By the model {names[0]} is the cheapest up to {_rest(drawn, first=True)}."
+def _here(setting: Setting) -> float:
+    """Return the value of the axis at which the sliders stand."""
+    if setting.axis == "dirty":
+        return float(dirty_in(setting, setting.pages))
+    if setting.axis == "pages":
+        return float(setting.pages)
+    return float(dict(setting.options).get("length") or 1)
 
 
-def _rest(drawn: Drawn, *, first: bool = False) -> str:
-    parts = [
-        f"{place_label(drawn, one.at)}, from there {_name(drawn, one.after)}"
-        for one in drawn.meetings[0 if first else 1 :]
-    ]
-    return " up to ".join(parts) if first else "then " + "; ".join(parts)
+def _points(results: Results | None, shown: Any) -> Points:
+    if results is None:
+        return {}
+    return {name: results.percentiles(name) for name in results.samples if name in shown}
 
 
-def _met(drawn: Drawn, meeting: Meeting, kind: str) -> str:
-    """Return where two structures meet, such as "tree beats bitmap below 9.4 % (8.9–10.1 %)"."""
-    before, after = _name(drawn, meeting.before), _name(drawn, meeting.after)
-    between = interval_label(drawn, meeting.low, meeting.high)
-    return f"{before} beats {after} below {place_label(drawn, meeting.at)} ({kind}: {between})"
+def _measured_crossovers(
+    results: Results | None, winners: list[Region], shown: tuple[str, ...]
+) -> list[CrossoverPoint]:
+    """Return the crossovers of neighbours among the winners that were both measured."""
+    if results is None:
+        return []
+    found: list[CrossoverPoint] = []
+    for pair in pairs_of(winners, shown):
+        if all(name in results.samples for name in pair):
+            x, samples = results.matrix(pair)
+            if x.size and min(len(row) for row in samples[pair[0]]) > 1:
+                found += measured_crossovers(x, samples, [pair])
+    return found
 
 
-def interval_label(drawn: Drawn, low: float, high: float) -> str:
-    """Return an interval on the axis, such as 8.9–10.1 %; an end that nothing bounds is open."""
-    ends = [place_label(drawn, end) if 0 < end < float("inf") else "…" for end in (low, high)]
-    below, above = (end.removesuffix(" dirty").removesuffix(" pages a cluster") for end in ends)
-    unit = below.rpartition(" ")[2]
-    same = unit == above.rpartition(" ")[2] and " " in below
-    return f"{below.removesuffix(' ' + unit) if same else below}–{above}"
-
-
-def _name(drawn: Drawn, structure: str) -> str:
-    return drawn.looks[structure].label if structure in drawn.looks else structure
-
-
-def place_label(drawn: Drawn, x: float) -> str:
-    """Return a place on the axis in words."""
-    if drawn.axis == "dirty":
-        return f"{percent(x / drawn.pages)} dirty"
-    if drawn.axis == "pages":
-        return guest_memory(x)
-    return f"{short(x)} pages a cluster"
-
-
-def _costs_here(drawn: Drawn) -> str:
-    if not drawn.lines.ns:
-        return ""
-    x = min(max(drawn.here, float(drawn.lines.x[0])), float(drawn.lines.x[-1]))
-    costs = sorted((at(drawn.lines, name, x), name) for name in drawn.lines.ns)
-    told = ", ".join(f"{_name(drawn, name)} {nanoseconds(ns)}" for ns, name in costs)
-    return f"At {_spot(drawn, x)}: {told}."
-
-
-def _spot(drawn: Drawn, x: float) -> str:
-    if drawn.axis == "dirty":
-        return f"{frames_label(round(x))} ({percent(x / drawn.pages)})"
-    return place_label(drawn, x)
-
-
-def nanoseconds(ns: float) -> str:
-    """Return a time in three digits with its unit."""
-    for scale, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-        if ns >= 0.9995 * scale:
-            return f"{ns / scale:.3g} {unit}"
-    return f"{ns:.3g} ns"
+def _with_options(name: str, radix: int) -> tuple[str, dict[str, Any]]:
+    return ("tree", {"radix": radix}) if name == "tree" else (name, {})

@@ -1,5 +1,6 @@
 """The patterns as the explorers offer them: each with its own sliders, recorded traces included."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -205,3 +206,13 @@ def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else f"{value}"
+
+
+def changed_state(state: Any, name: str, value: Any) -> Any:
+    """Return a state with a dataset and options after one control has moved."""
+    if name == "dataset":
+        return dataclasses.replace(state, dataset=value, options=())
+    if is_option(state.dataset, name):
+        options = changed(state.dataset, state.options, name, value)
+        return dataclasses.replace(state, options=options)
+    return dataclasses.replace(state, **{name: value})

@@ -1,9 +1,9 @@
-"""Lines of a cost model: what tracking costs along an axis, quick enough for a slider.
+"""Curves of a cost model: the predicted time of each structure along an axis.
 
 Measured: 4 structures along 61 numbers of dirty frames take 1 … 5 ms for most patterns, once the
-blocks that a pattern touches are remembered between structures and operations; without that 18 ms
-(sequential) and 84 ms (zipf).  The exact count of a strided pattern takes seconds: theory's quick
-one takes its place.
+blocks that a pattern touches are cached between structures and operations; without that 18 ms
+(sequential) and 84 ms (zipf).  The exact count of a strided pattern takes seconds; theory's quick
+one is used instead.
 """
 
 import functools
@@ -22,26 +22,27 @@ from dirtylab.theory.occupancy import Array, foretold, occupied_quickly
 from dirtylab.theory.operations import Pattern
 
 POINTS = 61
-"""Points of a line of dirty frames; a line is straight between them on log-log axes."""
+"""Points of a curve over dirty frames; it is interpolated between them on log-log axes."""
 AXES = ("dirty", "pages", "length")
 LENGTHS = powers_of_two(1, 2**16)
 """Cluster lengths along that axis."""
 
 
 class Setting(NamedTuple):
-    """What is tracked, but for what the axis varies."""
+    """What is tracked, and which part of it the axis varies."""
 
     dataset: str
     options: Options
     pages: int
     dirty: int
-    """Frames; along the axis of pages, where a density is given, that share of each slot."""
+    """Frames; ignored where a density is given."""
     density: float | None
+    """Share of each slot that is dirty."""
     axis: str
 
 
 class Curves(NamedTuple):
-    """Costs along an axis."""
+    """Predicted times along an axis."""
 
     x: Array
     dirty: Array
@@ -53,15 +54,15 @@ class Curves(NamedTuple):
 
 
 class Place(NamedTuple):
-    """One point of an axis: a pattern of the theory and the numbers that go with it."""
+    """One or more points of an axis that share the slot and the pattern's options."""
 
     pages: int
     dirty: Array
     options: Mapping[str, Any]
 
 
-class Remembered(Pattern):
-    """A pattern whose blocks are counted once, whoever asks."""
+class CachedPattern(Pattern):
+    """A pattern whose counts of blocks are cached."""
 
     def occupied(self, block: int) -> Array:
         """Return the expected number of blocks touched."""
@@ -78,7 +79,7 @@ class Remembered(Pattern):
 
 @functools.lru_cache(256)
 def _first_touches(path: str, pages: int, most: int, block: int) -> npt.NDArray[np.intp]:
-    """Return the places in a replayed trace at which a block is touched for the first time."""
+    """Return the indices in a replayed trace at which a block is touched for the first time."""
     places, frames = _distinct(path, pages, most)
     _, first = np.unique(frames // np.uint64(block), return_index=True)
     return np.sort(places[first])
@@ -88,7 +89,7 @@ def _first_touches(path: str, pages: int, most: int, block: int) -> npt.NDArray[
 def _distinct(
     path: str, pages: int, most: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64]]:
-    """Return where frames of a replayed trace come for the first time, and which they are."""
+    """Return the index of each distinct frame's first write in a replayed trace, and the frames."""
     frames = DATASETS["trace"](pages, most, path=path, fit="tile")
     _, first = np.unique(frames, return_index=True)
     first.sort()
@@ -104,19 +105,19 @@ def _occupied(
 
 
 def model_name(structure: str, radix: int) -> str:
-    """Return the name by which models know a structure; a ``tree`` has the radix of the slider."""
+    """Return a structure's name in a model; ``tree`` has the radix of the slider."""
     return f"tree{radix}" if structure == "tree" else structure
 
 
 def curves(model: Model, structures: tuple[str, ...], operation: str, setting: Setting) -> Curves:
-    """Return what each structure costs along the axis of a setting.
+    """Return the predicted time of each structure along the axis of a setting.
 
     Parameters
     ----------
     model : Model
-        What predicts.
+        The cost model.
     structures : tuple of str
-        Names by which the model knows them; those that it does not know are left out.
+        Names in the model; those that it does not have are left out.
     operation : {"insert", "collect", "harvest", "epoch"}
         What is timed.
     setting : Setting
@@ -125,14 +126,14 @@ def curves(model: Model, structures: tuple[str, ...], operation: str, setting: S
     Returns
     -------
     Curves
-        Arrays of shape ``(points,)``; no points where the sliders allow none.
+        Arrays of shape ``(points,)``; empty where no point of the axis is possible.
     """
     axis = places(setting)
     known = [name for name in structures if name in model.structures]
-    dataset = tracked(setting.dataset, setting.options).generator
     if not has_law(setting.dataset, setting.options):
         known = []
-    patterns = [Remembered(dataset, one.pages, one.dirty, one.options) for one in axis.places]
+    dataset = tracked(setting.dataset, setting.options).generator
+    patterns = [CachedPattern(dataset, one.pages, one.dirty, one.options) for one in axis.places]
     ns = {
         name: np.concatenate([model.times(name, operation, one) for one in patterns])
         for name in known
@@ -157,7 +158,7 @@ class Axis(NamedTuple):
 
 
 def places(setting: Setting) -> Axis:
-    """Return the points of a setting's axis at which there is such a pattern."""
+    """Return the points of a setting's axis at which the pattern is possible."""
     if setting.axis == "dirty":
         options = _theory(setting.dataset, setting.options)
         most = most_dirty(setting.dataset, setting.pages, setting.options)
@@ -177,7 +178,7 @@ def places(setting: Setting) -> Axis:
 
 
 def dirty_in(setting: Setting, pages: int) -> int:
-    """Return the frames that a setting has in a slot of so many pages."""
+    """Return a setting's dirty frames in a slot of that many pages."""
     if setting.density is None:
         return setting.dirty
     return max(1, round(setting.density * pages))
@@ -195,7 +196,7 @@ def _candidates(setting: Setting) -> list[tuple[int, int, int, Options]]:
 
 
 def with_length(options: Options, length: int) -> Options:
-    """Return the options of clusters of that length, as many as the frames make."""
+    """Return the options with clusters of that length; their number follows from the frames."""
     kept = {name: value for name, value in options if name not in ("length", "clusters")}
     return tuple(sorted({**kept, "length": length}.items()))
 
@@ -204,6 +205,6 @@ def _theory(dataset: str, options: Options) -> Mapping[str, Any]:
     return tracked(dataset, options).theory
 
 
-def at(curve: Curves, structure: str, x: float) -> float:
-    """Return what a structure costs at `x`, straight lines between the points of log-log axes."""
+def time_at(curve: Curves, structure: str, x: float) -> float:
+    """Return a structure's predicted time at `x`, interpolated on log-log axes."""
     return float(np.exp(np.interp(np.log(x), np.log(curve.x), np.log(curve.ns[structure]))))

@@ -1,22 +1,22 @@
-"""What the views share on this machine: one cost model, one worker."""
+"""One cost model and one worker, shared by all views of a kernel."""
 
 import atexit
 import functools
 
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
-from dirtylab.explore.process.session import Works
+from dirtylab.explore.process.session import WorkerLike
 
 
 @functools.cache
 def model() -> Model:
-    """Return this machine's own model, or else the one that comes with the package."""
+    """Return the model calibrated on this machine, or else the one that comes with the package."""
     return current_model()[0]
 
 
 @functools.cache
-def worker() -> Works:
-    """Return the process that measures: one for all views, begun when it is first used."""
+def worker() -> WorkerLike:
+    """Return the worker: one for all views; its process starts with the first job."""
     from dirtylab.explore.process.worker_client import Worker
 
     made = Worker()

@@ -1,11 +1,11 @@
-"""Three small structures, and a harvest of them one read at a time.
+"""A list, a bitmap and a tree small enough to be drawn whole, harvested one read at a time.
 
-The tree is read level by level, as ``dirtylab.structures.tree`` does; words and nodes are those of
-a toy, few bits each, so that all of it can be drawn::
+The tree is read level by level, as ``dirtylab.structures.tree`` does; words and nodes have a few
+bits each::
 
     level 1   [1 1 0 0]                          one node of 4 bits
     level 0   [. x . .] [. . x x] [. . . .] ..   the bitmap, words or nodes of 4
-    list      1 6 7 6                            as they came, repeats included
+    list      1 6 7 6                            in order of arrival, repeats included
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Visit(NamedTuple):
     node: int
 
 
-class Toy(NamedTuple):
+class SmallExample(NamedTuple):
     """The structures after some inserts."""
 
     pages: int
@@ -45,18 +45,18 @@ class Toy(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """Reads of the structure that needs the most."""
+        """Reads of the structure that needs most of them."""
         return max(len(self.visits), self.words, len(self.entries))
 
 
-def toy(pages: int, radix: int, word: int, frames: Sequence[int]) -> Toy:
+def small_example(pages: int, radix: int, word: int, frames: Sequence[int]) -> SmallExample:
     """Return the structures after inserting `frames`, in that order."""
     bitmap = np.zeros(pages, bool)
     bitmap[list(frames)] = True
     levels = [bitmap]
     while levels[-1].size > radix:
         levels.append(np.logical_or.reduceat(levels[-1], range(0, levels[-1].size, radix)))
-    return Toy(pages, radix, word, tuple(frames), tuple(levels), _walk(levels, radix))
+    return SmallExample(pages, radix, word, tuple(frames), tuple(levels), _walk(levels, radix))
 
 
 def _walk(levels: Sequence[Bits], radix: int) -> tuple[Visit, ...]:

@@ -1,4 +1,4 @@
-"""vCPUs that insert at once: how much faster together than alone, from what was recorded."""
+"""The vCPUs view: how much faster vCPUs insert together than alone, as recorded."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VcpuState:
     """What the view shows."""
 
-    vcpus: int = 2
+    vcpus: int
 
 
 class VcpuView(View[VcpuState]):
@@ -60,7 +60,7 @@ class VcpuView(View[VcpuState]):
         ]  # fmt: skip
 
     def draw(self) -> Shown:
-        """Draw the state; each number of vCPUs once."""
+        """Draw the state; the figure of each number of vCPUs is made once."""
         picture = self.picture()
         width, height = picture.figure.get_size_inches()
         return Shown(
@@ -76,13 +76,13 @@ class VcpuView(View[VcpuState]):
             for placement in ("apart", "same word")
         )
         if vcpus == 1:
-            return "One vCPU is the measure of all others: each point is 1."
+            return "One vCPU: the baseline; each point is 1."
         limit = vcpus_limit(self._summary, vcpus)
         return (
             f"{vcpus} vCPUs on {limit} cores, frames far apart: bitmap {shown(apart['bitmap'])}, "
             f"tree of radix 64 {shown(apart['tree64'])} times one vCPU's inserts. In one word: "
             f"{shown(word['bitmap'])} and {shown(word['tree64'])}; the list, whose ticket all "
-            f"share, {shown(apart['list'])} anywhere."
+            f"vCPUs share, {shown(apart['list'])} anywhere."
         )
 
     def table(self) -> "pd.DataFrame":
