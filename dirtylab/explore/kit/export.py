@@ -1,4 +1,4 @@
-"""A view's figure and numbers as files: CSV, PNG, SVG, PDF, and what they rest on as JSON."""
+"""Export of a view: CSV, PNG, SVG, PDF, and JSON with parameters, method and machine."""
 
 import json
 import pathlib
@@ -13,12 +13,12 @@ FOLDER = "dirtylab-exports"
 
 
 def export(view: View[Any], folder: pathlib.Path | None = None) -> list[pathlib.Path]:
-    """Write a view as it stands; no earlier file is written over.
+    """Write the present state of a view; no earlier file is overwritten.
 
     Parameters
     ----------
     view : View
-        What is shown.
+        The view.
     folder : pathlib.Path, optional
         ``dirtylab-exports`` in the current folder when omitted; made when missing.
 
@@ -37,8 +37,8 @@ def export(view: View[Any], folder: pathlib.Path | None = None) -> list[pathlib.
     name = _free_name(place, view.function)
     csv, facts = place / f"{name}.csv", place / f"{name}.json"
     write_text(csv, view.table().to_csv(index=False, float_format="%.10g"))
-    told = {"call": view.line, **view.provenance(), "drawn on": describe_machine()}
-    write_text(facts, json.dumps(told, indent=1, ensure_ascii=False, default=str) + "\n")
+    provenance = {"call": view.line, **view.provenance(), "drawn on": describe_machine()}
+    write_text(facts, json.dumps(provenance, indent=1, ensure_ascii=False, default=str) + "\n")
     pictures = save_picture(view.picture(), place, name)
     return [csv, facts, *(place / one for one in pictures)]
 

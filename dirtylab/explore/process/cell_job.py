@@ -199,7 +199,7 @@ def _compile(job: CellJob, reporter: Reporter) -> None:
         words = f"preparing {contestant.structure}; compiled on first use …"
         reporter.progress(0, words, at_once=True)
         cell = Cell("random", (), _WARM_PAGES, _WARM_DIRTY)
-        # A structure whose options do not suit these few frames is compiled by its own cell.
+        # A structure whose options do not fit these few frames is compiled by its own cell.
         with contextlib.suppress(ValueError, AssertionError):
             Contest(cell, Plan((contestant,), (job.operation,), job.seed, "warm")).round(0)
         _compiled.add(known)
