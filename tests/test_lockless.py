@@ -14,7 +14,7 @@ from hypothesis import given
 from numba import config
 
 from dirtylab._data import data_file
-from dirtylab.explore.lockless_view import VcpuState, VcpuView
+from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 from dirtylab.figures import lockless as pictures
 from dirtylab.lockless import (
     LATE,
@@ -339,7 +339,7 @@ def test_frames_lie_where_they_are_said_to(placement):
 
 
 def test_the_slider_shows_each_number_of_vcpus():
-    view = VcpuView(VcpuState(2), VcpuState())
+    view = VcpuView(VcpuState(vcpus=2), VcpuState(vcpus=2))
     steps = view.controls()[0].steps
     assert steps == (1, 2, 3, 4, 8)
     seen = set()
@@ -352,7 +352,7 @@ def test_the_slider_shows_each_number_of_vcpus():
     assert len(seen) == len(steps)
     assert view.line == "dirtylab.explore.vcpus(vcpus=8)"
     with pytest.raises(ValueError, match="vcpus=5: must be one of 1, 2, 3, 4, 8"):
-        VcpuView(VcpuState(5), VcpuState())
+        VcpuView(VcpuState(vcpus=5), VcpuState(vcpus=2))
 
 
 @pytest.mark.parametrize(

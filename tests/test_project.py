@@ -136,6 +136,26 @@ def test_rooms_import_from_lower_floors_only(room):
             assert imported not in above or (place, imported) in MAY_LOOK_UP, (source, imported)
 
 
+@pytest.mark.parametrize("room", ["kit", "process"])
+def test_rooms_of_the_explorers_import_from_lower_floors_only(room):
+    above = {"kit": ("process", "views"), "process": ("views",)}[room]
+    sources = list((ROOT / "dirtylab" / "explore" / room).glob("*.py"))
+    assert len(sources) > 5
+    for source in sources:
+        imported = set(re.findall(r"dirtylab\.explore\.(\w+)", source.read_text()))
+        assert not imported & set(above), source
+
+
+def test_importing_the_explorers_loads_none_of_their_rooms():
+    script = (
+        "import sys, dirtylab.explore\n"
+        "own = [name for name in sys.modules if name.startswith('dirtylab.')]\n"
+        "print(own, 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "['dirtylab.explore'] False\n", done.stderr
+
+
 def test_theory_knows_neither_structures_nor_timing():
     for source in (ROOT / "dirtylab" / "theory").glob("*.py"):
         imported = re.findall(

@@ -68,7 +68,7 @@ def test_measure_lays_markers_and_cancel_keeps_them(show, page):
     wait_for_words(page, view, "round|cells|checking|starting|compiling")
     press(view, "Cancel")
     wait_for_words(page, view, "cancelled: \\d+ of")
-    assert view.locator("button:has-text('Measure')").first.is_enabled()
+    view.locator("button:has-text('Measure'):enabled").first.wait_for()
 
 
 def test_what_cannot_be_is_said_and_the_view_lives(show, page):
