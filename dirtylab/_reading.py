@@ -188,6 +188,8 @@ def read_object(path: str | os.PathLike[str], shape: Mapping[str, Any]) -> dict[
 
 def parse_object(content: bytes | str) -> dict[str, Any]:
     """Return a JSON object; ValueError where it is none, too deep, or has a key twice or a NaN."""
+    if len(content) > MOST_JSON:
+        raise ValueError(f"must be JSON of at most {MOST_JSON:,} bytes")
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

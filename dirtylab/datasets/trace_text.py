@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
-from dirtylab._reading import parse_object, printable
+from dirtylab._reading import MOST_JSON, parse_object, printable
 from dirtylab.datasets._trace import (
     FORMAT,
     MOST_EPOCHS,
@@ -29,7 +29,7 @@ from dirtylab.datasets._trace import (
 
 Bytes = npt.NDArray[np.uint8]
 
-MOST_REMARKS = 2 * MOST_EPOCHS
+MOST_REMARKS = MOST_EPOCHS + 2**16
 END, LOOK, FULL = 0, 1, 2
 """Why the kernel stopped: all is read; a line that is for Python; no room for another frame."""
 _BOM = b"\xef\xbb\xbf"
@@ -195,10 +195,13 @@ class _TextReader:
         end = self._content.find(b"\n", self._place)
         if end < 0:
             self._refuse(f"{self._start()!r} ends without a newline: cut off")
-        if self._start().startswith("#"):
-            self._remark(self._content[self._place : end].strip()[1:])
+        if end - self._place > MOST_JSON:
+            self._refuse(f"{end - self._place:,} bytes; at most {MOST_JSON:,} are read")
+        line = self._content[self._place : end].strip()
+        if line.startswith(b"#"):
+            self._remark(line[1:].decode("utf-8", "replace").strip())
         else:
-            self._refuse_frame(self._content[self._place : end].strip())
+            self._refuse_frame(line)
         self._place, self._line = end + 1, self._line + 1
 
     def _refuse_frame(self, text: bytes) -> Never:
@@ -206,8 +209,8 @@ class _TextReader:
             self._refuse(f"{self._start()!r} must be a frame number")
         self._refuse(f"frame {self._start()} must be 0 … {self._limit() - 1}", FrameError)
 
-    def _remark(self, line: bytes) -> None:
-        found = _WORD.match(line.decode("utf-8", "replace").strip())
+    def _remark(self, text: str) -> None:
+        found = _WORD.match(text)
         word, rest = (found[1], found[2]) if found else ("", "")
         key = word.lower()
         if key in _ALIKE and not rest.strip(" \t:=+-.0123456789"):
@@ -215,11 +218,19 @@ class _TextReader:
         if key in _ALLOWED:
             if word != key or (rest and not rest[0].isspace()):
                 self._refuse_remark(key)
-            {"pages": self._size, "epoch": self._mark, "facts": self._facts}[key](rest.strip())
+            self._take_known(key, rest.strip())
         elif key == "dirtylab" and rest.split()[:1] == ["trace"]:
             if rest.split()[1:] != [str(VERSION)]:
                 self._refuse(f"{self._start()!r}: this dirtylab reads version {VERSION}")
             self._once("dirtylab", VERSION)
+
+    def _take_known(self, key: str, value: str) -> None:
+        if key == "epoch":
+            self._mark(value)
+        elif key == "pages":
+            self._size(value)
+        else:
+            self._facts(value)
 
     def _refuse_remark(self, key: str) -> Never:
         told = f"{self._start()!r}: must be {_ALLOWED[key]}"
