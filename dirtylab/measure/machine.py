@@ -7,11 +7,15 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from dirtylab import __version__, _check
+from dirtylab._reading import printable
 
 PACKAGES = ("numpy", "numba", "llvmlite", "pandas", "matplotlib")
+_LONGEST = 200
+"""Characters of a part of a caption."""
 
 
 @functools.cache
@@ -34,17 +38,34 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def caption(machine: dict[str, Any]) -> str:
-    """Return a machine in one line of small print."""
-    virtual = ", virtual machine" if machine["virtual_machine"] else ""
-    packages = machine["packages"]
-    revision = f" ({machine['git_revision']})" if machine["git_revision"] else ""
-    return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']:.0f} GiB{virtual}; "
-        f"{machine['system']}; Python {machine['python']}, NumPy {packages['numpy']}, "
-        f"Numba {packages['numba']}; dirtylab {machine['dirtylab']}{revision}, "
-        f"{machine['date'][:10]}"
-    )
+def caption(machine: Mapping[str, Any]) -> str:
+    """Return a machine in one line of small print, as far as it is told: a file may lack a part."""
+    gib, revision = machine.get("memory_gib"), machine.get("git_revision")
+    packages = machine.get("packages")
+    versions = packages if isinstance(packages, dict) else {}
+    size = f"{gib:.0f} GiB" if isinstance(gib, int | float) else None
+    if machine.get("virtual_machine"):
+        size = f"{size}, virtual machine" if size else "virtual machine"
+    own = f"dirtylab {machine.get('dirtylab')}{f' ({revision})' if revision else ''}"
+    told = [
+        [machine.get("cpu"), _after(machine.get("cores"), " cores"), size],
+        [machine.get("system")],
+        [
+            _after(version, before=name)
+            for name, version in (
+                ("Python ", machine.get("python")),
+                ("NumPy ", versions.get("numpy")),
+                ("Numba ", versions.get("numba")),
+            )
+        ],
+        [own if machine.get("dirtylab") else None, str(machine.get("date") or "")[:10]],
+    ]
+    parts = [", ".join(printable(one)[:_LONGEST] for one in part if one) for part in told]
+    return "; ".join(filter(None, parts)) or "a machine that is not told"
+
+
+def _after(value: Any, after: str = "", before: str = "") -> str | None:
+    return None if value is None else f"{before}{value}{after}"
 
 
 def cpu_model() -> str:
