@@ -154,6 +154,12 @@ class Maybe(NamedTuple):
     shape: Any
 
 
+class Lacking(NamedTuple):
+    """A key that may be missing; where it is there, its value is of a shape."""
+
+    shape: Any
+
+
 Shape = type | Number | Whole | Each | Maybe | Mapping[str, Any] | tuple[Any, ...]
 """What a value must be: ``str``, ``bool``, ``dict`` or ``list``; a number; an object by its keys
 (others may be there); an array by its items."""
@@ -238,9 +244,11 @@ def _require_parts(
     elif isinstance(shape, Mapping):
         require_shape(value, dict, name)
         for key, wanted in shape.items():
-            if key not in value:
+            if key in value:
+                own = wanted.shape if isinstance(wanted, Lacking) else wanted
+                require_shape(value[key], own, _joined(name, key))
+            elif not isinstance(wanted, Lacking):
                 raise ValueError(f"key {_joined(name, key)} is missing")
-            require_shape(value[key], wanted, _joined(name, key))
     else:
         require_shape(value, list, name)
         if len(value) != len(shape):
