@@ -22,7 +22,7 @@ import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Never
+from typing import Any, BinaryIO, NamedTuple, Never
 
 import numpy as np
 
@@ -31,6 +31,7 @@ MOST_DEPTH = 64
 """Levels of objects and arrays within each other."""
 _SHOWN = 60
 _MOST_DIGITS = 40
+_MORE = 2**16
 _BRACKETS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 
@@ -97,11 +98,20 @@ def read_bytes(
             facts = os.fstat(file)
             _require_regular(facts, called)
             _require_size(facts.st_size, most, called, hint)
-            found = content.read(most + 1)  # it may grow meanwhile
+            found = _read_up_to(content, most + 1, facts.st_size)
         except OSError as error:
             raise _named(error, called) from None
     _require_size(len(found), most, called, hint)
     return found
+
+
+def _read_up_to(content: BinaryIO, most: int, expected: int) -> bytes:
+    """Return at most so many bytes; a file may grow meanwhile, and those of /proc tell no size."""
+    parts, size = [], 0
+    while part := content.read(min(most - size, max(expected - size, 0) + _MORE)):
+        parts.append(part)
+        size += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _named(error: OSError, called: str) -> OSError:

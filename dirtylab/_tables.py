@@ -66,7 +66,7 @@ def _rows(
             raise ValueError(f"{where}: {len(fields)} fields; must be {len(names)}")
         row: dict[str, Any] = {}
         for name, text in zip(names, fields, strict=True):
-            where = f"line {lines.line_num}, {name}"
+            where = f"line {lines.line_num}, {shown(name)}"
             row[name] = _word(where, text) if name in words else _value(where, text)
         yield row
 
@@ -95,11 +95,11 @@ def read_table(
 def _require_column(name: str, column: "pd.Series[Any]", is_word: bool) -> None:
     if is_word:
         for number, text in enumerate(column.astype(object).unique()):
-            _word(f"{name}, value {number}", str(text))
+            _word(f"{shown(name)}, value {number}", str(text))
     elif column.dtype.kind not in "iufb":
-        raise ValueError(f"{name}: must be numbers")
+        raise ValueError(f"{shown(name)}: must be numbers")
     elif column.dtype.kind == "f" and np.isinf(column.to_numpy()).any():
-        raise ValueError(f"{name}: must be finite")
+        raise ValueError(f"{shown(name)}: must be finite")
 
 
 def decoded(content: bytes) -> str:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
-from dirtylab._reading import MOST_JSON, parse_object, shown
+from dirtylab._reading import MOST_JSON, parse_object, printable, shown
 from dirtylab.datasets._trace import (
     FORMAT,
     MOST_EPOCHS,
@@ -48,6 +48,7 @@ _LONGEST_CODE = 8
 """Bytes of the largest difference of two frames."""
 _ROOM = 2**16
 """Bytes of an array's own header, at most."""
+_LONGEST_REASON = 300
 _ENTRY = b"PK\x01\x02"
 _MAGIC = b"\x93NUMPY"
 _DESCRIBED = re.compile(
@@ -150,7 +151,7 @@ def read_archive(path: Path, pages: int | None, most_frames: int) -> Trace:
             else:
                 return _decoded(archive, most_frames)
     except UNREADABLE as error:
-        reason = str(error).strip("'\"") or type(error).__name__
+        reason = printable(str(error).strip("'\""))[:_LONGEST_REASON] or type(error).__name__
         raise ValueError(
             f"path={str(path)!r}: must be an intact .npz file with an array {ARRAY!r} or of a "
             f"trace: {reason}"

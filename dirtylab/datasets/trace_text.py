@@ -272,11 +272,10 @@ class _TextReader:
 
     def _facts(self, value: str) -> None:
         try:
-            self._once("facts", parse_object(value))
+            facts = parse_object(value)
         except ValueError as error:
-            if "facts" in self._told:
-                raise
             self._refuse(f"facts {printable(error)}")
+        self._once("facts", facts)
 
 
 def pages_of(text: str) -> int | None:

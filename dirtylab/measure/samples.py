@@ -26,6 +26,8 @@ OPTION_PREFIXES = ("structure_", "dataset_")
 _COUNTS = ("pages", "dirty", "seed", "repeat", "bytes", "growth", "words", "nodes")
 _TIMES = ("ns", "reference_ns")
 _MOST = 2**63 - 1
+_LONGEST = 200
+"""Characters of what is said of a bad line."""
 _MOST_BAD = 10**5
 """Bad lines of a file from which on it is no file of samples."""
 _WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
@@ -105,7 +107,7 @@ def load(path: pathlib.Path, require: Callable[[Row], object] = bool) -> Loaded:
                 require(row)
                 rows.append(row)
             except (ValueError, csv.Error) as error:
-                bad.append(f"line {number}: {error}")
+                bad.append(f"line {number}: {str(error)[:_LONGEST]}")
         if len(bad) > _MOST_BAD or len(rows) > MOST_ROWS:
             found = "lines can't be used" if len(bad) > _MOST_BAD else "rows; no more are read"
             raise SamplesError(
