@@ -82,12 +82,14 @@ def read_table(
 
     content = read_bytes(path, MOST_TABLE)
     try:
-        decoded(content)
+        names = next(csv.reader(io.StringIO(decoded(content), newline="")), [])
+        require_columns(names, columns)
         table = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])
-        require_columns([str(name) for name in table.columns], columns)
+        if list(table.columns) != names or not isinstance(table.index, pd.RangeIndex):
+            raise ValueError("a line has more fields than line 1 names")
         for name in map(str, table.columns):
             _require_column(name, table[name], name in words)
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, csv.Error) as error:
         raise ValueError(f"{printable(path)}: {printable(str(error).strip())}") from None
     return table
 
