@@ -151,7 +151,7 @@ def read_archive(path: Path, pages: int | None, most_frames: int) -> Trace:
             else:
                 return _decoded(archive, most_frames)
     except UNREADABLE as error:
-        reason = printable(str(error).strip("'\""))[:_LONGEST_REASON] or type(error).__name__
+        reason = printable(error)[:_LONGEST_REASON] or type(error).__name__
         raise ValueError(
             f"path={str(path)!r}: must be an intact .npz file with an array {ARRAY!r} or of a "
             f"trace: {reason}"
