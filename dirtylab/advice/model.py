@@ -21,11 +21,10 @@ from dirtylab._reading import (
     require_shape,
     shown,
 )
+from dirtylab.advice.trial import ERROR_SHAPE, Trial
 from dirtylab.advice.trial import SHAPE as TRIAL_SHAPE
-from dirtylab.advice.trial import Trial
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_text
-from dirtylab.theory.cost import SHAPE as LAW_SHAPE
 from dirtylab.theory.cost import Law, fit
 from dirtylab.theory.occupancy import Array, foretold
 from dirtylab.theory.operations import Pattern
@@ -40,12 +39,20 @@ OPERATIONS = ("insert", "collect", "harvest", "epoch")
 MEASURED = ("insert", "collect", "harvest")
 """Operations that have laws; an epoch is an insert and a harvest."""
 
+LAW_SHAPE = {
+    "structure": str,
+    "operation": str,
+    "prices": Each(dict, Number(0)),
+    "training": ERROR_SHAPE,
+    "held_out": ERROR_SHAPE,
+    "cells": Whole(0),
+}
 SHAPE = {
     "format": Whole(),
     "machine": dict,
     "reference_ns": Number(1e-3, 1e18),
     "trial": Maybe(TRIAL_SHAPE),
-    "laws": Each(list, {"structure": str, "operation": str, **LAW_SHAPE}),
+    "laws": Each(list, LAW_SHAPE),
 }
 """A model's file."""
 Options = Mapping[str, Any]

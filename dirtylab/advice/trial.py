@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dirtylab._reading import Number, Whole
-from dirtylab.theory.cost import ERROR_SHAPE, Error
+from dirtylab.theory.cost import Error
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ERROR_SHAPE = (Number(0), Number(0))
 SHAPE = {
     "cells": Whole(0),
     "error": ERROR_SHAPE,

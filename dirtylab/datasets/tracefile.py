@@ -105,7 +105,7 @@ def read_trace(
     Returns
     -------
     Trace
-        Cost: 8 bytes a frame; text about 10 ns a line.
+        Cost: 8 bytes a frame; text about 50 ns a line.
 
     Raises
     ------

@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
-from dirtylab._reading import Each, Number, Whole
 from dirtylab.theory.occupancy import Array
 from dirtylab.theory.terms import Terms
 
@@ -31,14 +30,6 @@ LEAST_CELLS = 8
 DEAREST_NS = 1000.0
 """Most that a unit of a step may cost: some memory accesses that miss all caches.  Without it, a
 step that was nearly 0 in training took a price of 10^6 ns, and a cell elsewhere 20 minutes."""
-ERROR_SHAPE = (Number(0), Number(0))
-SHAPE = {
-    "prices": Each(dict, Number(0)),
-    "training": ERROR_SHAPE,
-    "held_out": ERROR_SHAPE,
-    "cells": Whole(0),
-}
-"""What :meth:`Law.as_dict` gives, as JSON."""
 _ODD = 0.25
 """Relative error from which on a cell counts less: a busy machine, say."""
 _LEAST_NS = 1.0
