@@ -87,11 +87,11 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 
     from dirtylab._console import announced_compilation
     from dirtylab.advice.calibration import SECONDS, calibrate, model_path
-    from dirtylab.measure.files import prepare_folder
+    from dirtylab.measure.files import prepare_file
 
     seconds = SECONDS if arguments.seconds is None else arguments.seconds
     path = pathlib.Path(arguments.out) / "model.json" if arguments.out else model_path()
-    prepare_folder(path.parent)
+    prepare_file(path)
     with tqdm(total=100, bar_format="{percentage:3.0f} %|{bar}| {desc}", disable=None) as bar:
 
         def report(share: float, text: str) -> None:

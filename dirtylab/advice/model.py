@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab.advice.trial import Trial
+from dirtylab._reading import (
+    Each,
+    Maybe,
+    Number,
+    Whole,
+    printable,
+    read_object,
+    require_shape,
+    shown,
+)
+from dirtylab.advice.trial import ERROR_SHAPE, Trial
+from dirtylab.advice.trial import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_text
 from dirtylab.theory.cost import Law, fit
@@ -27,7 +39,29 @@ OPERATIONS = ("insert", "collect", "harvest", "epoch")
 MEASURED = ("insert", "collect", "harvest")
 """Operations that have laws; an epoch is an insert and a harvest."""
 
+LAW_SHAPE = {
+    "structure": str,
+    "operation": str,
+    "prices": Each(dict, Number(0)),
+    "training": ERROR_SHAPE,
+    "held_out": ERROR_SHAPE,
+    "cells": Whole(0),
+}
+SHAPE = {
+    "format": Whole(),
+    "machine": dict,
+    "reference_ns": Number(1e-3, 1e18),
+    "trial": Maybe(TRIAL_SHAPE),
+    "laws": Each(list, LAW_SHAPE),
+}
+"""A model's file."""
 Options = Mapping[str, Any]
+
+
+_STRUCTURE = re.compile(r"list|bitmap|hybrid|tree(?:8|16|32|64)")
+_CACHE_SIZE = re.compile(r"([1-9][0-9]{0,8})([KM])", re.ASCII)
+_ANY_PATTERN = Pattern("random", 2**16, np.array(100.0), {})
+"""The names of the terms are the same for all patterns."""
 
 
 class ModelError(ValueError):
@@ -119,6 +153,9 @@ class Model:
         _check.choice("operation", operation, OPERATIONS)
         subject = subject_of(structure, self._caches)
         parts = ("insert", "harvest") if operation == "epoch" else (operation,)
+        for part in parts:
+            if (structure, part) not in self.laws:
+                raise ValueError(f"operation={operation!r}: the model has no {part} of {structure}")
         times = [
             self.laws[structure, part].predict(terms(subject, part, pattern)) for part in parts
         ]
@@ -149,20 +186,40 @@ class Model:
         ModelError
             It is something else; what to do is said.
         """
-        where = pathlib.Path(path)
         try:
-            found = json.loads(where.read_text(encoding="utf-8"))
-            version = found["format"]
-            laws = {
-                (one["structure"], one["operation"]): Law.from_dict(one) for one in found["laws"]
-            }
-            machine, reference_ns = found["machine"], float(found["reference_ns"])
-            trial = Trial.from_dict(found["trial"]) if found["trial"] else None
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{where}: is no model ({error}); run dirtylab calibrate") from None
+            found = read_object(path, {"format": Whole()})
+        except ValueError as error:
+            raise ModelError(f"{error}: is no model; run dirtylab calibrate") from None
+        where, version = printable(path), found["format"]
         if version != FORMAT:
             raise ModelError(f"{where}: has format {version}, not {FORMAT}; run dirtylab calibrate")
-        return cls(laws, machine, reference_ns, trial)
+        try:
+            require_shape(found, SHAPE)
+            laws = _laws(found["laws"], cache_bytes(found["machine"]))
+        except ValueError as error:
+            raise ModelError(f"{where}: is no model ({error}); run dirtylab calibrate") from None
+        trial = Trial.from_dict(found["trial"]) if found["trial"] else None
+        return cls(laws, found["machine"], float(found["reference_ns"]), trial)
+
+
+def _laws(given: list[dict[str, Any]], caches: tuple[int, ...]) -> dict[tuple[str, str], Law]:
+    """Return the laws of a file; ValueError where one could not be asked for a time."""
+    laws: dict[tuple[str, str], Law] = {}
+    for number, one in enumerate(given):
+        structure, operation = one["structure"], one["operation"]
+        if not _STRUCTURE.fullmatch(structure):
+            raise ValueError(f"laws.{number}.structure: {shown(structure)} is unknown")
+        if operation not in MEASURED or (structure, operation) in laws:
+            raise ValueError(
+                f"laws.{number}.operation: must be one of {', '.join(MEASURED)}, each once, not "
+                f"{shown(operation)}"
+            )
+        known = terms(subject_of(structure, caches), operation, _ANY_PATTERN)
+        names = {*known.always, *(f"+ {name}" for name in known.steps)}
+        if unknown := sorted({*one["prices"]} - names):
+            raise ValueError(f"laws.{number}.prices: {shown(unknown[0])} is no term")
+        laws[structure, operation] = Law.from_dict(one)
+    return laws
 
 
 def subject_of(structure: str, caches: tuple[int, ...]) -> Subject:
@@ -174,12 +231,13 @@ def subject_of(structure: str, caches: tuple[int, ...]) -> Subject:
 
 def cache_bytes(machine: Mapping[str, Any]) -> tuple[int, ...]:
     """Return a machine's data caches in bytes, a usual machine's where it does not tell."""
-    told = machine.get("caches") or {}
-    sizes = [told.get("L1d"), told.get("L2"), told.get("L3")]
+    told = machine.get("caches")
+    sizes = [told.get(name) if isinstance(told, dict) else None for name in ("L1d", "L2", "L3")]
     units = {"K": 2**10, "M": 2**20}
+    found = [_CACHE_SIZE.fullmatch(size) if isinstance(size, str) else None for size in sizes]
     return tuple(
-        int(size[:-1]) * units[size[-1]] if size and size[-1] in units else usual
-        for size, usual in zip(sizes, CACHES, strict=True)
+        int(size[1]) * units[size[2]] if size else usual
+        for size, usual in zip(found, CACHES, strict=True)
     )
 
 

@@ -3,11 +3,21 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dirtylab._reading import Number, Whole
 from dirtylab.theory.cost import Error
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ERROR_SHAPE = (Number(0), Number(0))
+SHAPE = {
+    "cells": Whole(0),
+    "error": ERROR_SHAPE,
+    "median_regret": Number(),
+    "worst_regret": Number(),
+    "pages": (Whole(0), Whole(0)),
+}
+"""What :meth:`Trial.as_dict` gives, as JSON."""
 LEAST_PAGES = 10**5
 """Smallest slot of a trial."""
 

@@ -101,7 +101,7 @@ def trace(
 
     Notes
     -----
-    Cost: 8 bytes a frame of the recording and of the output; text about 300 ns a line.
+    Cost: 8 bytes a frame of the recording and of the output; text about 50 ns a line.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def _tiled(epochs: tuple[Frames, ...], size: int, pages: int, dirty: int, seed: 
 def _read(file: Path, pages: int | None) -> Trace:
     try:
         facts = file.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # there is none, or a NUL in the name
         raise FileNotFoundError(f"path={str(file)!r}: no such file") from None
     return _read_once(file, pages, facts.st_mtime_ns, facts.st_size)
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 FILES = ("harvests", "replays")
+COLUMNS = {
+    "harvests": ("contestant", "pages", "dirty", "repeat", "ns"),
+    "replays": ("trace", "structure", "operation", "repeat", "ns", "epochs", "pages", "bytes"),
+}
+WORDS = ("contestant", "trace", "structure", "operation")
 
 
 class Measured(NamedTuple):
@@ -88,12 +93,13 @@ def save(found: dict[str, list[dict[str, Any]]], folder: pathlib.Path) -> None:
 
 
 def load(folder: pathlib.Path) -> Measured:
-    """Read back what :func:`save` wrote."""
-    import pandas as pd
+    """Read back what :func:`save` wrote; OSError or ValueError names a file that is none."""
+    from dirtylab._reading import Lacking, Maybe, Number, read_object
+    from dirtylab._tables import read_table
 
-    tables = [pd.read_csv(folder / f"{name}.csv") for name in FILES]
-    machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
-    return Measured(tables[0], tables[1], machine)
+    harvests, replays = (read_table(folder / f"{name}.csv", COLUMNS[name], WORDS) for name in FILES)
+    shape = {"instructions_emulated_per_write": Lacking(Maybe(Number(0)))}
+    return Measured(harvests, replays, read_object(folder / "machine.json", shape))
 
 
 def text_report(measured: Measured) -> str:

@@ -8,6 +8,9 @@ from dirtylab._arguments import pages
 if TYPE_CHECKING:
     from dirtylab.datasets.tracefile import Trace
 
+MOST_SHOWN = 2000
+"""Characters of a fact that are shown."""
+
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
@@ -31,10 +34,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _list(_: argparse.Namespace) -> int:
+    from dirtylab._reading import printable
     from dirtylab.datasets.traces import recording, recordings
 
     for name in recordings():
-        print(f"{name:16} {recording(name).facts.get('what', '')}")
+        print(f"{name:16} {printable(recording(name).facts.get('what', ''))}")
     return 0
 
 
@@ -44,11 +48,14 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    from dirtylab.live.store import write_trace
+    from dirtylab._reading import printable
+    from dirtylab.live.store import require_suffix, write_trace
+    from dirtylab.measure.files import prepare_file
 
+    prepare_file(require_suffix(arguments.out))
     trace = _read(arguments)
     write_trace(arguments.out, trace)
-    print(f"{trace!r} written to {arguments.out}")
+    print(f"{trace!r} written to {printable(arguments.out)}")
     return 0
 
 
@@ -61,6 +68,7 @@ def _read(arguments: argparse.Namespace) -> "Trace":
 
 def summary(trace: "Trace") -> str:
     """Return what is in a trace, for the terminal."""
+    from dirtylab._reading import printable
     from dirtylab.datasets.describe import describe
     from dirtylab.measure.machine import caption
 
@@ -70,8 +78,14 @@ def summary(trace: "Trace") -> str:
         f"frames an epoch: {sizes[0]:,} … {sizes[-1]:,}, median {sizes[len(sizes) // 2]:,}",
         repr(describe(trace.frames, trace.pages))[1:-1].replace("; ", "\n  "),
     ]
-    shown = {key: value for key, value in trace.facts.items() if key not in ("name", "machine")}
-    lines += [f"{key}: {value}" for key, value in shown.items()]
-    if "machine" in trace.facts:
-        lines.append(f"Recorded on {caption(trace.facts['machine'])}")
+    machine = trace.facts.get("machine")
+    known = ("name", "machine") if isinstance(machine, dict) else ("name",)
+    shown = {key: value for key, value in trace.facts.items() if key not in known}
+    lines += [_line(f"{printable(key)}: {printable(value)}") for key, value in shown.items()]
+    if isinstance(machine, dict):
+        lines.append(f"Recorded on {caption(machine)}")
     return "\n".join(lines)
+
+
+def _line(text: str) -> str:
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from dirtylab._arguments import count
 from dirtylab._console import run_steps, tell
+from dirtylab._reading import read_object
+from dirtylab._tables import read_rows
 from dirtylab.measure.files import prepare_folder, write_text
 
 if TYPE_CHECKING:
     from dirtylab.lockless.soak import Tally
 
 SAMPLES, SOAK, CHECKER = "samples.csv", "soak.csv", "checker.csv"
+WORDS = (
+    "experiment", "structure", "form", "regime", "placement", "pattern", "name", "group", "worst",
+)  # fmt: skip
+"""Columns of any of them that hold texts."""
 INTERRUPTED = 130
 BILLION = 10**9
 
@@ -162,15 +168,20 @@ def soak_report(rows: Sequence[dict[str, Any]]) -> str:
 
 def sum_up(folder: pathlib.Path) -> int:
     """Write ``summary.json`` anew from what is in the folder, once all of it is there."""
+    from dirtylab.lockless.cost import COLUMNS
+    from dirtylab.lockless.soak import Tally
     from dirtylab.lockless.summary import SUMMARY, summarise
+    from dirtylab.lockless.trials import Finding
 
     if not all((folder / name).exists() for name in (SAMPLES, SOAK, CHECKER)):
         tell(f"{folder}: no summary before both commands have run")
         return 0
-    machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
+    tallied = [*Tally.__dataclass_fields__, "weakened", "runs"]
+    machine = read_object(folder / "machine.json", {})
     summary = summarise(
-        read_csv(folder / SAMPLES), machine, soak_summary(read_csv(folder / SOAK)),
-        read_csv(folder / CHECKER),
+        read_csv(folder / SAMPLES, COLUMNS), machine,
+        soak_summary(read_csv(folder / SOAK, tallied)),
+        read_csv(folder / CHECKER, [*Finding._fields, "worst"]),
     )  # fmt: skip
     write_text(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     return 0
@@ -185,18 +196,9 @@ def write_csv(path: pathlib.Path, columns: Sequence[str], rows: Sequence[dict[st
     write_text(path, text.getvalue())
 
 
-def read_csv(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Read what :func:`write_csv` wrote; numbers and truth values come back as such."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
-
-
-def _value(text: str) -> Any:
-    if text in ("True", "False"):
-        return text == "True"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
+def read_csv(path: pathlib.Path, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Read what :func:`write_csv` wrote; `columns` must be there."""
+    rows = read_rows(path, columns, WORDS)
+    if not rows:
+        raise ValueError(f"{path}: has no rows")
+    return rows

@@ -5,7 +5,6 @@ over the rounds: 95 %.
 """
 
 import functools
-import json
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,11 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._data import data_file
+from dirtylab._reading import Whole, read_object
 
 Record = Mapping[str, Any]
 Floats = npt.NDArray[np.float64]
 
 SUMMARY = "summary.json"
+SHAPE = {
+    "machine": dict, "rounds": Whole(1), "atomic": dict, "vcpus": dict, "harvest": dict,
+    "soak": dict, "checker": list,
+}  # fmt: skip
 _DRAWS = 1000
 
 
@@ -139,12 +143,13 @@ def recorded(folder: pathlib.Path | None = None) -> dict[str, Any]:
 
     Raises
     ------
-    FileNotFoundError
-        None is there.
+    OSError
+        None is there, or it is no regular file.
+    ValueError
+        It is no summary.
     """
     place = data_file("measured/lockless") if folder is None else folder
-    found: dict[str, Any] = json.loads((place / SUMMARY).read_text(encoding="utf-8"))
-    return found
+    return read_object(place / SUMMARY, SHAPE)
 
 
 def shown(value: Sequence[float]) -> str:

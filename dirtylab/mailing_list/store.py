@@ -4,11 +4,15 @@ import csv
 import io
 import json
 import pathlib
+from typing import Any, TypeVar
 
+from dirtylab._reading import Each, Number, Whole, printable, read_object, require_shape
+from dirtylab._tables import read_rows
 from dirtylab.mailing_list.claims import Verdict
 from dirtylab.mailing_list.evidence import Evidence
 from dirtylab.mailing_list.experiments import Experiment
-from dirtylab.mailing_list.runs import Record
+from dirtylab.mailing_list.rows import BETWEEN, FULL, INSERTION, STRUCTURES, posted_rows
+from dirtylab.mailing_list.runs import CAREFUL, METHODS, Record
 from dirtylab.mailing_list.study import Plan, Study
 from dirtylab.measure.files import write_text
 
@@ -16,6 +20,32 @@ SAMPLES, FACTS, PARTIAL = "samples.csv", "study.json", "partial-"
 COLUMNS = (
     "method", "operation", "order", "pages", "dirty", "structure", "repeat", "ns", "loops",
 )  # fmt: skip
+Fields = TypeVar("Fields", Experiment, Verdict)
+WORDS = ("method", "operation", "order", "structure")
+SHAPE: dict[str, Any] = {
+    "machine": dict,
+    "plan": {name: Whole(0) for name in ("repeats", "runs", "between", "order_seed")},
+    "experiments": Each(dict, {"title": str, "finding": str, "shown": bool, "numbers": dict}),
+    "verdicts": Each(
+        list, {"number": Whole(1), "claim": str, "measured": str, "verdict": str, "why": str}
+    ),
+}
+"""Of ``study.json``."""
+TOLD = {
+    "single-cold-runs": {
+        "numbers": {
+            "dirty": Whole(1), "ns": {name: Each(list, Number(1e-3)) for name in STRUCTURES},
+        }
+    },
+    "sawtooth": {
+        "numbers": {"lowest": Number(0), "highest": Number(0), "allocated": {"10000000": Number(0)}}
+    },
+}  # fmt: skip
+"""What figures and claims take from the experiments of a whole study."""
+_SAMPLE = {
+    "pages": Whole(1), "dirty": Whole(1), "repeat": Whole(0), "loops": Whole(1),
+    "ns": Number(1e-3, 1e18),
+}  # fmt: skip
 
 
 def save_samples(records: list[Record], folder: pathlib.Path, name: str = SAMPLES) -> None:
@@ -49,25 +79,60 @@ def load(folder: pathlib.Path) -> Study:
     Raises
     ------
     OSError
-        A file is missing or unreadable.
+        A file is missing, unreadable or no regular file.
     ValueError
-        A file is not what :func:`save` writes; it is named.
+        A file is not what :func:`save` writes; it is named, and what is wrong with it.
     """
     try:
-        with (folder / SAMPLES).open(newline="", encoding="utf-8") as file:
-            records = [_record(one) for one in csv.DictReader(file)]
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        experiments = {name: Experiment(**one) for name, one in facts["experiments"].items()}
-        return Study(
-            Evidence(records, experiments),
-            [Verdict(**one) for one in facts["verdicts"]],
-            facts["machine"],
-            Plan(**facts["plan"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder}: no study by this version of dirtylab: {error!r}") from None
+        return _loaded(folder)
+    except ValueError as error:
+        where = printable(folder)
+        raise ValueError(f"{where}: no study by this version of dirtylab: {error}") from None
 
 
-def _record(one: dict[str, str]) -> Record:
-    numbers = {name: int(one[name]) for name in ("pages", "dirty", "repeat", "loops")}
-    return {**{name: one[name] for name in COLUMNS}, **numbers, "ns": float(one["ns"])}
+def _loaded(folder: pathlib.Path) -> Study:
+    facts = read_object(folder / FACTS, SHAPE)
+    records = [
+        _record(folder / SAMPLES, number, row)
+        for number, row in enumerate(read_rows(folder / SAMPLES, COLUMNS, WORDS), start=1)
+    ]
+    if facts["verdicts"]:
+        try:
+            require_shape(facts["experiments"], TOLD, "experiments")
+        except ValueError as error:
+            raise ValueError(f"{folder / FACTS}: {error}") from None
+        _require_whole(folder / SAMPLES, records)
+    experiments = {name: _taken(Experiment, one) for name, one in facts["experiments"].items()}
+    return Study(
+        Evidence(records, experiments),
+        [_taken(Verdict, one) for one in facts["verdicts"]],
+        facts["machine"],
+        Plan(**{name: facts["plan"][name] for name in SHAPE["plan"]}),
+    )
+
+
+def _taken(kind: type[Fields], given: dict[str, Any]) -> Fields:
+    """Return a named tuple of what is known of it, whatever else is there."""
+    return kind(**{name: given[name] for name in kind._fields})
+
+
+def _record(path: pathlib.Path, number: int, row: dict[str, Any]) -> Record:
+    try:
+        require_shape(row, _SAMPLE)
+    except ValueError as error:
+        raise ValueError(f"{path}: row {number}: {error}") from None
+    return {**{name: row[name] for name in COLUMNS}, "ns": float(row["ns"])}
+
+
+def _require_whole(path: pathlib.Path, records: list[Record]) -> None:
+    """Refuse samples that lack what a judged study has measured."""
+    keys = ("method", "operation", "order", "dirty", "structure")
+    found = {tuple(one[key] for key in keys) for one in records}
+    cells = [(method, "collect", row) for method in METHODS for row in posted_rows()]
+    cells += [(CAREFUL, "insert", INSERTION), (CAREFUL, "collect", FULL)]
+    cells += [(CAREFUL, "collect", row) for row in BETWEEN]
+    for method, operation, row in cells:
+        for structure in STRUCTURES:
+            if (method, operation, row.order, row.dirty, structure) not in found:
+                what = f"{method}, {operation}, {row.label}, {structure}"
+                raise ValueError(f"{path}: no sample of {what}")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import run_steps, tell
+from dirtylab._reading import read_object
+from dirtylab._tables import read_table
 from dirtylab.datasets import written
 from dirtylab.measure.compare import COPY, PAGES, SAME_JOB, SCATTER, Record, compare
 from dirtylab.measure.files import prepare_folder, write_text, write_whole
@@ -16,6 +18,8 @@ from dirtylab.measure.peers import PEERS, available
 if TYPE_CHECKING:
     import pandas as pd
 
+COLUMNS = ("operation", "pattern", "dirty", "pages", "contestant", "repeat", "ns")
+WORDS = ("operation", "pattern", "contestant")
 INTERRUPTED = 130
 OURS, PEER = "best of ours", "best peer"
 
@@ -114,11 +118,9 @@ def epochs(records: list[Record]) -> "pd.DataFrame":
 
 
 def load(folder: pathlib.Path) -> tuple[list[Record], dict[str, Any]]:
-    """Read back what :func:`save` wrote: samples and machine."""
-    import pandas as pd
-
-    table = pd.read_csv(folder / "samples.csv")
-    machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
+    """Read back what :func:`save` wrote: samples and machine; an error names the file."""
+    table = read_table(folder / "samples.csv", COLUMNS, WORDS)
+    machine = read_object(folder / "machine.json", {})
     return [dict(one) for one in table.to_dict("records")], machine  # type: ignore[arg-type]
 
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dirtylab._data import data_file
+from dirtylab._reading import read_object
+from dirtylab._tables import read_table
 from dirtylab.datasets import read, studied, written
 from dirtylab.measure.files import prepare_folder, write_text
 from dirtylab.measure.grid import Choice
@@ -208,9 +210,14 @@ class Study(NamedTuple):
 
 
 def load(folder: str | os.PathLike[str] | None = None) -> Study:
-    """Return a study that :func:`record` wrote; the shipped one when `folder` is omitted."""
-    import pandas as pd
+    """Return a study that :func:`record` wrote; the shipped one when `folder` is omitted.
 
+    Raises
+    ------
+    OSError, ValueError
+        A file is missing, unreadable, or not what :func:`record` writes; it is named.
+    """
     where = data_file("measured/crossovers") if folder is None else pathlib.Path(folder)
-    machine = json.loads((where / "machine.json").read_text(encoding="utf-8"))
-    return Study(pd.read_csv(where / "rounds.csv"), machine, pd.read_csv(where / "map.csv"))
+    machine = read_object(where / "machine.json", {})
+    rounds = read_table(where / "rounds.csv", KEYS, KEYS[:3])
+    return Study(rounds, machine, read_table(where / "map.csv", ("length", "dirty"), ()))

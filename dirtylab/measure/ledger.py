@@ -16,6 +16,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from dirtylab._reading import (
+    Each,
+    Lacking,
+    Number,
+    Whole,
+    read_bytes,
+    read_object,
+    require_shape,
+    shown,
+)
+from dirtylab._tables import MOST_TABLE
 from dirtylab.measure.contest import Cell, Row
 from dirtylab.measure.files import OutputError, prepare_folder, write_text, write_whole
 from dirtylab.measure.grid import Grid
@@ -34,6 +45,11 @@ from dirtylab.measure.samples import (
 )
 
 FORMAT = 1
+SHAPE = {
+    "grid": dict,
+    "machines": Each(dict, {"clock_step_ns": Lacking(Number(0))}),
+}
+"""Of ``sweep.json``, beside its format."""
 _SHOWN = 5
 
 
@@ -154,9 +170,9 @@ class Ledger:
         plan = self._grid.plan
         for name, known in (("seed", [plan.seed]), ("cache", [plan.cache])):
             if row[name] not in known:
-                raise ValueError(f"{name}={row[name]!r} is not this sweep's")
+                raise ValueError(f"{name}={shown(row[name])} is not this sweep's")
         if row["machine"] not in self.machines:
-            raise ValueError(f"machine={row['machine']!r} is not in sweep.json")
+            raise ValueError(f"machine={shown(row['machine'])} is not in sweep.json")
 
     def _write_header(self) -> None:
         if self._folder is None:
@@ -198,28 +214,32 @@ def _keep_beside(samples: pathlib.Path) -> None:
     while kept.exists():
         number += 1
         kept = samples.with_name(f"samples-before-{number}.csv")
-    write_whole(kept, lambda path: path.write_bytes(samples.read_bytes()))
+    content = read_bytes(samples, MOST_TABLE)
+    write_whole(kept, lambda path: path.write_bytes(content))
 
 
 def _same_sweep(header: pathlib.Path, grid: Grid) -> dict[str, Any]:
     """Return a folder's header when this sweep can go on there."""
     try:
-        found: dict[str, Any] = json.loads(header.read_text(encoding="utf-8"))
-        version, asked, machines = found["format"], found["grid"], found["machines"]
-        if not (isinstance(asked, dict) and isinstance(machines, dict)):
-            raise TypeError
-    except (ValueError, KeyError, TypeError):
-        raise LedgerError(f"{header}: is no header of a sweep; choose another folder") from None
+        found = read_object(header, {"format": Whole()})
+        version = found["format"]
+        if version == FORMAT:
+            require_shape(found, SHAPE)
+    except ValueError as error:
+        raise LedgerError(
+            f"{header}: is no header of a sweep; choose another folder ({error})"
+        ) from None
     if version != FORMAT:
         raise LedgerError(
-            f"{header}: has format {version!r}, this version of dirtylab writes {FORMAT}; "
+            f"{header}: has format {version}, this version of dirtylab writes {FORMAT}; "
             "choose another folder"
         )
     now = json.loads(json.dumps(grid.as_dict()))
     for name, value in now.items():
-        if asked.get(name) != value:
+        asked = found["grid"].get(name)
+        if asked != value:
             raise LedgerError(
-                f"{header}: holds another sweep ({name} {asked.get(name)!r}, now {value!r}); "
+                f"{header}: holds another sweep ({name} {shown(asked)}, now {shown(value)}); "
                 "choose another folder"
             )
     return found

@@ -8,15 +8,15 @@ import pathlib
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from dirtylab import __version__, _check
+from dirtylab._reading import printable
 
-_HARDWARE = {
-    "cpu": "{}", "cores": "{} cores", "memory_gib": "{:.0f} GiB", "virtual_machine": "{}",
-}  # fmt: skip
-_PROGRAMS = {"python": "Python {}", "numpy": "NumPy {}", "numba": "Numba {}"}
 PACKAGES = ("numpy", "numba", "llvmlite", "pandas", "matplotlib")
+_LONGEST = 200
+"""Characters of a part of a caption."""
 
 
 @functools.cache
@@ -39,19 +39,34 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def caption(machine: dict[str, Any]) -> str:
-    """Return a machine in one line of small print; what is not known is left out."""
-    told = {**machine, **(machine.get("packages") or {})}
-    if told.get("virtual_machine"):
-        told["virtual_machine"] = "virtual machine"
-    if told.get("git_revision"):
-        told["dirtylab"] = f"{told.get('dirtylab', '?')} ({told['git_revision']})"
-    groups = (_HARDWARE, {"system": "{}"}, _PROGRAMS, {"dirtylab": "dirtylab {}", "date": "{:.10}"})
-    lines = (
-        ", ".join(form.format(told[name]) for name, form in group.items() if told.get(name))
-        for group in groups
-    )
-    return "; ".join(line for line in lines if line)
+def caption(machine: Mapping[str, Any]) -> str:
+    """Return a machine in one line of small print, as far as it is told: a file may lack a part."""
+    gib, revision = machine.get("memory_gib"), machine.get("git_revision")
+    packages = machine.get("packages")
+    versions = packages if isinstance(packages, dict) else {}
+    size = f"{gib:.0f} GiB" if isinstance(gib, int | float) else None
+    if machine.get("virtual_machine"):
+        size = f"{size}, virtual machine" if size else "virtual machine"
+    own = f"dirtylab {machine.get('dirtylab')}{f' ({revision})' if revision else ''}"
+    told = [
+        [machine.get("cpu"), _after(machine.get("cores"), " cores"), size],
+        [machine.get("system")],
+        [
+            _after(version, before=name)
+            for name, version in (
+                ("Python ", machine.get("python")),
+                ("NumPy ", versions.get("numpy")),
+                ("Numba ", versions.get("numba")),
+            )
+        ],
+        [own if machine.get("dirtylab") else None, str(machine.get("date") or "")[:10]],
+    ]
+    parts = [", ".join(printable(one)[:_LONGEST] for one in part if one) for part in told]
+    return "; ".join(filter(None, parts)) or "a machine that is not told"
+
+
+def _after(value: Any, after: str = "", before: str = "") -> str | None:
+    return None if value is None else f"{before}{value}{after}"
 
 
 def cpu_model() -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dirtylab.explore.kit.view import View
 from dirtylab.figures.style import save_picture
-from dirtylab.measure.files import write_text
+from dirtylab.measure.files import new_name, prepare_folder, write_text
 from dirtylab.measure.machine import describe_machine
 
 FOLDER = "dirtylab-exports"
@@ -32,19 +32,12 @@ def export(view: View[Any], folder: pathlib.Path | None = None) -> list[pathlib.
     OSError
         The folder can't be written to.
     """
-    place = pathlib.Path(FOLDER) if folder is None else folder
-    place.mkdir(parents=True, exist_ok=True)
-    name = _free_name(place, view.function)
+    place = prepare_folder(FOLDER if folder is None else folder)
+    table = view.table().to_csv(index=False, float_format="%.10g")
+    name = new_name(place, view.function, ".csv")
     csv, facts = place / f"{name}.csv", place / f"{name}.json"
-    write_text(csv, view.table().to_csv(index=False, float_format="%.10g"))
-    provenance = {"call": view.line, **view.provenance(), "drawn on": describe_machine()}
-    write_text(facts, json.dumps(provenance, indent=1, ensure_ascii=False, default=str) + "\n")
+    write_text(csv, table)
+    told = {"call": view.line, **view.provenance(), "drawn on": describe_machine()}
+    write_text(facts, json.dumps(told, indent=1, ensure_ascii=False, default=str) + "\n")
     pictures = save_picture(view.picture(), place, name)
     return [csv, facts, *(place / one for one in pictures)]
-
-
-def _free_name(folder: pathlib.Path, stem: str) -> str:
-    number = 1
-    while any(folder.glob(f"{stem}-{number:03d}.*")):
-        number += 1
-    return f"{stem}-{number:03d}"
