@@ -293,7 +293,8 @@ def decode_listed(
             else:
                 for lane in range(8):
                     number = listed[place + lane]
-                    pos += decode(words[number], number << WORD_SHIFT, ZERO, out, pos, vector)
+                    base = number << WORD_SHIFT  # there is room for eight words
+                    pos += _decode_vector(words[number], base, ZERO, out, pos)
             place += 8
     while place < count:
         number = listed[place]

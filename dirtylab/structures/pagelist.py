@@ -204,9 +204,10 @@ class PageList(Structure):
     def __len__(self) -> int:
         if self._taken is not None:
             self._settle()
-        if self._state.counts[DISTINCT] == STALE:
+        counts = self._state.counts
+        if counts.item(DISTINCT) == STALE:
             self._count_distinct()
-        return int(self._state.counts[DISTINCT])
+        return counts.item(DISTINCT)
 
     def check(self) -> None:
         self._settle()
@@ -234,7 +235,8 @@ class PageList(Structure):
     @property
     def _count(self) -> int:
         """Entries in use, within the entries whatever the count says."""
-        return min(max(self._state.counts.item(COUNT), 0), self._state.entries.size)
+        count, size = self._state.counts.item(COUNT), self._state.entries.size
+        return count if 0 <= count <= size else size
 
     def _used(self) -> Entries:
         return self._state.entries[: self._count]
@@ -270,7 +272,9 @@ class PageList(Structure):
         Sorting them in place would take a few per cent less, but another thread that wrote to them
         meanwhile could lead NumPy's sort beyond the array.
         """
-        return np.sort(self._used())
+        ordered = self._used().copy()
+        ordered.sort()
+        return ordered
 
     def _count_distinct(self) -> None:
         """Count the distinct frames; where order of arrival does not matter, keep only those."""
@@ -294,14 +298,16 @@ class PageList(Structure):
         return len(self) if self._in_order else self._count
 
     def _collect(self, out: Frames) -> int:
-        return _copy_entries(*self._state, out)
+        entries, counts = self._state
+        return _copy_entries(entries, counts, out)
 
     def _take(self, out: Frames) -> int:
         self._taken = self._count
         if self._is_unsorted:
             # Room for all entries: one pass drops the repeats and writes, 0.8 times as long as two.
             return take_ordered(self._state.counts, self._ordered(), out)
-        return _take_entries(*self._state, out)
+        entries, counts = self._state
+        return _take_entries(entries, counts, out)
 
     def _put_back(self, taken: int) -> None:
         self._state.counts[DISTINCT] = STALE

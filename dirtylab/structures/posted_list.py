@@ -121,7 +121,11 @@ class PostedList(Structure):
     @property
     def entries(self) -> int:
         """Number of entries in use, repeats included."""
-        return self._used().size
+        if self._taken is not None:
+            self._settle()
+        count = self._state.counts.item()
+        size = self._state.entries.size
+        return count if 0 <= count <= size else size
 
     def clear(self) -> None:
         self._state.counts[0] = 0
@@ -132,7 +136,7 @@ class PostedList(Structure):
 
     def check(self) -> None:
         used = self._used()
-        require(used.size == self._state.counts[0], "no more entries than capacity")
+        require(used.size == self._state.counts.item(), "no more entries than capacity")
         require(bool((used < np.uint64(self._pages)).all()), "every entry is a frame")
 
     def operations(self) -> Operations:
@@ -140,11 +144,10 @@ class PostedList(Structure):
         return Operations(words=entries, nodes=0, bytes=8 * entries)
 
     def _used(self) -> Frames:
-        self._settle()
-        return self._state.entries[: max(self._state.counts.item(0), 0)]
+        return self._state.entries[: self.entries]
 
     def _insert(self, frames: Frames) -> None:
-        if not _insert(*self._state, frames):
+        if not _insert(self._state.entries, self._state.counts, frames):
             size = self._state.entries.size
             raise OverflowError(
                 f"frames: {frames.size} given, room for {size - self.entries} of capacity {size}; "
@@ -155,11 +158,11 @@ class PostedList(Structure):
         return self.entries
 
     def _collect(self, out: Frames) -> int:
-        return _collect(*self._state, out)
+        return _collect(self._state.entries, self._state.counts, out)
 
     def _take(self, out: Frames) -> int:
-        self._taken = self._state.counts.item(0)
-        return _harvest(*self._state, out)
+        self._taken = self._state.counts.item()
+        return _harvest(self._state.entries, self._state.counts, out)
 
     def _put_back(self, taken: int) -> None:
         self._state.counts[0] = taken
