@@ -181,8 +181,9 @@ def _as_integers(name: str, values: object, pages: int) -> npt.NDArray[Any]:
     if values is None or isinstance(values, str | bytes | Set | Mapping):
         kind = type(values).__name__
         raise TypeError(f"{name}: must be an array or sequence of integers, not {kind}")
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{name}: must be an array without a mask; give its compressed()")
+    kinds = set(map(type, values)) if isinstance(values, list | tuple) else {type(values)}
+    if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+        raise TypeError(f"{name}: must be without a mask; give what compressed() returns")
     array = np.atleast_1d(_as_array(name, values))
     if array.ndim != 1:
         raise ValueError(f"{name}: must be one-dimensional, not of shape {array.shape}")

@@ -37,7 +37,7 @@ def copy_list(frames: Frames, count: int, out: Frames) -> int:
 
     What has no room in `out` is left out, whatever `count` says.
     """
-    count = min(count, frames.size, out.size)
+    count = max(min(count, frames.size, out.size), 0)
     for i in range(count):
         out[i] = frames[i]
     return count

@@ -140,10 +140,15 @@ def collect(state: RingState, out: Frames) -> int:
 
 @kernel
 def reset(written: Words, frames: Frames) -> int:
-    """Protect the pages again; return the words written, one for neighbours in a row."""
+    """Protect the pages again; return the words written, one for neighbours in a row.
+
+    What is no frame, because a count said too much, is passed over.
+    """
     writes = 0
     word, mask = ZERO, ZERO
     for frame in frames:
+        if frame >> WORD_SHIFT >= np.uint64(written.size):
+            continue
         if mask and frame >> WORD_SHIFT != word:
             written[word] &= ~mask
             writes += 1
