@@ -35,7 +35,7 @@ def test_a_verb_interrupted_at_random_moments_loses_nothing(name, verb):
 def test_a_verb_interrupted_wherever_python_looks_for_signals_loses_nothing(name, verb):
     places, failures = interrupts.at_every_place(name, verb, seed=0)
     assert failures == []
-    assert places >= 3
+    assert places >= 1
 
 
 @compiled_only

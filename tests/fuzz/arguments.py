@@ -11,10 +11,10 @@ from fractions import Fraction
 
 import numpy as np
 from contracts import expected
+from fuzz.copies import NAMES
 
 from dirtylab import STRUCTURES
 from dirtylab.lockless import LATE, LOCKLESS, Full
-from fuzz.copies import NAMES
 
 PAGES = 520
 REFUSALS = (TypeError, ValueError, IndexError, OverflowError, MemoryError)
@@ -61,7 +61,7 @@ def frames_of(rng, structure):
         lambda: good.astype(rng.choice(["i1", "u1", "i2", ">u2", ">i8", "u4", "f8", "f2", "c8"])),
         lambda: np.ma.masked_array(wide, mask=rng.random(wide.size) < 0.3),
         lambda: np.ma.masked, lambda: np.ma.masked_array(wide),
-        lambda: [np.ma.masked, 3], lambda: np.matrix(wide), lambda: wide.view(np.recarray),
+        lambda: [np.ma.masked, 3], lambda: wide.reshape(1, -1).view(np.matrix), lambda: wide.view(np.recarray),
         lambda: np.rec.fromarrays([wide, wide]), lambda: wide.view(Quantity),
         lambda: good.view(Quantity), lambda: Arrayed(good), lambda: Arrayed(wide.view(Quantity)),
         lambda: pd.Series(good), lambda: pd.Series(good, dtype="Int64"), lambda: pd.Index(good),
@@ -99,7 +99,7 @@ def out_of(rng, needed):
     backwards = np.zeros(max(size, 0), np.uint64)[::-1]
     kinds = [
         lambda: room, lambda: room, lambda: None, lambda: np.ma.masked_array(room),
-        lambda: room.view(Quantity), lambda: np.matrix(room), lambda: room.view(np.recarray),
+        lambda: room.view(Quantity), lambda: room.reshape(1, -1).view(np.matrix), lambda: room.view(np.recarray),
         lambda: room.astype("i8"), lambda: room.astype(">u8"), lambda: room.tolist(),
         lambda: backwards, lambda: np.zeros((1, needed), np.uint64), lambda: np.broadcast_to(
             np.uint64(3), needed + 5),
@@ -142,7 +142,7 @@ class Subject:
             self.inserted += meant(copied)[: full.accepted]
             return True
         except REFUSALS as error:
-            assert str(error), "refused without a word"
+            require(str(error), "refused without a word")
             return True
         assert not isinstance(argument, np.ma.MaskedArray), "a mask was dropped"
         self.inserted += meant(copied)
@@ -153,7 +153,7 @@ class Subject:
         try:
             found = getattr(self.structure, verb)(out)
         except REFUSALS as error:
-            assert "out" in str(error), f"does not name the argument: {error}"
+            require("out" in str(error), f"does not name the argument: {error}")
             return True
         assert out is None or type(out) is np.ndarray, "a subclass was taken"
         self.require(found)
@@ -170,6 +170,11 @@ class Subject:
         if self.lockless:
             return self.structure.most
         return len(expected(self.name, PAGES, self.inserted))
+
+
+def require(condition, message):
+    if not condition:
+        raise AssertionError(message)
 
 
 def trial(name, rng):

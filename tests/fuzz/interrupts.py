@@ -1,7 +1,7 @@
 """Interrupt every verb of every structure; nothing may be lost, invented or broken.
 
-``PYTHONPATH=tests python tests/fuzz/interrupts.py --rounds N --seed S`` interrupts each verb N times
-by a timer, at random moments, and N times twice in a row at places where Python looks for signals.
+``PYTHONPATH=tests python tests/fuzz/interrupts.py --rounds N --seed S`` interrupts each verb N
+times by a timer, at random moments, and N times twice at places where Python looks for signals.
 """
 
 import argparse
@@ -124,16 +124,6 @@ def default_handler():
         signal.signal(signal.SIGALRM, before)
 
 
-def disarm():
-    """Stop the timer, whatever is still on its way."""
-    while True:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            break
-        except KeyboardInterrupt:
-            continue
-
-
 def by_timer(subject, verb, delay):
     """Do `verb` under a timer; return whether it returned, and its result."""
     got = SimpleNamespace(returned=False, result=None)
@@ -141,9 +131,9 @@ def by_timer(subject, verb, delay):
         signal.setitimer(signal.ITIMER_REAL, delay)
         result = subject.do(verb)
         got.returned, got.result = True, result
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an interrupt on its way comes here at the latest
     except KeyboardInterrupt:
         pass
-    disarm()
     return got
 
 
@@ -161,7 +151,7 @@ def at_places(subject, verb, wanted):
         code = frame.f_code
         if code not in names:
             names[code] = {one.offset: one.opname for one in dis.get_instructions(code)}
-        if last.get(frame) in INTERRUPTIBLE:
+        if last.get(frame, "RESUME") in INTERRUPTIBLE:
             got.places += 1
             if got.places - 1 in wanted:
                 last[frame] = None
