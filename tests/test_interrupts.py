@@ -187,6 +187,7 @@ def test_hostile_arguments_are_taken_rightly_or_refused(name):
         arguments.trial(name, rng)
 
 
+@compiled_only
 @pytest.mark.parametrize("script", [arguments, copies, interrupts])
 def test_the_scripts_say_what_they_tried(script, capsys, monkeypatch):
     monkeypatch.setattr(script, "CASES" if script is interrupts else "NAMES", small(script))

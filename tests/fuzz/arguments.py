@@ -61,7 +61,8 @@ def frames_of(rng, structure):
         lambda: good.astype(rng.choice(["i1", "u1", "i2", ">u2", ">i8", "u4", "f8", "f2", "c8"])),
         lambda: np.ma.masked_array(wide, mask=rng.random(wide.size) < 0.3),
         lambda: np.ma.masked, lambda: np.ma.masked_array(wide),
-        lambda: [np.ma.masked, 3], lambda: wide.reshape(1, -1).view(np.matrix), lambda: wide.view(np.recarray),
+        lambda: [np.ma.masked, 3], lambda: wide.reshape(1, -1).view(np.matrix),
+        lambda: wide.view(np.recarray),
         lambda: np.rec.fromarrays([wide, wide]), lambda: wide.view(Quantity),
         lambda: good.view(Quantity), lambda: Arrayed(good), lambda: Arrayed(wide.view(Quantity)),
         lambda: pd.Series(good), lambda: pd.Series(good, dtype="Int64"), lambda: pd.Index(good),
@@ -99,7 +100,8 @@ def out_of(rng, needed):
     backwards = np.zeros(max(size, 0), np.uint64)[::-1]
     kinds = [
         lambda: room, lambda: room, lambda: None, lambda: np.ma.masked_array(room),
-        lambda: room.view(Quantity), lambda: room.reshape(1, -1).view(np.matrix), lambda: room.view(np.recarray),
+        lambda: room.view(Quantity), lambda: room.reshape(1, -1).view(np.matrix),
+        lambda: room.view(np.recarray),
         lambda: room.astype("i8"), lambda: room.astype(">u8"), lambda: room.tolist(),
         lambda: backwards, lambda: np.zeros((1, needed), np.uint64), lambda: np.broadcast_to(
             np.uint64(3), needed + 5),
