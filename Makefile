@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures words \
-  datasets generators patterns laws traces tracefile describe)
+  datasets generators patterns laws traces tracefile describe bounds interrupts)
 
 VOILA := --classic-tree --show_tracebacks=True
 
-.PHONY: help reproduce soak lab dashboard notebooks docs test lint format clean-cache clean
+.PHONY: help reproduce soak lab dashboard notebooks docs test fuzz lint format clean-cache clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,14 @@ test: $(VENV)/ready-dev  ## all tests: compiled, interpreted, and with bounds ch
 	$(PYTEST)
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not large" $(KERNEL_TESTS)
 	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(KERNEL_TESTS)
+
+FUZZ_ROUNDS ?= 2000
+FUZZ_SEED ?= 0
+
+fuzz: $(VENV)/ready-dev  ## the scripts in tests/fuzz at a larger size (FUZZ_ROUNDS, FUZZ_SEED)
+	@status=0; for script in tests/fuzz/[a-z]*.py; do \
+	  PYTHONPATH=tests $(BIN)/python $$script --rounds $(FUZZ_ROUNDS) --seed $(FUZZ_SEED) || status=1; \
+	done; exit $$status
 
 lint: $(VENV)/ready-dev  ## style and types
 	$(BIN)/ruff check .

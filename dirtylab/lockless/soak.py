@@ -314,16 +314,18 @@ def in_threads(works: Sequence[Callable[[], object]], stop: Callable[[], object]
             trouble.append(error)
             stop()
 
-    threads = [threading.Thread(target=guarded, args=(work,), daemon=True) for work in works]
-    for thread in threads:
-        thread.start()
+    # No daemons: the interpreter would end, and take away their code, while they are in a kernel.
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
     try:
+        for thread in threads:
+            thread.start()
         for thread in threads:
             thread.join()
     except BaseException:
         stop()
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:  # else it was not started
+                thread.join()
         raise
     if trouble:
         raise trouble[0]
