@@ -11,7 +11,6 @@ import threading
 
 import numpy as np
 import pytest
-from dirtylab.explore.export import new_name
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +38,7 @@ from dirtylab.mailing_list import store
 from dirtylab.measure import comparison, duel, samples
 from dirtylab.measure.files import (
     OutputError,
+    new_name,
     prepare_file,
     prepare_folder,
     write_text,

@@ -68,6 +68,7 @@ class View(Generic[S]):
 
     def __init_subclass__(cls) -> None:
         """Let what draws follow the package's own settings of Matplotlib, not the user's."""
+        super().__init_subclass__()
         for name in {"__init__", "draw", "picture"} & vars(cls).keys():
             setattr(cls, name, under_own_rc(vars(cls)[name]))
 
