@@ -4,24 +4,29 @@ import pathlib
 import re
 from typing import TYPE_CHECKING
 
-from dirtylab import mailing_list
 from dirtylab._data import data_file
-from dirtylab.advice import findings
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.advice.model import Model
 from dirtylab.datasets import DATASETS, declared
-from dirtylab.figures.crossover import crossovers_picture, curves_picture, winner_map_picture
-from dirtylab.figures.live import harvests_picture, maps_picture
-from dirtylab.figures.mailing_list import PICTURES
 from dirtylab.figures.style import Picture, save_picture
-from dirtylab.live.demonstration import measured
-from dirtylab.live.findings import meetings_list, recordings_table
-from dirtylab.lockless import report as lockless_report
-from dirtylab.lockless import summary as lockless_summary
-from dirtylab.mailing_list import Study
-from dirtylab.measure import comparison, duel
-from dirtylab.measure.compare import COPY, SCATTER
 from dirtylab.measure.machine import caption
+from dirtylab.studies import mailing_list
+from dirtylab.studies.crossovers import record as duel
+from dirtylab.studies.crossovers import report as findings
+from dirtylab.studies.crossovers.figures import (
+    crossovers_picture,
+    curves_picture,
+    winner_map_picture,
+)
+from dirtylab.studies.live.experiments import measured
+from dirtylab.studies.live.figures import harvests_picture, maps_picture
+from dirtylab.studies.live.report import meetings_list, recordings_table
+from dirtylab.studies.lockless import report as lockless_report
+from dirtylab.studies.lockless import summary as lockless_summary
+from dirtylab.studies.mailing_list import Study
+from dirtylab.studies.mailing_list.figures import PICTURES
+from dirtylab.studies.peers import report as comparison
+from dirtylab.studies.peers.record import COPY, SCATTER
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from dirtylab.advice import calibration
 from dirtylab.advice.advisor import advise
 from dirtylab.advice.calibration import calibrate, calibrated, design, shipped_model
 from dirtylab.advice.model import Model, ModelError, fit_model
-from dirtylab.advice.trial import Trial, regrets, trial_of
+from dirtylab.advice.validation import Trial, regrets, trial_of
 from dirtylab.measure.machine import describe_machine
 from dirtylab.theory.cost import Error, Law
 from dirtylab.theory.memory import structure_bytes

@@ -15,9 +15,9 @@ import time
 import pytest
 
 from dirtylab import cli
-from dirtylab.figures.mailing_list import PICTURES
-from dirtylab.mailing_list import study
-from dirtylab.mailing_list.rows import posted_rows
+from dirtylab.studies.mailing_list import study
+from dirtylab.studies.mailing_list.figures import PICTURES
+from dirtylab.studies.mailing_list.rows import posted_rows
 
 FOUR_LINES = re.compile(
     r"kB size l:\d+ t:\d+ b:\d+\n"
@@ -110,7 +110,7 @@ def test_ctrl_c_while_drawing_keeps_what_was_measured(monkeypatch, capsys, tmp_p
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dirtylab.figures.mailing_list.save_all", interrupt)
+    monkeypatch.setattr("dirtylab.studies.mailing_list.figures.save_all", interrupt)
     assert cli.main(["reproduce", "--quick", "--out", str(tmp_path)]) == 130
     assert "interrupted while drawing; samples and verdicts are written" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"samples.csv", "study.json"}
@@ -179,7 +179,7 @@ def test_reproduce_writes_samples_provenance_and_figures(folder):
 
 
 def test_reproduce_as_json_is_what_is_on_disk(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("dirtylab.mailing_list.command._draw", lambda *_: 0)
+    monkeypatch.setattr("dirtylab.cli.reproduce._draw", lambda *_: 0)
     assert cli.main(["reproduce", "--json", "--quick", "--out", str(tmp_path)]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "study.json").read_text())

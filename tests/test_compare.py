@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from dirtylab import cli
-from dirtylab.measure import compare, comparison, peers
+from dirtylab.studies.peers import libraries as peers
+from dirtylab.studies.peers import record as compare
+from dirtylab.studies.peers import report as comparison
 
 
 @pytest.fixture

@@ -39,8 +39,8 @@ from dirtylab.explore.views.pattern_figure import page_map
 from dirtylab.explore.views.patterns import PatternState
 from dirtylab.explore.views.patterns import content_of as pattern_of
 from dirtylab.explore.views.small_example import small_example
-from dirtylab.mailing_list.runs import CAREFUL
 from dirtylab.structures import Tree
+from dirtylab.studies.mailing_list.runs import CAREFUL
 from dirtylab.theory.cost import Error, Law
 
 MACHINE = {

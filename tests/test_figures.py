@@ -9,21 +9,21 @@ import pytest
 
 from dirtylab import STRUCTURES, mailing_list
 from dirtylab._data import data_file
-from dirtylab.advice import findings
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.figures.anatomy import toy_picture
-from dirtylab.figures.crossover import (
+from dirtylab.figures.patterns import matrix_picture, patterns_picture
+from dirtylab.figures.style import LOOKS, count_label, memory_label, save_picture, time_label
+from dirtylab.figures.visits import rows_of, visits_picture
+from dirtylab.studies.crossovers import record as duel
+from dirtylab.studies.crossovers import report as findings
+from dirtylab.studies.crossovers.figures import (
     crossovers_picture,
     curves_picture,
     radix_map_picture,
     winner_map_picture,
 )
-from dirtylab.figures.mailing_list import PICTURES, RATIO_LOOKS
-from dirtylab.figures.memory import dirty_picture, pages_picture
-from dirtylab.figures.patterns import matrix_picture, patterns_picture
-from dirtylab.figures.style import LOOKS, count_label, memory_label, save_picture, time_label
-from dirtylab.figures.visits import rows_of, visits_picture
-from dirtylab.measure import duel
+from dirtylab.studies.mailing_list.figures import PICTURES, RATIO_LOOKS
+from dirtylab.studies.memory.figures import dirty_picture, pages_picture
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_drawing_never_loads_pyplot():
         "import sys\n"
         "from dirtylab import mailing_list\n"
         "from dirtylab._data import data_file\n"
-        "from dirtylab.figures.mailing_list import PICTURES\n"
+        "from dirtylab.studies.mailing_list.figures import PICTURES\n"
         "study = mailing_list.load(data_file('measured/mailing_list'))\n"
         "del PICTURES['cold-runs']\n"
         "[make(study).figure.canvas.draw() for make in PICTURES.values()]\n"

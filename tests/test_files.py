@@ -32,10 +32,8 @@ from dirtylab._reading import (
 )
 from dirtylab._tables import read_rows, read_table
 from dirtylab.advice.model import Model, ModelError
-from dirtylab.live import live_arguments
-from dirtylab.lockless.summary import recorded
-from dirtylab.mailing_list import store
-from dirtylab.measure import comparison, duel, samples
+from dirtylab.cli import live as live_arguments
+from dirtylab.measure import samples
 from dirtylab.measure.files import (
     OutputError,
     new_name,
@@ -44,8 +42,12 @@ from dirtylab.measure.files import (
     write_text,
     write_whole,
 )
-from dirtylab.measure.ledger import Ledger, LedgerError
 from dirtylab.measure.machine import caption, describe_machine
+from dirtylab.measure.sample_store import Ledger, LedgerError
+from dirtylab.studies.crossovers import record as duel
+from dirtylab.studies.lockless.summary import recorded
+from dirtylab.studies.mailing_list import store
+from dirtylab.studies.peers import report as comparison
 
 ESCAPE = "\x1b[31mred"
 

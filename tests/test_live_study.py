@@ -11,11 +11,14 @@ import pytest
 from dirtylab.cli import main
 from dirtylab.datasets.tracefile import Trace, read_trace
 from dirtylab.datasets.traces import recording, recordings
-from dirtylab.figures import live as figures
-from dirtylab.live import GuestError, KvmRing, cost, demonstration, likeness, missing, replay
-from dirtylab.live.meeting import meetings, nesting
+from dirtylab.live import GuestError, KvmRing, missing
 from dirtylab.live.trackers import TRACKERS
 from dirtylab.structures import STRUCTURES
+from dirtylab.studies.live import experiments as demonstration
+from dirtylab.studies.live import figures, replay
+from dirtylab.studies.live import record as cost
+from dirtylab.studies.live import trace_statistics as likeness
+from dirtylab.studies.live.judge import meetings, nesting
 
 MEASURED = demonstration.measured()
 

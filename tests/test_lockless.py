@@ -14,25 +14,19 @@ from hypothesis import given
 from numba import config
 
 from dirtylab._data import data_file
+from dirtylab.cli import lockless as command
 from dirtylab.explore.views.vcpus import VcpuState, VcpuView
-from dirtylab.figures import lockless as pictures
-from dirtylab.lockless import (
-    LATE,
-    LOCKLESS,
-    Full,
-    LocklessTree,
-    atomics,
-    command,
-    cost,
-    report,
-    soak,
-    summary,
-    trials,
-)
+from dirtylab.lockless import LATE, LOCKLESS, Full, LocklessTree, atomics
 from dirtylab.lockless.atomics import NotLockFreeError, is_lock_free, require_lock_free
-from dirtylab.lockless.checker import DUPLICATE, LOST, OUTCOMES, RIGHT, Checker, State
-from dirtylab.lockless.checker import LATE as TOO_LATE
-from dirtylab.lockless.programs import (
+from dirtylab.studies.lockless import figures as pictures
+from dirtylab.studies.lockless import record as cost
+from dirtylab.studies.lockless import report, summary
+from dirtylab.verify import exhaustive as trials
+from dirtylab.verify import soak
+from dirtylab.verify.checker import DUPLICATE, LOST, OUTCOMES, RIGHT, Checker, State
+from dirtylab.verify.checker import LATE as TOO_LATE
+from dirtylab.verify.mutants import WEAKENED
+from dirtylab.verify.protocol_models import (
     Suspect,
     bitmap,
     insert_bytewise,
@@ -44,7 +38,6 @@ from dirtylab.lockless.programs import (
     tree,
     weakened,
 )
-from dirtylab.lockless.weakened import WEAKENED
 
 ALL = {**LOCKLESS, **LATE}
 every_structure = pytest.mark.parametrize("name", ALL)

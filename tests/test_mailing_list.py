@@ -9,11 +9,11 @@ import pytest
 from contracts import IMPOSSIBLE
 
 from dirtylab import mailing_list
-from dirtylab.mailing_list import claims, experiments, program, runs, study
-from dirtylab.mailing_list.evidence import Evidence
-from dirtylab.mailing_list.numbers import duration, three_digits
-from dirtylab.mailing_list.report import text_table
-from dirtylab.mailing_list.rows import FULL, INSERTION, STRUCTURES, Row
+from dirtylab.studies.mailing_list import claims, experiments, program, runs, study
+from dirtylab.studies.mailing_list.numbers import duration, three_digits
+from dirtylab.studies.mailing_list.report import text_table
+from dirtylab.studies.mailing_list.rows import FULL, INSERTION, STRUCTURES, Row
+from dirtylab.studies.mailing_list.samples_index import Evidence
 
 # A row of the mail, as printed there.
 POSTED_LINES = """\

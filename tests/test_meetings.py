@@ -8,10 +8,10 @@ import pytest
 
 from dirtylab import cli
 from dirtylab._data import data_file
-from dirtylab.advice import findings
 from dirtylab.advice.calibration import shipped_model
-from dirtylab.advice.meetings import agreed, check, exponent, meetings, named, pairs
-from dirtylab.measure import duel
+from dirtylab.studies.crossovers import record as duel
+from dirtylab.studies.crossovers import report as findings
+from dirtylab.studies.crossovers.judge import agreed, check, exponent, meetings, named, pairs
 from dirtylab.theory.crossover import Crossover
 
 

@@ -26,11 +26,13 @@ from dirtylab._options import Option, options_of
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.advice.model import cells_of, errors_on, fit_model
 from dirtylab.datasets.tracefile import Trace
-from dirtylab.figures.crossover import curves_picture
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
 from dirtylab.live.store import write_trace
-from dirtylab.measure import compare, comparison, duel
 from dirtylab.measure import sweep as sweeping
+from dirtylab.studies.crossovers import record as duel
+from dirtylab.studies.crossovers.figures import curves_picture
+from dirtylab.studies.peers import record as compare
+from dirtylab.studies.peers import report as comparison
 from dirtylab.theory.occupancy import LAWS, Law, occupied
 
 ONLY = "measured only"

@@ -106,7 +106,7 @@ def test_an_error_ends_the_command_in_one_line(monkeypatch, capsys, error, statu
     def fail(_):
         raise error
 
-    monkeypatch.setattr("dirtylab.live.trace_arguments._list", fail)
+    monkeypatch.setattr("dirtylab.cli.trace._list", fail)
     assert cli.main(["trace", "list"]) == status
     told = capsys.readouterr()
     assert told.err.startswith("dirtylab trace: ")

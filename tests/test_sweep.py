@@ -18,12 +18,13 @@ from sweeping import A_ROUND, MACHINE, SMALL, pretend, rounds_of
 
 from dirtylab import STRUCTURES, cli
 from dirtylab._units import parse_amounts
-from dirtylab.measure import contest, machine
+from dirtylab.measure import cell as contest
+from dirtylab.measure import machine
 from dirtylab.measure import sweep as sweeping
-from dirtylab.measure.contest import Cell, Contest, Contestant, Plan
+from dirtylab.measure.cell import Cell, Contest, Contestant, Plan
 from dirtylab.measure.files import OutputError
 from dirtylab.measure.growth import give_back, growth_of
-from dirtylab.measure.ledger import LedgerError
+from dirtylab.measure.sample_store import LedgerError
 from dirtylab.measure.samples import natural
 from dirtylab.measure.sweep import parse_budget, sweep
 from dirtylab.structures import Bitmap, PageList

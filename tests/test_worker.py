@@ -20,7 +20,7 @@ from dirtylab.explore.process.cell_job import CellJob, CpuTimeContest
 from dirtylab.explore.process.mail_job import MailJob
 from dirtylab.explore.process.messages import Event
 from dirtylab.explore.process.worker_client import Worker
-from dirtylab.measure.contest import Cell, Contestant, Plan, reference
+from dirtylab.measure.cell import Cell, Contestant, Plan, reference
 
 PATIENCE = 60
 CELLS = (

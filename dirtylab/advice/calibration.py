@@ -11,8 +11,8 @@ import numpy as np
 from dirtylab._data import data_file, user_cache
 from dirtylab._units import parse_seconds
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
-from dirtylab.advice.trial import LEAST_PAGES, trial_of
-from dirtylab.measure.contest import Cell, Contestant, Plan
+from dirtylab.advice.validation import LEAST_PAGES, trial_of
+from dirtylab.measure.cell import Cell, Contestant, Plan
 from dirtylab.measure.sweep import Task, measure, this_machine
 from dirtylab.theory.occupancy import Array
 

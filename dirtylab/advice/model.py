@@ -21,8 +21,8 @@ from dirtylab._reading import (
     require_shape,
     shown,
 )
-from dirtylab.advice.trial import ERROR_SHAPE, Trial
-from dirtylab.advice.trial import SHAPE as TRIAL_SHAPE
+from dirtylab.advice.validation import ERROR_SHAPE, Trial
+from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_text
 from dirtylab.theory.cost import Law, fit

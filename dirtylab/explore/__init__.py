@@ -230,7 +230,7 @@ def mailing_list(*, run: int = 5, repeats: int = 9) -> "ViewWidget":
     from dirtylab.explore.kit.widget import ViewWidget
     from dirtylab.explore.process.worker_client import Worker
     from dirtylab.explore.views.mailing_list import MailState, MailView
-    from dirtylab.mailing_list import load
+    from dirtylab.studies.mailing_list import load
 
     study = load(data_file("measured/mailing_list"))
     state, usual = MailState(run=run, repeats=repeats), _usual(MailState, mailing_list)

@@ -10,7 +10,7 @@ import numpy as np
 from dirtylab import _check
 from dirtylab._units import frames_of, parse_amounts, parse_count, parse_pages_list
 from dirtylab.datasets import DATASETS, declared
-from dirtylab.measure.contest import (
+from dirtylab.measure.cell import (
     CACHES,
     OPERATIONS,
     Cell,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dirtylab._reading import printable, read_bytes, shown
 from dirtylab._tables import MOST_ROWS, MOST_TABLE
-from dirtylab.measure.contest import Cell, Contestant, Row
+from dirtylab.measure.cell import Cell, Contestant, Row
 from dirtylab.measure.grid import Grid
 
 LEADING = ("structure", "operation", "dataset", "pages", "dirty")

@@ -18,13 +18,13 @@ import numpy as np
 
 from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
+from dirtylab.measure.cell import Cell, Contest, Plan, Row, label
 from dirtylab.measure.clock import python_step
-from dirtylab.measure.contest import Cell, Contest, Plan, Row, label
 from dirtylab.measure.grid import Choice, Grid, build
-from dirtylab.measure.ledger import Ledger, describe_bad
 from dirtylab.measure.locks import alone_on_machine
 from dirtylab.measure.machine import describe_machine
 from dirtylab.measure.progress import time_bar, work_bar
+from dirtylab.measure.sample_store import Ledger, describe_bad
 from dirtylab.measure.samples import owner_of
 
 if TYPE_CHECKING:

@@ -27,16 +27,18 @@ import numpy as np
 from dirtylab._data import data_file
 from dirtylab._reading import printable
 from dirtylab.advice.model import Model
+from dirtylab.cli import live as live_arguments
+from dirtylab.cli import lockless
+from dirtylab.cli.trace import summary
 from dirtylab.datasets.tracefile import Trace, read_trace, to_bytes
-from dirtylab.live import live_arguments
-from dirtylab.live.trace_arguments import summary
-from dirtylab.lockless import command as lockless
-from dirtylab.lockless.summary import recorded
-from dirtylab.mailing_list import store
-from dirtylab.measure import comparison, duel, grid
-from dirtylab.measure.contest import Cell
-from dirtylab.measure.ledger import Ledger, describe_bad
+from dirtylab.measure import grid
+from dirtylab.measure.cell import Cell
 from dirtylab.measure.machine import caption, describe_machine
+from dirtylab.measure.sample_store import Ledger, describe_bad
+from dirtylab.studies.crossovers import record as duel
+from dirtylab.studies.lockless.summary import recorded
+from dirtylab.studies.mailing_list import store
+from dirtylab.studies.peers import report as comparison
 from dirtylab.theory.operations import Pattern
 
 SECONDS = 10.0

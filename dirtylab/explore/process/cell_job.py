@@ -14,7 +14,7 @@ from dirtylab._memory import tightest
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure.additions import packed, register
-from dirtylab.measure.contest import OPERATIONS, Cell, Contest, Contestant, Plan, Row, label
+from dirtylab.measure.cell import OPERATIONS, Cell, Contest, Contestant, Plan, Row, label
 from dirtylab.measure.grid import NAMES
 from dirtylab.theory.memory import structure_bytes
 

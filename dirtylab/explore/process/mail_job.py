@@ -11,7 +11,7 @@ import numpy as np
 
 from dirtylab import _check
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept
-from dirtylab.mailing_list.rows import Row, posted_rows
+from dirtylab.studies.mailing_list.rows import Row, posted_rows
 
 _SEED = 2016
 
@@ -52,8 +52,8 @@ class MailJob:
 
     def measure(self, reporter: Reporter) -> Event:
         """Measure; rows are labelled ``method/structure``."""
-        from dirtylab.mailing_list.program import Arena, compile_loops, run_once
-        from dirtylab.mailing_list.runs import AS_POSTED, CAREFUL, require_agreement
+        from dirtylab.studies.mailing_list.program import Arena, compile_loops, run_once
+        from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, require_agreement
 
         row, repeats = self.row, self.repeats
         reporter.progress(0, "compiling, or loading what is compiled", at_once=True)

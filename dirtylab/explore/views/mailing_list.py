@@ -21,12 +21,12 @@ from dirtylab.explore.views.mailing_list_figure import (
     MailArtists,
     MailContent,
 )
-from dirtylab.mailing_list.evidence import Evidence
-from dirtylab.mailing_list.numbers import duration, three_digits
-from dirtylab.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows
-from dirtylab.mailing_list.runs import AS_POSTED, CAREFUL, POSTED, record
-from dirtylab.mailing_list.study import Study
 from dirtylab.measure.machine import caption, describe_machine
+from dirtylab.studies.mailing_list.numbers import duration, three_digits
+from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows
+from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED, record
+from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

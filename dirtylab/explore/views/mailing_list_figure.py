@@ -9,9 +9,9 @@ from matplotlib.ticker import LogLocator
 
 from dirtylab.explore.kit.axes import label_ticks, no_minor_ticks, title_text
 from dirtylab.figures.style import FAINT, INK, LOOKS, count_label, style_axes, time_label
-from dirtylab.mailing_list.evidence import Evidence
-from dirtylab.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows
-from dirtylab.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
+from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows
+from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
+from dirtylab.studies.mailing_list.samples_index import Evidence
 
 SIZE = (7.4, 4.7)
 RANDOM, SEQUENTIAL = (0.11, 0.265, 0.345, 0.65), (0.475, 0.265, 0.185, 0.65)

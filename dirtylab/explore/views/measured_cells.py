@@ -7,7 +7,7 @@ import numpy as np
 from dirtylab.explore.kit.slider_steps import PAGES
 from dirtylab.explore.views.dataset_controls import most_dirty, possible, refuse, tracked
 from dirtylab.explore.views.model_curves import LENGTHS, Setting, dirty_in, with_length
-from dirtylab.measure.contest import Cell
+from dirtylab.measure.cell import Cell
 
 POINTS = 13
 """Points of a measurement, about half of them near the crossovers."""

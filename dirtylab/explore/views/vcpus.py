@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from dirtylab import _check
 from dirtylab.explore.kit.controls import Control, Slider
 from dirtylab.explore.kit.view import Shown, View
-from dirtylab.figures.lockless import (
+from dirtylab.figures.style import Picture, png_bytes
+from dirtylab.measure.machine import caption
+from dirtylab.studies.lockless.figures import (
     NAMES,
     PLACEMENTS,
     vcpus_counts,
     vcpus_limit,
     vcpus_picture,
 )
-from dirtylab.figures.style import Picture, png_bytes
-from dirtylab.lockless.summary import recorded, shown
-from dirtylab.measure.machine import caption
+from dirtylab.studies.lockless.summary import recorded, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ class VcpuView(View[VcpuState]):
     state, usual : VcpuState
         What is shown, and what Reset goes back to.
     summary : mapping, optional
-        As :func:`dirtylab.lockless.summary.recorded` returns it, which is also the default.
+        As :func:`dirtylab.studies.lockless.summary.recorded` returns it, which is also the default.
     """
 
     function = "vcpus"

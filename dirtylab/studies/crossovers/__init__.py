@@ -1,0 +1,1 @@
+"""Where every two structures cost the same: recorded, judged, reported, drawn."""

@@ -1,0 +1,1 @@
+"""Real harvests and recordings of real programs: recorded, judged, reported, drawn."""

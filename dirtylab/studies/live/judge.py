@@ -1,0 +1,91 @@
+"""Where KVM's two mechanisms meet: the log costs by the slot, the ring by the writes."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dirtylab.theory.crossover import Crossover, crossovers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOG, RING = "kvm-log", "kvm-ring"
+_INTERPRETED = 2.5
+"""Instructions interpreted a write, of the guest's three, from which on it is interpreted."""
+
+
+class Meeting(NamedTuple):
+    """Where log and ring cost the same, in a slot of that size."""
+
+    log: str
+    ring: str
+    pages: int
+    at: Crossover | None
+    """None where they do not meet."""
+    cheaper: str
+    """The cheaper one at the fewest dirty frames."""
+
+    def __str__(self) -> str:
+        if self.at is None:
+            return f"{self.pages:,} pages: {self.cheaper} is the cheaper one throughout"
+        other = self.log if self.cheaper == self.ring else self.ring
+        return (
+            f"{self.pages:,} pages: {self.cheaper} is cheaper up to {_count(self.at.at)} dirty "
+            f"frames (95 %: {_count(self.at.low)} … {_count(self.at.high)}), then {other}"
+        )
+
+
+def meetings(table: "pd.DataFrame", log: str = LOG, ring: str = RING) -> list[Meeting]:
+    """Return where a log and a ring meet, for each size of the slot.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of :func:`dirtylab.studies.live.record.harvests`.
+    log, ring : str, optional
+        The contestants compared.
+
+    Returns
+    -------
+    list of Meeting
+        Empty where they were not measured.
+    """
+    found = []
+    chosen = table[table["contestant"].isin([log, ring])]
+    for pages in sorted(set(chosen["pages"].tolist())):
+        group = chosen[chosen["pages"] == pages]
+        times = group.pivot_table(index=["dirty", "repeat"], columns="contestant", values="ns")
+        if {log, ring} <= set(times):
+            ratio = (times[log] / times[ring]).unstack("repeat").dropna(axis=1)
+            met = crossovers(np.asarray(ratio.index, float), ratio.to_numpy())
+            first = float(np.median(ratio.iloc[0]))
+            cheaper = ring if first > 1 else log
+            found.append(Meeting(log, ring, pages, met[0] if met else None, cheaper))
+    return found
+
+
+def nesting(machine: dict[str, Any]) -> str:
+    """Return what the machine's nesting does to the times of KVM, in a sentence; may be empty.
+
+    Parameters
+    ----------
+    machine : dict
+        As ``machine.json`` has it.
+    """
+    count = machine.get("instructions_emulated_per_write")
+    if count is None or count < _INTERPRETED:
+        return ""
+    return (
+        f"KVM interpreted {count:.1f} of the guest's 3 instructions a write here: its guests never "
+        "run on the processor, so no page of theirs is mapped, and none needs to be "
+        "write-protected again after a harvest, nor flushed from a TLB. The harvest times hold the "
+        "bookkeeping and the copying of log and ring, not that work, which on bare metal comes on "
+        "top of both for each dirty page; and how long a guest takes to write says nothing about a "
+        "real one."
+    )
+
+
+def _count(value: float) -> str:
+    if not np.isfinite(value):
+        return "more"
+    return f"{float(f'{value:.2g}'):,.0f}"

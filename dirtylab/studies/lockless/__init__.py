@@ -1,0 +1,1 @@
+"""What lockless inserts and harvests cost: recorded, summed up, reported, drawn."""

@@ -1,0 +1,146 @@
+"""What has been measured, asked in the terms of the claims."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dirtylab.measure.timing import Estimate, estimate
+from dirtylab.studies.lockless.summary import recorded
+from dirtylab.studies.mailing_list.experiments import Experiment
+from dirtylab.studies.mailing_list.rows import BETWEEN, Row, posted_rows
+from dirtylab.studies.mailing_list.runs import METHODS, POSTED, Record
+from dirtylab.theory.crossover import crossings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Key = tuple[str, str, str, int, str]
+
+
+class Evidence:
+    """Samples by method, operation, order, dirty frames and structure, and the experiments.
+
+    Parameters
+    ----------
+    records : iterable of dict
+        Samples, as in the tidy CSV.
+    experiments : mapping of str to Experiment, optional
+        What the experiments found.
+    """
+
+    def __init__(
+        self, records: Iterable[Record], experiments: Mapping[str, Experiment] | None = None
+    ) -> None:
+        self.records = list(records)
+        self.experiments = dict(experiments or {})
+        self._ns: dict[Key, list[float]] = {}
+        for one in self.records:
+            key = (one["method"], one["operation"], one["order"], one["dirty"], one["structure"])
+            self._ns.setdefault(key, []).append(one["ns"])
+
+    @functools.cached_property
+    def lockless(self) -> dict[str, Any]:
+        """What inserting while harvesting costs: the recorded summary, on the machine it names."""
+        return recorded()
+
+    @property
+    def rows(self) -> list[Row]:
+        """The posted rows that have been measured in full."""
+        return [row for row in posted_rows() if all(self.has(m, row) for m in METHODS)]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all nine rows have been measured."""
+        return len(self.rows) == len(posted_rows())
+
+    def has(self, method: str, row: Row) -> bool:
+        """Return whether `row` was measured by `method`."""
+        return (method, "collect", row.order, row.dirty, "posted-bitmap") in self._ns
+
+    def samples(
+        self, method: str, row: Row, structure: str, operation: str = "collect"
+    ) -> list[float]:
+        """Return the raw samples in ns."""
+        return self._ns[method, operation, row.order, row.dirty, structure]
+
+    def estimate(self, method: str, row: Row, structure: str) -> Estimate:
+        """Return median, 10th and 90th percentile and minimum in ns."""
+        return estimate(self.samples(method, row, structure))
+
+    def median(self, method: str, row: Row, structure: str, operation: str = "collect") -> float:
+        """Return the median in ns."""
+        return estimate(self.samples(method, row, structure, operation)).median
+
+    def ratio(self, method: str, row: Row, above: str, below: str) -> float:
+        """Return the ratio of two structures' medians."""
+        return self.median(method, row, above) / self.median(method, row, below)
+
+    def winner(self, method: str, row: Row) -> str:
+        """Return which of tree and bitmap collects faster."""
+        ratio = self.ratio(method, row, "posted-bitmap", "posted-tree")
+        return "posted-tree" if ratio > 1 else "posted-bitmap"
+
+    def random_rows(self) -> list[Row]:
+        """Return the measured rows of random frames."""
+        return [row for row in self.rows if row.order == "random"]
+
+    def growth(self, method: str, structure: str) -> float:
+        """Return the exponent of growth over the random rows: the slope of the log-log line."""
+        rows = self.random_rows()
+        x = np.log([row.dirty for row in rows])
+        y = np.log([self.median(method, row, structure) for row in rows])
+        return float(np.polyfit(x, y, 1)[0])
+
+    def crossing_rows(self, method: str) -> list[Row]:
+        """Return the rows of random frames on which the crossover is looked for."""
+        between = [row for row in BETWEEN if self.has(method, row)]
+        return sorted([*self.random_rows(), *between], key=lambda row: row.dirty)
+
+    def posted_bracket(self) -> tuple[int, int]:
+        """Return the two posted rows between which the bitmap overtook the tree in 2016.
+
+        A line between them would name a number, but the ratio bends on the way.
+        """
+        rows = self.random_rows()
+        slower = [row.dirty for row in rows if self.winner(POSTED, row) == "posted-tree"]
+        return max(slower), min(row.dirty for row in rows if row.dirty > max(slower))
+
+    def crossover(self, method: str) -> float | None:
+        """Return the dirty frames, random, from which on the bitmap beats the tree."""
+        rows = self.crossing_rows(method)
+        ratios = [self.ratio(method, row, "posted-bitmap", "posted-tree") for row in rows]
+        found = crossings([row.dirty for row in rows], ratios)
+        return float(found[0]) if found.size else None
+
+    def crossover_interval(
+        self, method: str, rng: np.random.Generator, draws: int = 1000
+    ) -> tuple[float, float] | None:
+        """Return a 95 % bootstrap interval of the crossover, samples drawn anew in each row."""
+        rows = self.crossing_rows(method)
+        log_ratios = [self._resampled_log_ratio(method, row, rng, draws) for row in rows]
+        x = [row.dirty for row in rows]
+        found = [crossings(x, np.exp(ratio)) for ratio in np.transpose(log_ratios)]
+        first = [places[0] for places in found if places.size]
+        if len(first) < draws:
+            return None
+        low, high = np.percentile(first, [2.5, 97.5])
+        return float(low), float(high)
+
+    def frame(self) -> "pd.DataFrame":
+        """Return the samples as a tidy DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame.from_records(self.records)
+
+    def _resampled_log_ratio(
+        self, method: str, row: Row, rng: np.random.Generator, draws: int
+    ) -> npt.NDArray[np.float64]:
+        logs: list[npt.NDArray[np.float64]] = []
+        for name in ("posted-bitmap", "posted-tree"):
+            ns = np.asarray(self.samples(method, row, name))
+            picks = rng.integers(0, ns.size, (draws, ns.size))
+            logs.append(np.log(np.median(ns[picks], axis=1)))
+        return logs[0] - logs[1]

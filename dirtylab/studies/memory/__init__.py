@@ -1,0 +1,1 @@
+"""What structures weigh: computed, allocated, and what the process grew by."""

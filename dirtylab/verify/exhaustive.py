@@ -1,0 +1,100 @@
+"""Every small case of every protocol, put to the checker."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dirtylab import _check
+from dirtylab.verify.checker import OUTCOMES, RIGHT, Checker, Move
+from dirtylab.verify.protocol_models import Suspect, offered, ours, weakened
+
+Case = tuple[tuple[int, ...], ...]
+"""For each vCPU the frames it inserts."""
+
+
+class Finding(NamedTuple):
+    """What came of a suspect."""
+
+    name: str
+    group: str
+    """``ours``, ``offered`` or ``weakened``."""
+    cases: int
+    schedules: int
+    right: int
+    duplicate: int
+    late: int
+    lost: int
+
+    @property
+    def worst(self) -> str:
+        """The worst outcome of any schedule, duplicates counting as right."""
+        return "lost" if self.lost else "late" if self.late else RIGHT
+
+
+def cases(pages: int, most: int) -> Iterator[Case]:
+    """Yield who inserts what: one insert a vCPU, and for a few frames several.
+
+    Parameters
+    ----------
+    pages : int
+        Frames to choose from.
+    most : int
+        Inserts of a case, at most.
+    """
+    for many in range(1, most + 1):
+        for frames in itertools.combinations_with_replacement(range(pages), many):
+            yield tuple((frame,) for frame in frames)
+    if most >= 2:
+        yield from (((frame, frame),) for frame in range(pages))
+    if most >= 3:
+        for frame, other in itertools.product(range(min(pages, 4)), repeat=2):
+            yield ((frame, frame), (other,))
+
+
+def examine(suspect: Suspect, group: str = "", *, most: int = 3) -> Finding:
+    """Count the outcomes of all schedules of all cases.
+
+    Parameters
+    ----------
+    suspect : Suspect
+        What is examined.
+    group : str, optional
+        What kind it is, for the table.
+    most : int, optional
+        Inserts of a case, 1 … 3.
+
+    Returns
+    -------
+    Finding
+    """
+    _check.integer("most", most, 1, 3)
+    total: Counter[str] = Counter()
+    tried = 0
+    for vcpus in cases(suspect.pages, most):
+        total.update(Checker(suspect.protocol, vcpus).count())
+        tried += 1
+    counts = [total[outcome] for outcome in OUTCOMES]
+    return Finding(suspect.name, group, tried, sum(counts), *counts)
+
+
+def suspects() -> list[tuple[str, Suspect]]:
+    """Return all suspects with their group."""
+    groups = {"ours": ours(), "offered": offered(), "weakened": weakened()}
+    return [(group, one) for group, some in groups.items() for one in some]
+
+
+def examine_all(most: int = 3) -> list[Finding]:
+    """Examine every suspect; 3 inserts take half a minute, 2 a second."""
+    return [examine(suspect, group, most=most) for group, suspect in suspects()]
+
+
+def simplest(suspect: Suspect, outcome: str) -> tuple[Case, list[Move]] | None:
+    """Return the first case, smallest first, in which `outcome` happens, and a schedule of it."""
+    for vcpus in cases(suspect.pages, 3):
+        moves = Checker(suspect.protocol, vcpus, harvests=1).witness(outcome)
+        if moves is None:
+            moves = Checker(suspect.protocol, vcpus).witness(outcome)
+        if moves is not None:
+            return vcpus, moves
+    return None
