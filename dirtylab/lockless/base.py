@@ -65,6 +65,9 @@ class Lockless(abc.ABC):
 
     ``copy.copy``, ``copy.deepcopy`` and pickle give a structure with memory of its own.  What is
     inserted meanwhile may be missing in the copy; while a thread harvests they are refused.
+
+    Threads that insert or harvest should have ended before the interpreter does: CPython stops
+    daemon threads wherever they are, which can abort the process.
     """
 
     name: ClassVar[str]

@@ -226,11 +226,11 @@ def take_past_holes(state: ListState, out: Frames) -> int:
     """Take all tickets drawn, once."""
     stop = load_acquire(state.shared, TICKET)
     ticket, found = state.own[0], 0
-    while ticket != stop:
+    while ticket != stop and found < out.size:
         found += take_entry(state, ticket, out, found)
         ticket += ONE
-    state.own[0] = stop
-    store_release(state.shared, HEAD, stop)
+    state.own[0] = ticket
+    store_release(state.shared, HEAD, ticket)
     return found
 
 
