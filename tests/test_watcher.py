@@ -264,6 +264,37 @@ def test_what_is_closed_says_so(family):
             use()
 
 
+PART = """
+import gc, mmap, sys
+from dirtylab.live import take_part
+memory = mmap.mmap(-1, 4096 * 8)
+take_part()
+gc.collect()
+print(flush=True)
+for line in sys.stdin:
+    memory[4096 * int(line)] = 1
+    print(flush=True)
+"""
+
+
+def test_who_takes_part_and_drops_what_is_returned_takes_part():
+    if why := pagemap.missing():
+        pytest.skip(why)
+    with subprocess.Popen(
+        [sys.executable, "-c", PART], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.readline()
+        watcher = Watcher(process.pid)
+        watcher.harvest()
+        assert [a for a in watcher.unwatched() if a.writeable and not a.name.startswith("/")] == []
+        process.stdin.write("3\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        assert watcher.harvest().size > 0
+        watcher.close()
+        process.stdin.close()
+
+
 def test_random_mappings_are_told_exactly():
     if why := pagemap.missing():
         pytest.skip(why)

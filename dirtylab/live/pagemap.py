@@ -29,6 +29,7 @@ from dirtylab.structures.bits import count_set, wants_vector, words_for
 
 missing = _scan.missing
 _SHIFT = np.uint64(12)
+_parts: list[Descriptor] = []
 
 
 @kernel
@@ -188,4 +189,5 @@ def take_part() -> Callable[[], None]:
         if not is_device("self", area):
             with contextlib.suppress(OSError):  # what can't be written, or takes part already
                 ioctl(fault.fd, _scan.REGISTER, _scan.register_request(area.start, area.end))
+    _parts.append(fault)  # for those who never end it, and drop what is returned
     return fault.close
