@@ -105,7 +105,7 @@ def strange(rng, value):
         return value * rng.choice([-1, 0, 0.5, 10**6, 10**30])
     if kind == 4:
         deep = value
-        for _ in range(rng.choice([5, 80, 500])):
+        for _ in range(rng.choice([5, 80, 300])):
             deep = [deep]
         return deep
     return str(value) if not isinstance(value, str) else 7
@@ -140,8 +140,10 @@ def unlimited_digits():
     """Let numbers of any length be written."""
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
-    yield
-    sys.set_int_max_str_digits(before)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 def damaged_lines(rng, content):
