@@ -1,4 +1,4 @@
-"""The patterns as the explorers offer them: each with its own sliders, recorded traces included."""
+"""The patterns as the views offer them: each with its own sliders, recorded traces included."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from dirtylab.explore.kit.slider_steps import percent, short
 TRACE = "trace: "
 """Begins the name of a recorded trace, as in ``"trace: idle guest"``."""
 MOST_RECORDED = 200_000
-"""Frames of a trace that lines are drawn for: more take longer to count than a slider can wait."""
+"""Frames of a trace that curves are drawn for: more take longer to count than a slider can wait."""
 _YES_NO = ("yes", "no")
 _AUTO = 0
 """Step of a slider for an option that the generator works out itself."""
@@ -35,7 +35,7 @@ class Tracked(NamedTuple):
 
 
 def names() -> tuple[str, ...]:
-    """Return the patterns that an explorer offers, recorded traces last."""
+    """Return the patterns that a view offers, recorded traces last."""
     return (*free(), *(TRACE + name for name in traces()))
 
 
@@ -78,7 +78,7 @@ def _usual(option: Option) -> Any:
 
 
 def controls(dataset: str, options: Options) -> list[Control]:
-    """Return the sliders of a pattern, as they stand."""
+    """Return the sliders of a pattern with their present values."""
     given = dict(options)
     declared = options_of(dataset).values()
     return [_control(option, given.get(option.name, _usual(option))) for option in declared]
@@ -116,7 +116,7 @@ def _shown(option: Option) -> Callable[[Any], str]:
 
     def shown(value: Any) -> str:
         if value == _AUTO and option.nullable and option.usual is None:
-            return "as it comes"
+            return "default"
         if option.unit.startswith("share "):
             return f"{percent(value)} {option.unit.removeprefix('share ')}"
         if isinstance(option.high, str) and option.unit == "frame":  # which one, not how many
@@ -152,7 +152,7 @@ def tracked(dataset: str, options: Options) -> Tracked:
 
 
 def most_dirty(dataset: str, pages: int, options: Options) -> int:
-    """Return the most frames that a pattern can give in a slot, as the explorers draw it."""
+    """Return the most frames that a pattern can give in a slot, as the views draw it."""
     if dataset.startswith(TRACE):
         return min(pages, MOST_RECORDED)
     low, high = 1, pages
@@ -198,8 +198,8 @@ def label(dataset: str, options: Options) -> str:
     """
     if not options:
         return dataset
-    told = ", ".join(f"{name} {_word(value)}" for name, value in options)
-    return f"{dataset} ({told})"
+    words = ", ".join(f"{name} {_word(value)}" for name, value in options)
+    return f"{dataset} ({words})"
 
 
 def _word(value: Any) -> str:
