@@ -287,11 +287,7 @@ def pages_of(text: str) -> int | None:
     >>> pages_of("10M"), pages_of("2^24"), pages_of("1.5k"), pages_of("0.5"), pages_of("-1")
     (10000000, 16777216, 1500, None, None)
     """
-    if power := _POWER.fullmatch(text):
-        value = Fraction(int(power[1]) ** int(power[2]))
-    elif found := _SCALED.fullmatch(text):
-        value = Fraction(found[1]) * _SCALES[found[2]]
-    else:
+    try:
+        return parse_pages("pages", text, low=0)
+    except ValueError:
         return None
-    fits = value.denominator == 1 and value <= _check.MAX_PAGES
-    return int(value) if fits else None
