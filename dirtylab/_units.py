@@ -45,7 +45,7 @@ _RATES = {
 _WORDS = ("", "page", "pages", "frame", "frames")
 
 _QUANTITY = re.compile(
-    r"\s*(?P<sign>[+-]?)(?:"
+    r"\s*(?P<sign>-?)(?:"
     r"(?P<base>[0-9]{1,6})(?:\^|\*\*)(?P<power>[0-9]{1,3})"
     r"|(?P<decimal>(?:[0-9]+(?:_[0-9]+)*|[1-9][0-9]{0,2}(?:,[0-9]{3})+|(?=\.[0-9]))(?:\.[0-9]*)?"
     r"(?:[eE][+-]?[0-9]{1,3})?)"
@@ -200,9 +200,11 @@ def parse_rate(name: str, given: object) -> float:
     return float(rate) if 0 < rate < 2**63 else _refuse(name, given, wanted)
 
 
-def parse_pages_list(name: str, given: object, low: int = 1) -> list[int]:
+def parse_pages_list(
+    name: str, given: object, low: int = 1, high: int | None = MAX_PAGES
+) -> list[int]:
     """Return numbers of pages: one, or those of a range such as ``1k..4k`` or ``1GiB..64GiB``."""
-    return _listed(name, given, lambda one: parse_pages(name, one, low))
+    return _listed(name, given, lambda one: parse_pages(name, one, low, high))
 
 
 def parse_amounts(name: str, given: object) -> list[int | float]:

@@ -132,7 +132,7 @@ def test_an_error_ends_the_command_in_one_line(monkeypatch, capsys, error, statu
         (["lockless", "--rounds", "1e6k"], "argument --rounds: '1e6k': must be 2 … 1000000"),
         (["crossovers", "--pages", "999"], "argument --pages: '999': must be 1000 …"),
         (["trace", "info", "a", "--pages", "1.5"], "argument --pages: '1.5': must be a number"),
-        (["sweep", "--datasets", "zipf:exponent=1,exponent=2"], "names exponent twice"),
+        (["sweep", "--datasets", "zipf:exponent=1,exponent=2"], "name:key=value,…, each once"),
         (["sweep", "a\nb\x1b[2J"], r"unrecognized arguments: a\nb\x1b[2J (see dirtylab"),
     ],
 )

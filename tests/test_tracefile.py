@@ -194,6 +194,7 @@ def read_as_text(tmp_path, content, **more):
     [
         ("10", 10), ("10M", 10**7), ("2^24", 2**24), ("1e6", 10**6), ("1.5k", 1500), ("4 k", 4000),
         ("1Ki", 1024), ("2^52", 2**52), ("0010", 10), ("1Ti", 2**40),
+        ("64GiB", 2**24), ("1,000", 1000), ("1_000", 1000),
     ],
 )  # fmt: skip
 def test_the_size_of_a_slot_may_be_written_short(size, pages, tmp_path):
@@ -204,8 +205,8 @@ def test_the_size_of_a_slot_may_be_written_short(size, pages, tmp_path):
 @pytest.mark.parametrize(
     "remark",
     [
-        "# pages", "# pages 1,000", "# pages -1", "# pages 0.5", "# pages: 10", "# pages=10",
-        "# Pages 10", "# PAGES 10", "# pages ten", "# pages 1_0", "# pages 0x10", "# pages ١٠",
+        "# pages", "# pages 1,00", "# pages -1", "# pages 0.5", "# pages: 10", "# pages=10",
+        "# Pages 10", "# PAGES 10", "# pages ten", "# pages 1_", "# pages 0x10", "# pages ١٠",
         "# pages 2^53", "# pages 5P", "# pages 123456789012345678901", "# pages 10 20", "# page 10",
         "# pages 2^9999", "# pages 1e9999", "# pages +5", "# pages 10\0",
         "# epoch 0.5", "# epoch: 1", "# epoch:", "# Epoch", "# EPOCH 5", "# epoch 1 s",

@@ -5,7 +5,6 @@ stops at lines that may be remarks.
 """
 
 import re
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Never
 
@@ -16,6 +15,7 @@ from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._reading import MOST_JSON, parse_object, printable
+from dirtylab._units import parse_pages
 from dirtylab.datasets._trace import (
     FORMAT,
     MOST_EPOCHS,
@@ -37,15 +37,9 @@ _BOM = b"\xef\xbb\xbf"
 _SHOWN = 40
 _MOST_DIGITS = 20
 _WORD = re.compile(r"([A-Za-z]+(?:[-_'][A-Za-z]+)*)(.*)", re.DOTALL)
-_POWER = re.compile(r"([0-9]{1,4})\^([0-9]{1,2})", re.ASCII)
-_SCALED = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?(?:e[0-9]{1,2})?) ?(|k|M|G|T|Ki|Mi|Gi|Ti)")
-_SCALES = {
-    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
-}  # fmt: skip
 _ALIKE = {"page": "pages", "epochs": "epoch", "fact": "facts"}
 _ALLOWED = {
-    "pages": "# pages N, a whole number such as 10M or 2^24, up to 2^52",
+    "pages": "# pages N, such as 10M, 2^24 or 64GiB, up to 2^52",
     "epoch": f"# epoch, or # epoch N, whole nanoseconds up to {MOST_TIME}",
     "facts": "# facts {…}, JSON",
 }
@@ -287,11 +281,7 @@ def pages_of(text: str) -> int | None:
     >>> pages_of("10M"), pages_of("2^24"), pages_of("1.5k"), pages_of("0.5"), pages_of("-1")
     (10000000, 16777216, 1500, None, None)
     """
-    if power := _POWER.fullmatch(text):
-        value = Fraction(int(power[1]) ** int(power[2]))
-    elif found := _SCALED.fullmatch(text):
-        value = Fraction(found[1]) * _SCALES[found[2]]
-    else:
+    try:
+        return parse_pages("pages", text, low=0)
+    except ValueError:
         return None
-    fits = value.denominator == 1 and value <= _check.MAX_PAGES
-    return int(value) if fits else None

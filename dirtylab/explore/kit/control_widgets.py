@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from dirtylab.explore.kit.controls import Action, Choice, Control, Pad, Several, Slider
 
 WIDTH = "370px"
+_SLIDER_WIDTH, _ENTRY_WIDTH = "225px", "140px"
 _PAD_WIDTH = "300px"
 """Eight buttons a row: a row is a word of the small example's bitmap."""
 
@@ -22,12 +23,17 @@ class ControlPanel:
         Called with the name and the value of a control that was moved, on any thread.
     on_press : callable
         Called with the name of a button that was pressed, on any thread.
+    on_type : callable
+        Called with the name of a slider and the text that was typed beside it, on any thread.
     """
 
     def __init__(
-        self, on_change: Callable[[str, Any], None], on_press: Callable[[str], object]
+        self,
+        on_change: Callable[[str, Any], None],
+        on_press: Callable[[str], object],
+        on_type: Callable[[str, str], None],
     ) -> None:
-        self._on_change, self._on_press = on_change, on_press
+        self._on_change, self._on_press, self._on_type = on_change, on_press, on_type
         # Beside the picture one column of controls; where they stand above it, as many as fit.
         self.box = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap", width="100%"))
         self.widgets: dict[str, widgets.Widget] = {}
@@ -78,6 +84,7 @@ class ControlPanel:
             if self.widgets[control.name].options != options:
                 self.widgets[control.name].options = options
                 self.widgets[control.name].value = control.value
+            self.widgets[f"{control.name} typed"].value = control.shown(control.value)
         if isinstance(control, Pad):
             for number in range(control.most):
                 self.widgets[f"{control.name} {number}"].disabled = number >= control.size
@@ -103,7 +110,23 @@ class ControlPanel:
             made = _slider(control) if isinstance(control, Slider) else _choice(control)
             made.observe(lambda change: self._on_change(control.name, change["new"]), names="value")
         self.widgets[control.name] = made
-        return made
+        return widgets.HBox([made, self._entry(control)]) if isinstance(control, Slider) else made
+
+    def _entry(self, control: Slider) -> widgets.Text:
+        """Return the field beside a slider: it shows the value, and takes another."""
+        entry = widgets.Text(
+            control.shown(control.value), continuous_update=False,
+            tooltip=f"{control.label}: type a value, such as 64GiB, 1% or 10M",
+            layout=widgets.Layout(width=_ENTRY_WIDTH),
+        )  # fmt: skip
+
+        def take(change: Any) -> None:
+            if not self._following:
+                self._on_type(control.name, change["new"])
+
+        entry.observe(take, names="value")
+        self.widgets[f"{control.name} typed"] = entry
+        return entry
 
     def _field(self, control: Several | Pad) -> widgets.Widget:
         """Return buttons or boxes of which any number may be set."""
@@ -161,7 +184,8 @@ def _slider(control: Slider) -> widgets.SelectionSlider:
     return widgets.SelectionSlider(
         options=_options(control),
         value=control.value, description=control.label, continuous_update=True,
-        style={"description_width": "95px"}, layout=widgets.Layout(width=WIDTH),
+        style={"description_width": "95px"}, layout=widgets.Layout(width=_SLIDER_WIDTH),
+        readout=False,  # it can be typed into, and what is typed there reaches nobody
     )  # fmt: skip
 
 

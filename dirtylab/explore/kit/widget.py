@@ -21,8 +21,10 @@ import ipywidgets as widgets
 
 from dirtylab.explore.kit.canvas import picture_html
 from dirtylab.explore.kit.control_widgets import ControlPanel, button, keep_figures_open
+from dirtylab.explore.kit.controls import Slider
 from dirtylab.explore.kit.export import export
 from dirtylab.explore.kit.kernel_loop import Coalesced
+from dirtylab.explore.kit.typed import typed
 from dirtylab.explore.kit.view import Shown, View
 
 REFUSALS = (ValueError, TypeError, IndexError, MemoryError, OSError)
@@ -31,12 +33,8 @@ TABLE_DELAY = 0.4
 """Seconds without a change after which the table below a figure follows it."""
 _LEFT_WIDTH = "382px"
 _CLASS = "dirtylab-view"
-_STYLE = (
-    f"<style>.{_CLASS} .widget-hslider .widget-readout"
-    "{min-width:160px;max-width:none;text-align:left;margin-left:8px}"
-    f".{_CLASS} th,.{_CLASS} td{{padding:0 8px}}</style>"
-)
-"""A readout is as wide as a slot's pages and memory; columns of a table stand apart."""
+_STYLE = f"<style>.{_CLASS} th,.{_CLASS} td{{padding:0 8px}}</style>"
+"""Columns of a table stand apart."""
 _COPY = html.escape(
     "navigator.clipboard.writeText(this.nextElementSibling.textContent)"
     ".then(()=>{this.textContent='Copied'},()=>{this.textContent='Select and copy:'});"
@@ -56,7 +54,9 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     def __init__(self, view: View[Any]) -> None:
         self.view = view
-        self.panel = ControlPanel(self._change, lambda name: self._guarded(lambda: self._act(name)))
+        self.panel = ControlPanel(
+            self._change, lambda name: self._guarded(lambda: self._act(name)), self._type
+        )
         self._lock = threading.RLock()
         self._last, self._refused = "", ""
         # One widget for all that follows the state: each further message would cost some 5 ms.
@@ -121,6 +121,18 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             if not self.panel.is_news(name, value):
                 return
             self._refused = self._guarded(lambda: self.view.change(name, value))
+        self._request_draw()
+
+    def _type(self, name: str, text: str) -> None:
+        """Set a value to what was typed beside its slider; where refused, the readout goes back."""
+        with self._lock:
+            slider = next(one for one in self.view.controls() if one.name == name)
+            if not isinstance(slider, Slider) or text == slider.shown(slider.value):
+                return
+            pages = getattr(self.view.state, "pages", None)
+            self._refused = self._guarded(
+                lambda: self.view.change(name, typed(slider, text, pages))
+            )
         self._request_draw()
 
     def _act(self, name: str) -> None:
