@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import math
+import re
 import threading
 from collections import Counter
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from numba import config
 
 from dirtylab._data import data_file
+from dirtylab.explore.kit.widget import ViewWidget
 from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 from dirtylab.figures import lockless as pictures
 from dirtylab.lockless import (
@@ -305,10 +307,39 @@ def test_the_summary_is_made_from_the_samples_beside_it():
     assert json.loads(json.dumps(made)) == summary.recorded()
 
 
-def test_an_interval_holds_the_median():
-    found = summary.interval(np.random.default_rng(0).normal(5, 1, 101))
-    assert found.low < found.at < found.high
-    assert found.high - found.low < 0.8
+@pytest.fixture(scope="module")
+def few_rounds():
+    """A summary of the first 5 rounds."""
+    folder = data_file("measured/lockless")
+    records = command.read_csv(folder / command.SAMPLES)
+    first = [one for one in records if one["repeat"] < 5]
+    made = summary.summarise(first, summary.recorded()["machine"], {}, [])
+    return json.loads(json.dumps(made))
+
+
+def test_five_rounds_have_no_interval_and_say_so(few_rounds):
+    at, low, high = few_rounds["harvest"]["bitmap"]["0"]["writer"]
+    assert (low, high) == (None, None)
+    assert summary.shown([at, low, high]) == f"{at:.2f} (no interval)"
+    cells = report.markdown_apart(few_rounds).splitlines()[2].split("|")
+    assert [cell.partition("(")[2] for cell in cells[2:-1]] == ["no interval) "] * 4
+
+
+def test_figures_of_five_rounds_have_points_without_intervals(few_rounds):
+    for make in (pictures.vcpus_picture, pictures.harvest_picture):
+        few, many = make(few_rounds).figure, make(summary.recorded()).figure
+        lines = [sum(len(ax.lines) for ax in figure.axes) for figure in (few, many)]
+        assert lines[0] < 0.6 * lines[1]
+        (small_print,) = (text.get_text() for text in few.texts if "ounds" in text.get_text())
+        assert "edians of 5 rounds, no intervals of fewer than 6" in small_print.replace("\n", " ")
+
+
+def test_the_views_table_of_five_rounds_shows_no_nan(few_rounds):
+    shown = ViewWidget(VcpuView(VcpuState(2), VcpuState(), few_rounds))
+    shown._tabulate()
+    assert "<td>–</td>" in shown._table.value
+    assert not re.search("nan|none", shown._table.value, re.IGNORECASE)
+    assert "(no interval)" in shown.view.sentence()
 
 
 @threads_only
