@@ -39,6 +39,7 @@ from dirtylab.lockless.programs import (
     bitmap,
     insert_bytewise,
     insert_early,
+    insert_looks_down,
     offered,
     ours,
     pagelist,
@@ -206,7 +207,17 @@ def test_ours_are_acquitted(suspect):
 
 @pytest.mark.parametrize("suspect", [*offered(), *weakened()], ids=lambda one: one.name)
 def test_each_weakened_one_is_convicted_of_its_crime(suspect):
-    assert finding(suspect.name).worst == suspect.worst
+    worst = finding(suspect.name).worst
+    assert worst == (suspect.worst if suspect.inserts == 2 else RIGHT)
+
+
+def test_looks_that_overtake_each_other_are_late_on_three_levels_only():
+    (suspect,) = (one for one in weakened() if one.inserts == 3)
+    found = Checker(suspect.protocol, [(0,), (0,), (2,)]).count()
+    assert found[TOO_LATE] > 0
+    assert found[LOST] == 0
+    two_levels = trials.examine(Suspect("", tree(insert_looks_down), RIGHT))
+    assert two_levels.worst == RIGHT
 
 
 @pytest.mark.parametrize("frames", [(0, 0, 0), (0, 1, 3), (1, 2, 5), (0, 4, 4)])
