@@ -6,9 +6,15 @@ PYTEST := $(BIN)/python -m pytest
 KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures words \
   datasets generators patterns laws traces tracefile describe bounds interrupts)
 
+# The lowest versions, on the lowest Python; its own environment.
+LOWEST_PYTHON ?= python3.11
+LOWEST := .venv-lowest
+LOWEST_TESTS ?= tests
+
 VOILA := --classic-tree --show_tracebacks=True
 
-.PHONY: help reproduce soak lab dashboard notebooks docs test fuzz lint format clean-cache clean
+.PHONY: help reproduce soak lab dashboard notebooks docs test test-lowest fuzz lint format clean-cache \
+  clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -52,6 +58,10 @@ fuzz: $(VENV)/ready-dev  ## the scripts in tests/fuzz at a larger size (FUZZ_ROU
 	  PYTHONPATH=tests $(BIN)/python $$script --rounds $(FUZZ_ROUNDS) --seed $(FUZZ_SEED) || status=1; \
 	done; exit $$status
 
+# Not in .ci/run, whose 25 minutes the tests above fill; a job of its own may take as long.
+test-lowest: $(LOWEST)/ready  ## all tests with the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS)
+
 lint: $(VENV)/ready-dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,8 +74,8 @@ format: $(VENV)/ready-dev  ## put the code into shape
 clean-cache:  ## forget compiled kernels; needed after editing a helper that a kernel of another file calls
 	find dirtylab -name '*.nbi' -delete -o -name '*.nbc' -delete
 
-clean: clean-cache  ## remove the environment
-	rm -rf $(VENV)
+clean: clean-cache  ## remove the environments
+	rm -rf $(VENV) $(LOWEST)
 
 $(VENV)/python-found:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -85,4 +95,15 @@ $(VENV)/ready-dashboard: $(VENV)/ready
 
 $(VENV)/ready-dev: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(LOWEST)/ready: pyproject.toml tests/lowest.py
+	@$(LOWEST_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "the lowest versions need Python 3.11; name it: make LOWEST_PYTHON=python3.11 test-lowest"; exit 1; }
+	@rm -rf $(LOWEST)
+	@$(LOWEST_PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt \
+	  -e '.[peers,cluster,dashboard]' --group test
 	@touch $@

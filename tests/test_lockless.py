@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import math
+import re
 import threading
 from collections import Counter
 
@@ -14,13 +15,13 @@ from hypothesis import given
 from numba import config
 
 from dirtylab._data import data_file
-from dirtylab.cli import lockless as command
+from dirtylab.explore.kit.widget import ViewWidget
 from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 from dirtylab.lockless import LATE, LOCKLESS, Full, LocklessTree, atomics
 from dirtylab.lockless.atomics import NotLockFreeError, is_lock_free, require_lock_free
 from dirtylab.studies.lockless import figures as pictures
 from dirtylab.studies.lockless import record as cost
-from dirtylab.studies.lockless import report, summary
+from dirtylab.studies.lockless import report, store, summary
 from dirtylab.verify import exhaustive as trials
 from dirtylab.verify import soak
 from dirtylab.verify.checker import DUPLICATE, LOST, OUTCOMES, RIGHT, Checker, State
@@ -31,6 +32,7 @@ from dirtylab.verify.protocol_models import (
     bitmap,
     insert_bytewise,
     insert_early,
+    insert_looks_down,
     offered,
     ours,
     pagelist,
@@ -197,7 +199,17 @@ def test_ours_are_acquitted(suspect):
 
 @pytest.mark.parametrize("suspect", [*offered(), *weakened()], ids=lambda one: one.name)
 def test_each_weakened_one_is_convicted_of_its_crime(suspect):
-    assert finding(suspect.name).worst == suspect.worst
+    worst = finding(suspect.name).worst
+    assert worst == (suspect.worst if suspect.inserts == 2 else RIGHT)
+
+
+def test_looks_that_overtake_each_other_are_late_on_three_levels_only():
+    (suspect,) = (one for one in weakened() if one.inserts == 3)
+    found = Checker(suspect.protocol, [(0,), (0,), (2,)]).count()
+    assert found[TOO_LATE] > 0
+    assert found[LOST] == 0
+    two_levels = trials.examine(Suspect("", tree(insert_looks_down), RIGHT))
+    assert two_levels.worst == RIGHT
 
 
 @pytest.mark.parametrize("frames", [(0, 0, 0), (0, 1, 3), (1, 2, 5), (0, 4, 4)])
@@ -290,18 +302,47 @@ def test_two_vcpus_far_apart_insert_nearly_twice_as_fast_as_one():
 def test_the_summary_is_made_from_the_samples_beside_it():
     folder = data_file("measured/lockless")
     made = summary.summarise(
-        command.read_csv(folder / command.SAMPLES),
+        store.read_csv(folder / store.SAMPLES),
         json.loads((folder / "machine.json").read_text()),
-        command.soak_summary(command.read_csv(folder / command.SOAK)),
-        command.read_csv(folder / command.CHECKER),
+        store.soak_summary(store.read_csv(folder / store.SOAK)),
+        store.read_csv(folder / store.CHECKER),
     )
     assert json.loads(json.dumps(made)) == summary.recorded()
 
 
-def test_an_interval_holds_the_median():
-    found = summary.interval(np.random.default_rng(0).normal(5, 1, 101))
-    assert found.low < found.at < found.high
-    assert found.high - found.low < 0.8
+@pytest.fixture(scope="module")
+def few_rounds():
+    """A summary of the first 5 rounds."""
+    folder = data_file("measured/lockless")
+    records = store.read_csv(folder / store.SAMPLES)
+    first = [one for one in records if one["repeat"] < 5]
+    made = summary.summarise(first, summary.recorded()["machine"], {}, [])
+    return json.loads(json.dumps(made))
+
+
+def test_five_rounds_have_no_interval_and_say_so(few_rounds):
+    at, low, high = few_rounds["harvest"]["bitmap"]["0"]["writer"]
+    assert (low, high) == (None, None)
+    assert summary.shown([at, low, high]) == f"{at:.2f} (no interval)"
+    cells = report.markdown_apart(few_rounds).splitlines()[2].split("|")
+    assert [cell.partition("(")[2] for cell in cells[2:-1]] == ["no interval) "] * 4
+
+
+def test_figures_of_five_rounds_have_points_without_intervals(few_rounds):
+    for make in (pictures.vcpus_picture, pictures.harvest_picture):
+        few, many = make(few_rounds).figure, make(summary.recorded()).figure
+        lines = [sum(len(ax.lines) for ax in figure.axes) for figure in (few, many)]
+        assert lines[0] < 0.6 * lines[1]
+        (small_print,) = (text.get_text() for text in few.texts if "ounds" in text.get_text())
+        assert "edians of 5 rounds, no intervals of fewer than 6" in small_print.replace("\n", " ")
+
+
+def test_the_views_table_of_five_rounds_shows_no_nan(few_rounds):
+    shown = ViewWidget(VcpuView(VcpuState(2), VcpuState(), few_rounds))
+    shown._tabulate()
+    assert "<td>–</td>" in shown._table.value
+    assert not re.search("nan|none", shown._table.value, re.IGNORECASE)
+    assert "(no interval)" in shown.view.sentence()
 
 
 @threads_only

@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import lowest
 import pytest
 import yaml
 
@@ -64,6 +65,20 @@ def test_conda_users_get_the_same_bounds():
     conda = [entry for entry in listed if isinstance(entry, str) and entry != "pip"]
     assert conda == [f"python{project['requires-python']}", *wanted_from_conda()]
     assert listed[-1] == {"pip": ["-e ."]}
+
+
+def test_the_lowest_versions_are_those_of_the_bounds():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found = lowest.constraints(project)
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["test"]
+    assert {re.match(r"[\w-]+", one)[0] for one in wanted} <= set(found)
+    assert {"numpy==2.0", "pandas==2.2.2"} <= {f"{name}=={found[name]}" for name in found}
+    without = {"project": {**project["project"], "dependencies": ["numpy<3"]}}
+    with pytest.raises(ValueError, match="numpy<3: has no lowest version"):
+        lowest.constraints(project | without)
+    twice = {"project": {**project["project"], "dependencies": ["pyroaring>=0.9"]}}
+    with pytest.raises(ValueError, match=r"pyroaring: has two lowest versions, 0.9 and 1.0"):
+        lowest.constraints(project | twice)
 
 
 def test_binder_gets_the_same_bounds_and_installs_the_project_afterwards():

@@ -10,30 +10,26 @@ Drawn patterns give the expected number, from the probability that a block stays
 :func:`sequential` and :func:`strided` ones are counted exactly.  The last block is as short as the
 slot leaves it.
 
-Cost: microseconds a value for `random`, `sequential` and `clustered`, at any size; up to a
-millisecond for the others.
+Cost: microseconds a value for `random`, `sequential`, `strided` and `clustered`, at any size; up to
+some milliseconds for the others, and for few clusters in few blocks.
 
 What theory knows of a pattern is its :class:`Law`; :data:`LAWS` has them by name, and may get more
 at run time.  A pattern without one is measured, not foretold: see :func:`foretold`.
 """
 
 import dataclasses
-import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
 
 from dirtylab import _check
-from dirtylab.theory import skewed
+from dirtylab.theory import clustering, shuffled, skewed
 from dirtylab.theory.ranges import sequential_blocks, stride_of, strided_blocks
 
 Array = npt.NDArray[np.float64]
-Untouched = Callable[[float], Array]
-"""Probability that a block of so many pages stays untouched, for each number of dirty frames."""
 
 
 Runs = Callable[..., tuple[Array, Array] | None]
@@ -52,8 +48,6 @@ class Law:
     count: Callable[..., int] | None = None
     """Instead: the exact number, of a pattern without chance, for one number of frames.  With an
     `nth`, the fourth argument, only blocks that are the last of a group of so many count."""
-    quick: Callable[..., int] | None = None
-    """A count in less time, near the exact one."""
     regular: bool = False
     """Whether a processor foresees the next line."""
     elsewhere: Callable[..., Array] | None = None
@@ -68,12 +62,11 @@ class Law:
         parameters = inspect.signature(self.blocks or self.count or _random).parameters.values()
         return tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
 
-    def touched(self, pages: int, dirty: Array, block: int, quick: bool, **options: Any) -> Array:
+    def touched(self, pages: int, dirty: Array, block: int, **options: Any) -> Array:
         """Return the blocks touched, not yet cut to what there can be."""
         if self.blocks is not None:
             return self.blocks(pages, dirty, block, **options)
-        count = self.quick if quick else None
-        return self.counted(count or self.count, pages, dirty, block, **options)
+        return self.counted(self.count, pages, dirty, block, **options)
 
     @staticmethod
     def counted(count: Any, pages: int, dirty: Array, *rest: Any, **options: Any) -> Array:
@@ -122,72 +115,38 @@ def occupied(
     >>> round(float(occupied("random", 10_000_000, 10_000_000)))  # the mail's 6,319,304
     6321206
     """
-    return _occupied(False, dataset, pages, dirty, block, options)
-
-
-def occupied_quickly(
-    dataset: str, pages: int, dirty: npt.ArrayLike, block: int = 1, **options: Any
-) -> Array:
-    """As :func:`occupied`, but in milliseconds: where a count takes longer, it is nearly exact."""
-    return _occupied(True, dataset, pages, dirty, block, options)
-
-
-def _occupied(
-    quick: bool,
-    dataset: str,
-    pages: int,
-    dirty: npt.ArrayLike,
-    block: int,
-    options: Mapping[str, Any],
-) -> Array:
     pages = _check.integer("pages", pages, 1, 2**52)
     block = _check.integer("block", block, 1)
     law = LAWS[_check.choice("dataset", dataset, LAWS)]
     number = np.asarray(dirty, float)
     _check.options(dataset, options, law.options)
-    found = law.touched(pages, number, min(block, pages), quick, **options)
+    found = law.touched(pages, number, min(block, pages), **options)
     most = np.minimum(number, -(-pages // block))
     return np.clip(found, np.minimum(number, 1.0), most)
 
 
-def expected_from(untouched: Untouched, pages: int, block: int) -> Array:
-    """Sum over all blocks the probability of being touched, the short last one included."""
-    whole, rest = divmod(pages, block)
-    total = whole * (1.0 - untouched(block))
-    return total + (1.0 - untouched(rest)) if rest else total
-
-
 def _random(pages: int, dirty: Array, block: int, *, replacement: bool = True) -> Array:
-    if replacement:
-        return expected_from(lambda size: _never_drawn(dirty, size / pages), pages, block)
-    return expected_from(lambda size: _left_out(pages, dirty, size), pages, block)
+    log_missed = _never_drawn if replacement else _left_out
+    whole, rest = divmod(pages, block)
+    total: Array = -whole * np.expm1(log_missed(pages, dirty, block))
+    return total - np.expm1(log_missed(pages, dirty, rest)) if rest else total
 
 
 def _mailing_list(pages: int, dirty: Array, block: int) -> Array:
     return _random(pages, dirty, block)
 
 
-def _never_drawn(draws: Array, share: float) -> Array:
-    """Return the probability that none of `draws` falls into a `share` of what is drawn from."""
-    if share >= 1.0:
-        return np.where(draws > 0, 0.0, 1.0)
-    survived: Array = np.exp(draws * np.log1p(-share))
-    return survived
+def _never_drawn(pages: int, draws: Array, size: int) -> Array:
+    """Return the logarithm of the probability that no draw falls into so many pages."""
+    if size >= pages:
+        return np.where(draws > 0, -np.inf, 0.0)
+    return draws * np.log1p(-size / pages)
 
 
-def _left_out(pages: int, dirty: Array, size: float) -> Array:
-    """Return the probability that a draw without replacement leaves `size` pages out."""
-    room = pages - size
-    inside = np.minimum(dirty, room)
-    if size <= 64:  # a product: differences of large logarithms of factorials would lose digits
-        taken = np.array([1.0 - inside / (pages - place) for place in range(int(size))])
-        chance = np.prod(np.maximum(taken, 0.0), axis=0)
-    else:
-        chance = np.exp(
-            gammaln(room + 1) - gammaln(room - inside + 1)
-            - gammaln(pages + 1) + gammaln(pages - inside + 1)
-        )  # fmt: skip
-    return np.where(dirty <= room, chance, 0.0)
+def _left_out(pages: int, dirty: Array, size: int) -> Array:
+    """Return the same for frames that do not repeat."""
+    flat = [shuffled.log_missed(pages, float(one), size) for one in dirty.ravel()]
+    return np.array(flat).reshape(dirty.shape)
 
 
 def _clustered(
@@ -195,24 +154,17 @@ def _clustered(
     length: int | None = None, lengths: str = "geometric", spread: float = 1.0,
     overlap: bool = False,
 ) -> Array:  # fmt: skip
-    """Count clusters as points between free pages: each falls anywhere among them.
-
-    A block is free when its first page is, and no cluster lies between its pages.
-    """
     span = max(1, round(spread * pages))
-    number, total = clusters_of(dirty, clusters, length)
+    fixed = lengths == "fixed"
+    given = length if fixed else None
 
-    def untouched(size: float) -> Array:
-        if overlap:
-            mean = total / np.maximum(number, 1)
-            covered = np.minimum((mean + size - 1) / span, 1.0)
-            return _power(1.0 - covered, number)
-        free = span - total
-        between = np.clip(1.0 - (size - 1) / (free + 1), 0.0, 1.0)
-        return np.where(free >= size, free / span * _power(between, number), 0.0)
+    def count(number: float, total: float) -> float:
+        drawn = clustering.Clusters(span, int(number), int(total), fixed or number == 1, given)
+        return clustering.blocks_touched(drawn, min(block, span), overlap) if number else 0.0
 
-    inside = expected_from(untouched, span, min(block, span))
-    return np.where(dirty > 0, inside, 0.0)
+    numbers, totals = (one.ravel() for one in clusters_of(dirty, clusters, length))
+    flat = [count(*one) for one in zip(numbers, totals, strict=True)]
+    return np.array(flat).reshape(dirty.shape)
 
 
 def clusters_of(
@@ -227,30 +179,19 @@ def clusters_of(
     return number, np.minimum(dirty, number * length)
 
 
-def _power(base: Array, exponent: Array) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(exponent > 0, np.exp(exponent * np.log(base)), 1.0)
-
-
 def _zipf(
     pages: int, dirty: Array, block: int, *, exponent: float = 1.0, scattered: bool = True
 ) -> Array:
-    law = skewed.Ranks(pages, exponent)
-    if not scattered:
-        return law.blocks_touched(dirty, block)
-    return _scattered(law.mean_untouched(dirty), pages, block)
+    if scattered and block > 1:
+        return _scattered(shuffled.ranks(pages, exponent), pages, dirty, block)
+    return skewed.ordered_touched(pages, exponent, dirty, block)
 
 
-def _scattered(page_untouched: Array, pages: int, block: int) -> Array:
-    """Count blocks of pages that lie anywhere: as many independent pages as give the same odds."""
-    one = np.log1p(-1.0 / pages) if pages > 1 else -np.inf
+def _scattered(kinds: shuffled.Pages, pages: int, dirty: Array, block: int) -> Array:
+    def count(pages: int, draws: int, block: int) -> float:
+        return shuffled.blocks_touched(kinds, draws, pages, block) if draws else 0.0
 
-    def untouched(size: float) -> Array:
-        if size >= pages:
-            return np.zeros_like(page_untouched)
-        return _power(page_untouched, np.full_like(page_untouched, np.log1p(-size / pages) / one))
-
-    return expected_from(untouched, pages, block)
+    return Law.counted(count, pages, dirty, block)
 
 
 def _hotset(
@@ -262,7 +203,10 @@ def _hotset(
     parts = [skewed.Part(size, share), skewed.Part(pages - size, 1.0 - share)]
     if place == "start":
         return skewed.parts_touched(parts, dirty, block)
-    return _scattered(skewed.mean_untouched(parts, dirty), pages, block)
+    some = [part for part in parts if part.pages]
+    each = np.array([part.writes / part.pages for part in some])
+    kinds = shuffled.Pages(each, np.array([float(part.pages) for part in some]))
+    return _scattered(kinds, pages, dirty, block)
 
 
 def _phases(
@@ -303,7 +247,6 @@ LAWS: dict[str, Law] = {
     "clustered": Law(_clustered, runs=clusters_of),
     "strided": Law(
         count=strided_blocks,
-        quick=functools.partial(strided_blocks, most_records=2**12),
         regular=True,
         elsewhere=_strided_elsewhere,
         runs=lambda dirty, stride=None, **_: _in_a_row(dirty) if stride == 1 else None,

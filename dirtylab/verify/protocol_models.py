@@ -152,6 +152,26 @@ def insert_look_first(shape: Shape, frame: int) -> Program:
             yield _set(place, mask)
 
 
+def insert_looks_down(shape: Shape, frame: int) -> Program:
+    """Look at the bits above from the root down: relaxed looks may overtake each other.
+
+    They can't overtake an or: a look is done anew behind it.
+    """
+    (leaf, bit), *above = shape.path(frame)
+    yield WRITE
+    yield _set(leaf, bit)
+    seen = {}
+    for place, mask in reversed(above):
+        seen[place] = yield Step("load", place, mask)
+    done = False
+    for place, mask in above:
+        if done:
+            seen[place] = yield Step("load", place, mask)
+        if not seen[place]:
+            yield _set(place, mask)
+            done = True
+
+
 def insert_test_unfenced(shape: Shape, frame: int) -> Program:
     """Do nothing where the leaf bit is set, without a fence: the page's write may come after."""
     if (yield Step("load", *shape.path(frame)[0])):
@@ -418,6 +438,8 @@ class Suspect(NamedTuple):
     """What the text claims; the checker finds for itself."""
     pages: int = 4
     """Frames to choose from; where they lie does not matter to lists and rings."""
+    inserts: int = 2
+    """Inserts that it takes to go wrong."""
 
 
 THREE = Shape(levels=3)
@@ -457,6 +479,7 @@ def weakened() -> list[Suspect]:
         Suspect("root first", tree(insert_down), LOST),
         Suspect("relaxed climb", tree(insert_relaxed), LOST),
         Suspect("look before the leaf is set", tree(insert_look_first), LOST),
+        Suspect("looks that overtake each other", tree(insert_looks_down, shape=THREE), LATE, 4, 3),
         Suspect("leaf tested without a fence", tree(insert_test_unfenced), LOST),
         Suspect("load and store, no exchange", tree(insert_up, harvest_two_steps), LOST),
         Suspect("list, up to the first hole", pagelist(harvest_to_first_hole), LATE, 3),

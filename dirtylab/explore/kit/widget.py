@@ -201,7 +201,11 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
     def _tabulate(self) -> None:
         try:
             self._table.value = self.view.table().to_html(
-                index=False, border=0, max_rows=80, float_format=lambda one: f"{one:,.4g}"
+                index=False,
+                border=0,
+                max_rows=80,
+                na_rep="–",
+                float_format=lambda one: f"{one:,.4g}",
             )
         except REFUSALS as error:
             self._table.value = html.escape(str(error))

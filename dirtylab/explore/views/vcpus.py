@@ -99,7 +99,7 @@ class VcpuView(View[VcpuState]):
                      "million_a_second": one["million_a_second"][0],
                      "times_one": at, "low_95": low, "high_95": high}
                 )  # fmt: skip
-        return pd.DataFrame.from_records(rows)
+        return pd.DataFrame.from_records(rows).astype({"low_95": float, "high_95": float})
 
     def picture(self) -> Picture:
         """Return the figure."""

@@ -17,6 +17,7 @@ from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
 from dirtylab.structures import STRUCTURES, Structure
 from dirtylab.structures.base import Frames
+from dirtylab.theory.intervals import Interval, ratio_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +149,8 @@ def winners(table: "pd.DataFrame") -> "pd.DataFrame":
     """Return for each trace the best structure, the next, and how far they are apart.
 
     Only structures that do the same job take part (:data:`SORTED`).  Two are *even* where the
-    rounds do not tell them apart: the interval of their ratio, by rounds, holds 1.
+    rounds do not tell them apart: the 95 % interval of their median ratio holds 1, or there are too
+    few rounds for one.
     """
     import pandas as pd
 
@@ -156,18 +158,17 @@ def winners(table: "pd.DataFrame") -> "pd.DataFrame":
     rows = []
     for name, times in medians.iterrows():
         best, second = times.sort_values().index[:2]
-        ratio = _ratios(table, str(name), second, best)
-        low, high = np.percentile(ratio, [10, 90])
+        ratio = _ratio(table, str(name), second, best)
         rows.append(
             {
                 "trace": name, "best": best, "µs an epoch": times[best], "next": second,
-                "times as long": float(np.median(ratio)), "even": bool(low <= 1 <= high),
+                "times as long": ratio.at, "even": ratio.holds(1),
             }
         )  # fmt: skip
     return pd.DataFrame(rows).set_index("trace")
 
 
-def _ratios(table: "pd.DataFrame", trace: str, one: str, other: str) -> npt.NDArray[np.float64]:
+def _ratio(table: "pd.DataFrame", trace: str, one: str, other: str) -> Interval:
     chosen = table[table["trace"] == trace]
     rounds = chosen.groupby(["structure", "repeat"])["ns"].sum()
-    return np.asarray(rounds[one] / rounds[other], float)
+    return ratio_interval(rounds[one], rounds[other])

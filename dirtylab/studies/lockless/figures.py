@@ -20,10 +20,13 @@ from dirtylab.figures.style import (
     small_print,
     style_axes,
 )
+from dirtylab.theory.intervals import LEAST_ROUNDS
 from dirtylab.verify.checker import Move
 from dirtylab.verify.exhaustive import simplest, suspects
 
 Summary = Mapping[str, Any]
+Value = tuple[float, float | None, float | None]
+"""A median and the ends of its interval."""
 
 NAMES = {
     "bitmap": "bitmap",
@@ -57,12 +60,21 @@ def _rows(ax: Axes, names: Sequence[str]) -> None:
     ax.grid(visible=False, axis="y")
 
 
-def _error(ax: Axes, place: float, value: Sequence[float], look: Look) -> Artist:
-    """Draw a value with its interval on row `place`."""
-    ax.plot(value[1:3], [place, place], color=look.color, linewidth=1.6)
+def _error(ax: Axes, place: float, value: Value, look: Look) -> Artist:
+    """Draw a value with its interval, where there is one, on row `place`."""
+    at, low, high = value
+    if low is not None and high is not None:
+        ax.plot([low, high], [place, place], color=look.color, linewidth=1.6)
     return ax.plot(
-        value[0], place, color=look.color, marker=look.marker, markersize=7, linestyle="none"
+        [at], [place], color=look.color, marker=look.marker, markersize=7, linestyle="none"
     )[0]
+
+
+def _rounds(summary: Summary) -> str:
+    """Return how many rounds there were, and what intervals are shown."""
+    rounds = summary["rounds"]
+    told = "95 % intervals" if rounds >= LEAST_ROUNDS else "no intervals of fewer than 6"
+    return f"medians of {rounds} {'round' if rounds == 1 else 'rounds'}, {told}"
 
 
 @under_own_rc
@@ -177,8 +189,8 @@ def vcpus_picture(summary: Summary, vcpus: int = 2) -> Picture:
     )  # fmt: skip
     small_print(
         figure, summary["machine"],
-        f"Medians of {summary['rounds']} rounds and 95 % intervals; each vCPU a thread, kept on a "
-        "core; where there are more vCPUs than cores they take turns.",
+        f"{_rounds(summary).capitalize()}; each vCPU a thread, kept on a core; where there are "
+        "more vCPUs than cores they take turns.",
     )  # fmt: skip
     return finished(figure, vcpus_alt(summary, vcpus))
 
@@ -263,7 +275,7 @@ def harvest_picture(summary: Summary) -> Picture:
     small_print(
         figure, summary["machine"],
         "One vCPU inserts while one thread harvests, over the same numbers of inserts and harvests "
-        f"in turns in one thread; {summary['rounds']} rounds, 95 % intervals.",
+        f"in turns in one thread; {_rounds(summary)}.",
     )  # fmt: skip
     told = "; ".join(
         f"{NAMES[name]}: insert {found[name]['0']['writer'][0]:.2f} and "

@@ -1,19 +1,20 @@
 """What the recorded measurements say, in ratios with intervals; the claims are judged by these.
 
-A ratio is taken round by round, both sides from the same round, and its interval is a bootstrap's
-over the rounds: 95 %.
+A ratio is taken round by round, both sides from the same round.  Intervals are of 95 %; of fewer
+than 6 rounds there is none, and the ends are null.
 """
 
 import functools
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dirtylab._data import data_file
 from dirtylab._reading import Whole, read_object
+from dirtylab.theory.intervals import interval, ratio_interval
 
 Record = Mapping[str, Any]
 Floats = npt.NDArray[np.float64]
@@ -23,29 +24,8 @@ SHAPE = {
     "machine": dict, "rounds": Whole(1), "atomic": dict, "vcpus": dict, "harvest": dict,
     "soak": dict, "checker": list,
 }  # fmt: skip
-_DRAWS = 1000
-
-
-class Interval(NamedTuple):
-    """A median and its 95 % interval."""
-
-    at: float
-    low: float
-    high: float
-
-
-def interval(values: Iterable[float], seed: int = 2016) -> Interval:
-    """Return the median of `values` and a 95 % bootstrap interval.
-
-    Examples
-    --------
-    >>> interval([2.0, 2.0, 2.0])
-    Interval(at=2.0, low=2.0, high=2.0)
-    """
-    found = np.fromiter(values, float)
-    picks = np.random.default_rng(seed).integers(0, found.size, (_DRAWS, found.size))
-    low, high = np.percentile(np.median(found[picks], axis=1), [2.5, 97.5])
-    return Interval(float(np.median(found)), float(low), float(high))
+NO_INTERVAL = "no interval"
+"""What is said where there were too few rounds for one."""
 
 
 def by_round(records: Iterable[Record], value: str, per: str, **chosen: Any) -> Floats:
@@ -90,7 +70,7 @@ def _atomic(records: Sequence[Record]) -> dict[str, Any]:
             found.setdefault(structure, {})[regime] = {
                 "atomic_ns": interval(ns["atomic"]),
                 "plain_ns": interval(ns["plain"]),
-                "ratio": interval(ns["atomic"] / ns["plain"]),
+                "ratio": ratio_interval(ns["atomic"], ns["plain"]),
             }
     return found
 
@@ -109,7 +89,7 @@ def _vcpus(records: Sequence[Record]) -> dict[str, Any]:
             found.setdefault(structure, {})[placement] = {
                 str(many): {
                     "million_a_second": interval(1000 * values),
-                    "times_one": interval(values / rate[min(rate)]),
+                    "times_one": ratio_interval(values, rate[min(rate)]),
                 }
                 for many, values in rate.items()
             }
@@ -128,8 +108,8 @@ def _harvest(records: Sequence[Record]) -> dict[str, Any]:
             found.setdefault(structure, {})[str(pause)] = {
                 "insert_ns": interval(writer[0]),
                 "frame_ns": interval(reader[0]),
-                "writer": interval(writer[0] / writer[1]),
-                "reader": interval(reader[0] / reader[1]),
+                "writer": ratio_interval(*writer),
+                "reader": ratio_interval(*reader),
             }
     return found
 
@@ -152,12 +132,16 @@ def recorded(folder: pathlib.Path | None = None) -> dict[str, Any]:
     return read_object(place / SUMMARY, SHAPE)
 
 
-def shown(value: Sequence[float]) -> str:
+def shown(value: Sequence[float | None]) -> str:
     """Return a ratio with its interval.
 
     Examples
     --------
     >>> shown((1.984, 1.971, 2.0))
     '1.98 (1.97–2.00)'
+    >>> shown((1.984, None, None))
+    '1.98 (no interval)'
     """
-    return f"{value[0]:.2f} ({value[1]:.2f}–{value[2]:.2f})"
+    at, low, high = value
+    told = NO_INTERVAL if low is None or high is None else f"{low:.2f}–{high:.2f}"
+    return f"{at:.2f} ({told})"

@@ -187,7 +187,7 @@ def asymptotics_remain(evidence: Evidence) -> Verdict:
     all_alike = len(alike) == len(STRUCTURES)
     verdict = graded(all(same_winner) and all_alike, all(same_winner) or all_alike)
     low, high = evidence.posted_bracket()
-    interval = evidence.crossover_interval(CAREFUL, np.random.default_rng(0))
+    interval = evidence.crossover_interval(CAREFUL)
     growth = ", ".join(
         f"{SHORT[name]} {then:.2f} → {here:.2f}" for name, (then, here) in slopes.items()
     )

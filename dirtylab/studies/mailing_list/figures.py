@@ -111,7 +111,7 @@ def mark_crossover(ax: Axes, evidence: Evidence) -> list[Artist]:
     if here is None:
         return []
     low, high = evidence.posted_bracket()
-    interval = evidence.crossover_interval(CAREFUL, np.random.default_rng(0))
+    interval = evidence.crossover_interval(CAREFUL)
     artists: list[Artist] = []
     if interval is not None:
         artists.append(ax.axvspan(*interval, color="#882255", alpha=0.25, linewidth=0))
@@ -243,7 +243,7 @@ def ratios_picture(study: Study) -> Picture:
         figure,
         study.machine,
         "Hollow: posted in 2016. Solid: this machine, carefully; "
-        "shaded: 95 % bootstrap interval of the crossover.",
+        "shaded: 95 % interval of the crossover.",
     )
     largest = study.evidence.random_rows()[-1]
     ratio = study.evidence.ratio(CAREFUL, largest, "posted-bitmap", "posted-tree")

@@ -1,11 +1,10 @@
 """What has been measured, asked in the terms of the claims."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab.measure.timing import Estimate, estimate
 from dirtylab.studies.lockless.summary import recorded
@@ -13,6 +12,7 @@ from dirtylab.studies.mailing_list.experiments import Experiment
 from dirtylab.studies.mailing_list.rows import BETWEEN, Row, posted_rows
 from dirtylab.studies.mailing_list.runs import METHODS, POSTED, Record
 from dirtylab.theory.crossover import crossings
+from dirtylab.theory.intervals import Interval, ratio_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,37 +110,37 @@ class Evidence:
 
     def crossover(self, method: str) -> float | None:
         """Return the dirty frames, random, from which on the bitmap beats the tree."""
-        rows = self.crossing_rows(method)
-        ratios = [self.ratio(method, row, "posted-bitmap", "posted-tree") for row in rows]
-        found = crossings([row.dirty for row in rows], ratios)
-        return float(found[0]) if found.size else None
+        return self._first_crossing(method, [one.at for one in self._over_tree(method)])
 
-    def crossover_interval(
-        self, method: str, rng: np.random.Generator, draws: int = 1000
-    ) -> tuple[float, float] | None:
-        """Return a 95 % bootstrap interval of the crossover, samples drawn anew in each row."""
-        rows = self.crossing_rows(method)
-        log_ratios = [self._resampled_log_ratio(method, row, rng, draws) for row in rows]
-        x = [row.dirty for row in rows]
-        found = [crossings(x, np.exp(ratio)) for ratio in np.transpose(log_ratios)]
-        first = [places[0] for places in found if places.size]
-        if len(first) < draws:
+    def crossover_interval(self, method: str) -> tuple[float, float] | None:
+        """Return a 95 % interval of the crossover: where the intervals of the rows' ratios hold 1.
+
+        None where a row has too few samples, or an end lies beyond the rows.
+        """
+        found = self._over_tree(method)
+        lows, highs = [one.low for one in found], [one.high for one in found]
+        if None in lows or None in highs:
             return None
-        low, high = np.percentile(first, [2.5, 97.5])
-        return float(low), float(high)
+        low, high = self._first_crossing(method, lows), self._first_crossing(method, highs)
+        return None if low is None or high is None else (low, high)
+
+    def _over_tree(self, method: str) -> list[Interval]:
+        """Return bitmap over tree, round by round, of each row of random frames."""
+        return [
+            ratio_interval(
+                self.samples(method, row, "posted-bitmap"), self.samples(method, row, "posted-tree")
+            )
+            for row in self.crossing_rows(method)
+        ]
+
+    def _first_crossing(self, method: str, ratios: Sequence[float | None]) -> float | None:
+        found = crossings(
+            [row.dirty for row in self.crossing_rows(method)], np.asarray(ratios, float)
+        )
+        return float(found[0]) if found.size else None
 
     def frame(self) -> "pd.DataFrame":
         """Return the samples as a tidy DataFrame."""
         import pandas as pd
 
         return pd.DataFrame.from_records(self.records)
-
-    def _resampled_log_ratio(
-        self, method: str, row: Row, rng: np.random.Generator, draws: int
-    ) -> npt.NDArray[np.float64]:
-        logs: list[npt.NDArray[np.float64]] = []
-        for name in ("posted-bitmap", "posted-tree"):
-            ns = np.asarray(self.samples(method, row, name))
-            picks = rng.integers(0, ns.size, (draws, ns.size))
-            logs.append(np.log(np.median(ns[picks], axis=1)))
-        return logs[0] - logs[1]

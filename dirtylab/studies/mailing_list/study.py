@@ -90,7 +90,7 @@ class Study:
         """Return where the bitmap overtakes the tree, once all rows have been measured."""
         if not self.complete:
             return None
-        interval = self.evidence.crossover_interval(CAREFUL, np.random.default_rng(0))
+        interval = self.evidence.crossover_interval(CAREFUL)
         return {
             "dirty": self.evidence.crossover(CAREFUL),
             "interval_95": interval and list(interval),
