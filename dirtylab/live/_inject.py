@@ -103,6 +103,7 @@ class Tracee:
         for area in watcher.unwatched():
             with contextlib.suppress(OSError):  # what can't be written, say
                 self._control(_scan.REGISTER, _scan.register_request(area.start, area.end))
+                self._control(_scan.FORGET, _scan.forget_request(area.start, area.end))
 
     def go_on(self) -> None:
         """Let the stopped process run."""
