@@ -32,7 +32,6 @@ from dirtylab._reading import (
 )
 from dirtylab._tables import read_rows, read_table
 from dirtylab.advice.model import Model, ModelError
-from dirtylab.cli import live as live_arguments
 from dirtylab.measure import samples
 from dirtylab.measure.files import (
     OutputError,
@@ -45,6 +44,7 @@ from dirtylab.measure.files import (
 from dirtylab.measure.machine import caption, describe_machine
 from dirtylab.measure.sample_store import Ledger, LedgerError
 from dirtylab.studies.crossovers import record as duel
+from dirtylab.studies.live import store as live_store
 from dirtylab.studies.lockless.summary import recorded
 from dirtylab.studies.mailing_list import store
 from dirtylab.studies.peers import report as comparison
@@ -349,7 +349,7 @@ READERS = {
     "machine.json": (shipped("crossovers"), lambda path: duel.load(path.parent)),
     "mailing_list/samples.csv": (shipped("mailing_list"), lambda path: store.load(path.parent)),
     "compare/samples.csv": (shipped("compare"), lambda path: comparison.load(path.parent)),
-    "replays.csv": (shipped("live"), lambda path: live_arguments.load(path.parent)),
+    "replays.csv": (shipped("live"), lambda path: live_store.load(path.parent)),
     "rounds.csv": (shipped("crossovers"), lambda path: duel.load(path.parent)),
     "sweep/samples.csv": (written_sweep, read_sweep),
 }  # fmt: skip
