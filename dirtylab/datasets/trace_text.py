@@ -202,7 +202,9 @@ class _TextReader:
     def _refuse_frame(self, text: bytes) -> Never:
         if not text.isdigit():
             self._refuse(f"{self._start()!r} must be a frame number")
-        self._refuse(f"frame {self._start()} must be 0 … {self._limit() - 1}", FrameError)
+        most = self._limit() - 1
+        allowed = f" must be 0 … {most}" if most >= 0 else ": a slot of 0 pages has no frames"
+        self._refuse(f"frame {self._start()}{allowed}", FrameError)
 
     def _remark(self, text: str) -> None:
         found = _WORD.match(text)

@@ -27,8 +27,6 @@ import numpy as np
 from dirtylab._data import data_file
 from dirtylab._reading import printable
 from dirtylab.advice.model import Model
-from dirtylab.cli import live as live_arguments
-from dirtylab.cli import lockless
 from dirtylab.cli.trace import summary
 from dirtylab.datasets.tracefile import Trace, read_trace, to_bytes
 from dirtylab.measure import grid
@@ -36,6 +34,8 @@ from dirtylab.measure.cell import Cell
 from dirtylab.measure.machine import caption, describe_machine
 from dirtylab.measure.sample_store import Ledger, describe_bad
 from dirtylab.studies.crossovers import record as duel
+from dirtylab.studies.live import store as live_store
+from dirtylab.studies.lockless import store as lockless
 from dirtylab.studies.lockless.summary import recorded
 from dirtylab.studies.mailing_list import store
 from dirtylab.studies.peers import report as comparison
@@ -339,7 +339,7 @@ def read_crossovers(path):
 
 def read_live(path):
     """Read what real harvests cost."""
-    measured = live_arguments.load(path.parent)
+    measured = live_store.load(path.parent)
     require_printable(caption(measured.machine), "caption")
     require_printable("".join(map(str, measured.replays["trace"].unique())), "names")
 
