@@ -29,6 +29,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     convert.add_argument("path", metavar="FROM", help="a file, or the name of a recording")
     convert.add_argument("out", metavar="TO")
     convert.set_defaults(run=_convert)
+    recover = verbs.add_parser(
+        "recover", help="make a trace of the journal that a killed recording left"
+    )
+    recover.add_argument("path", metavar="JOURNAL")
+    recover.add_argument("out", metavar="TO")
+    recover.set_defaults(run=_recover)
     for verb in (info, convert):
         verb.add_argument("--pages", type=pages, metavar="N", help="of a .bitmap, which tells none")
 
@@ -56,6 +62,16 @@ def _convert(arguments: argparse.Namespace) -> int:
     trace = _read(arguments)
     write_trace(arguments.out, trace)
     print(f"{trace!r} written to {printable(arguments.out)}")
+    return 0
+
+
+def _recover(arguments: argparse.Namespace) -> int:
+    from dirtylab.live.journal import recovered
+    from dirtylab.live.store import write_trace
+
+    trace = recovered(arguments.path)
+    write_trace(arguments.out, trace)
+    print(f"{trace!r} written to {arguments.out}")
     return 0
 
 
