@@ -338,7 +338,7 @@ def test_figures_of_five_rounds_have_points_without_intervals(few_rounds):
 
 
 def test_the_views_table_of_five_rounds_shows_no_nan(few_rounds):
-    shown = ViewWidget(VcpuView(VcpuState(2), VcpuState(), few_rounds))
+    shown = ViewWidget(VcpuView(VcpuState(vcpus=2), VcpuState(vcpus=2), few_rounds))
     shown._tabulate()
     assert "<td>–</td>" in shown._table.value
     assert not re.search("nan|none", shown._table.value, re.IGNORECASE)

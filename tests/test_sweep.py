@@ -24,6 +24,7 @@ from dirtylab.measure import sweep as sweeping
 from dirtylab.measure.cell import Cell, Contest, Contestant, Plan
 from dirtylab.measure.files import OutputError
 from dirtylab.measure.growth import give_back, growth_of
+from dirtylab.measure.quality import rounds_needed
 from dirtylab.measure.sample_store import LedgerError
 from dirtylab.measure.samples import natural
 from dirtylab.measure.sweep import parse_budget, sweep
@@ -750,7 +751,7 @@ def test_the_command_prints_medians_quality_and_machine(capsys, tmp_path):
     assert cli.main(["sweep", *arguments]) == 0
     heard = capsys.readouterr()
     assert "Medians in µs" in heard.out
-    assert "note: 2 of 2 cells have fewer than 5 rounds" in heard.out
+    assert f"note: 2 of 2 cells have fewer than {rounds_needed(2)} rounds" in heard.out
     assert "Measured on" in heard.out
     assert "skipped: random, 5,000 of 4,096 pages: more dirty frames than pages" in heard.err
     table = pd.read_csv(tmp_path / "samples.csv")
