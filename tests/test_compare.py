@@ -41,12 +41,12 @@ def test_the_comparison_prints_and_writes_every_cell(small, capsys, tmp_path):
     cells = {(r["operation"], r["pattern"], r["dirty"]) for r in records}
     assert cells == {tuple(cell) for cell in compare.cells()}
     assert len(cells) == 2 + 2 + 3 * 2
-    contestants = {r["contestant"] for r in records if r["operation"] == "epoch"}
-    assert contestants == {*compare.SAME_JOB, *peers.available()}
+    candidates = {r["contestant"] for r in records if r["operation"] == "epoch"}
+    assert candidates == {*compare.SAME_JOB, *peers.available()}
     assert all(r["ns"] > 0 for r in records)
 
 
-def test_nothing_counts_when_a_contestant_returns_other_frames(small, monkeypatch):
+def test_nothing_counts_when_a_candidate_returns_other_frames(small, monkeypatch):
     monkeypatch.setitem(peers.PEERS, "numpy sort", lambda pages: lambda frames: frames[:1])
     with pytest.raises(AssertionError, match="numpy sort returned other frames"):
         compare.measure(compare.Cell("epoch", "random", 10), 1, np.random.default_rng(0))

@@ -100,7 +100,7 @@ def pretended(monkeypatch):
 
     def measure(task):
         done = pretend(task)
-        order = {one.structure: place for place, one in enumerate(task.plan.contestants)}
+        order = {one.structure: place for place, one in enumerate(task.plan.candidates)}
         for row in done.rows:
             row["ns"] *= 1 + order[row["structure"]]
         return done

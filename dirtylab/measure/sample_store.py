@@ -250,7 +250,7 @@ def _whole_rounds(rows: Sequence[Row], grid: Grid) -> tuple[list[Row], list[str]
     rounds: dict[tuple[Key, int], list[Row]] = {}
     for row in rows:
         rounds.setdefault((key_of_row(row), row["repeat"]), []).append(row)
-    wanted = owners(grid.plan.contestants, grid.plan.operations)
+    wanted = owners(grid.plan.candidates, grid.plan.operations)
     whole: list[Row] = []
     broken: list[str] = []
     for (key, repeat), found in rounds.items():

@@ -18,7 +18,7 @@ import numpy as np
 
 from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
-from dirtylab.measure.cell import Cell, Contest, Plan, Row, label
+from dirtylab.measure.cell import Cell, CellBenchmark, Plan, Row, label
 from dirtylab.measure.clock import python_step
 from dirtylab.measure.grid import Choice, Grid, build
 from dirtylab.measure.locks import alone_on_machine
@@ -194,11 +194,11 @@ def measure(task: Task, ticket: str = "") -> Done:
         Makes a request another one: dask gives equal requests the same result, or error.
     """
     with alone_on_machine():
-        contest = Contest(task.cell, task.plan)
+        benchmark = CellBenchmark(task.cell, task.plan)
         rows = [
             row
             for number in range(task.first, task.first + task.rounds)
-            for row in contest.round(number)
+            for row in benchmark.round(number)
         ]
     return Done(rows, this_machine())
 
@@ -299,7 +299,7 @@ def _run_elsewhere(
 
 def _submit(executor: concurrent.futures.Executor, task: Task) -> "concurrent.futures.Future[Done]":
     ticket = uuid.uuid4().hex
-    names = (one.structure for one in task.plan.contestants)
+    names = (one.structure for one in task.plan.candidates)
     if sent := packed([task.cell.dataset], names):
         return executor.submit(measure_added, sent, task, ticket)
     return executor.submit(measure, task, ticket)

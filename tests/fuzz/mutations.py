@@ -303,7 +303,7 @@ def make_sweep(folder):
                     "reference_ns": 3e4, "bytes": 512, "growth": -4096, "words": 64, "nodes": 0,
                 }
                 for repeat in range(3)
-                for one in GRID.plan.contestants
+                for one in GRID.plan.candidates
             ]  # fmt: skip
             ledger.add(cell, rows, machine)
 

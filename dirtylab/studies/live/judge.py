@@ -43,7 +43,7 @@ def meetings(table: "pd.DataFrame", log: str = LOG, ring: str = RING) -> list[Me
     table : pandas.DataFrame
         Rows of :func:`dirtylab.studies.live.record.harvests`.
     log, ring : str, optional
-        The contestants compared.
+        The candidates compared.
 
     Returns
     -------
