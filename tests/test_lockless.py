@@ -19,11 +19,9 @@ from dirtylab.explore.kit.widget import ViewWidget
 from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 from dirtylab.lockless import LATE, LOCKLESS, Full, LocklessTree, atomics
 from dirtylab.lockless.atomics import NotLockFreeError, is_lock_free, require_lock_free
-from dirtylab.studies.lockless import figures as pictures
-from dirtylab.studies.lockless import record as cost
-from dirtylab.studies.lockless import report, store, summary
-from dirtylab.verify import exhaustive as trials
-from dirtylab.verify import soak
+from dirtylab.studies.lockless import figures, report, store, summary
+from dirtylab.studies.lockless import record as lockless_record
+from dirtylab.verify import exhaustive, soak
 from dirtylab.verify.checker import DUPLICATE, LOST, OUTCOMES, RIGHT, Checker, State
 from dirtylab.verify.checker import LATE as TOO_LATE
 from dirtylab.verify.mutants import MUTANTS
@@ -185,8 +183,8 @@ def test_threads_lose_no_increment():
 
 @functools.cache
 def finding(name):
-    group, model = next(one for one in trials.protocol_models() if one[1].name == name)
-    return trials.examine(model, group, most=3 if group == "ours" and model.pages < 8 else 2)
+    group, model = next(one for one in exhaustive.protocol_models() if one[1].name == name)
+    return exhaustive.examine(model, group, most=3 if group == "ours" and model.pages < 8 else 2)
 
 
 @pytest.mark.parametrize("model", ours(), ids=lambda one: one.name)
@@ -208,7 +206,7 @@ def test_looks_that_overtake_each_other_are_late_on_three_levels_only():
     found = Checker(model.protocol, [(0,), (0,), (2,)]).count()
     assert found[TOO_LATE] > 0
     assert found[LOST] == 0
-    two_levels = trials.examine(ProtocolModel("", tree(insert_looks_down), RIGHT))
+    two_levels = exhaustive.examine(ProtocolModel("", tree(insert_looks_down), RIGHT))
     assert two_levels.worst == RIGHT
 
 
@@ -286,8 +284,8 @@ def test_the_recorded_soak_had_a_billion_inserts_and_lost_none():
 
 def test_the_recorded_findings_are_what_the_checker_finds():
     recorded = {one["name"]: one for one in summary.recorded()["checker"]}
-    assert set(recorded) == {one.name for _, one in trials.protocol_models()}
-    for _, model in trials.protocol_models():
+    assert set(recorded) == {one.name for _, one in exhaustive.protocol_models()}
+    for _, model in exhaustive.protocol_models():
         assert recorded[model.name]["worst"] == model.worst
     again = finding("tree, 2 levels")
     assert recorded["tree, 2 levels"] == {**again._asdict(), "worst": again.worst}
@@ -329,7 +327,7 @@ def test_five_rounds_have_no_interval_and_say_so(few_rounds):
 
 
 def test_figures_of_five_rounds_have_points_without_intervals(few_rounds):
-    for make in (pictures.vcpus_picture, pictures.harvest_picture):
+    for make in (figures.vcpus_picture, figures.harvest_picture):
         few, many = make(few_rounds).figure, make(summary.recorded()).figure
         lines = [sum(len(ax.lines) for ax in figure.axes) for figure in (few, many)]
         assert lines[0] < 0.6 * lines[1]
@@ -348,20 +346,20 @@ def test_the_views_table_of_five_rounds_shows_no_nan(few_rounds):
 @threads_only
 def test_every_experiment_measures_each_structure():
     rng = np.random.default_rng(0)
-    one = cost.vcpus_records(1, rng, structures=["bitmap"], vcpus=[1, 2], inserts=4000)
+    one = lockless_record.vcpus_records(1, rng, structures=["bitmap"], vcpus=[1, 2], inserts=4000)
     assert {(row["placement"], row["vcpus"]) for row in one} == set(
-        itertools.product(cost.PLACEMENTS, (1, 2))
+        itertools.product(lockless_record.PLACEMENTS, (1, 2))
     )
     assert all(row["inserts"] == 4000 and row["insert_ns"] > 0 for row in one)
-    two = cost.harvest_records(1, rng, structures=["bitmap", "ring"], inserts=50_000)
+    two = lockless_record.harvest_records(1, rng, structures=["bitmap", "ring"], inserts=50_000)
     assert [row["form"] for row in two] == ["together", "in turns"] * 4
     assert all(row["harvests"] > 0 and row["insert_ns"] > 0 for row in two)
 
 
-@pytest.mark.parametrize("placement", cost.PLACEMENTS)
+@pytest.mark.parametrize("placement", lockless_record.PLACEMENTS)
 def test_frames_lie_where_they_are_said_to(placement):
     unit = {"same word": 64, "same line": 512, "same node": 4096}.get(placement)
-    each = [set((cost.frames_for(placement, vcpu)).tolist()) for vcpu in range(8)]
+    each = [set((lockless_record.frames_for(placement, vcpu)).tolist()) for vcpu in range(8)]
     assert all(not one & other for one, other in itertools.combinations(each, 2))
     blocks = {frame // unit for frames in each for frame in frames} if unit else {0}
     assert len(blocks) == 1
@@ -391,8 +389,8 @@ def test_the_slider_shows_each_number_of_vcpus():
 
 @pytest.mark.parametrize(
     "make",
-    [pictures.atomic_picture, pictures.vcpus_picture, pictures.scaling_picture,
-     pictures.harvest_picture],
+    [figures.atomic_picture, figures.vcpus_picture, figures.scaling_picture,
+     figures.harvest_picture],
 )  # fmt: skip
 def test_figures_say_in_words_what_they_show(make):
     picture = make(summary.recorded())
@@ -401,12 +399,12 @@ def test_figures_say_in_words_what_they_show(make):
 
 
 def test_a_failure_is_drawn_step_by_step():
-    picture = pictures.failure_picture("parent after child")
+    picture = figures.failure_picture("parent after child")
     assert "exchange leaf" in picture.alt
     with pytest.raises(ValueError, match="has no such schedule"):
-        pictures.failure_picture("bitmap", "lost")
+        figures.failure_picture("bitmap", "lost")
     with pytest.raises(ValueError, match="name='theft': must be one of"):
-        pictures.failure_picture("theft")
+        figures.failure_picture("theft")
 
 
 @pytest.mark.parametrize("make", [report.markdown_findings, report.markdown_soak,

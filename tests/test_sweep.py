@@ -25,7 +25,7 @@ from dirtylab.measure.cell import Candidate, Cell, CellBenchmark, Plan
 from dirtylab.measure.files import OutputError
 from dirtylab.measure.growth import give_back, growth_of
 from dirtylab.measure.quality import rounds_needed
-from dirtylab.measure.sample_store import LedgerError
+from dirtylab.measure.sample_store import SampleStoreError
 from dirtylab.measure.samples import natural
 from dirtylab.measure.sweep import parse_budget, sweep
 from dirtylab.structures import Bitmap, PageList
@@ -522,7 +522,7 @@ def test_a_folder_that_is_no_sweep_of_ours_is_left_as_it_was(
     else:
         path.write_text(text)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(LedgerError, match=message):
+    with pytest.raises(SampleStoreError, match=message):
         sweep(**SMALL, out=tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -534,14 +534,16 @@ def test_a_folder_that_is_no_sweep_of_ours_is_left_as_it_was(
 def test_another_sweep_does_not_go_on_in_the_folder(tmp_path, pretended, other):
     sweep(**SMALL, out=tmp_path)
     before = (tmp_path / "samples.csv").read_bytes()
-    with pytest.raises(LedgerError, match=r"holds another sweep \(\w+ .*choose another folder"):
+    with pytest.raises(
+        SampleStoreError, match=r"holds another sweep \(\w+ .*choose another folder"
+    ):
         sweep(**{**SMALL, **other}, out=tmp_path)
     assert (tmp_path / "samples.csv").read_bytes() == before
 
 
 def test_two_sweeps_at_once_in_a_folder_are_refused(tmp_path, monkeypatch):
     def another_begins(task):
-        with pytest.raises(LedgerError, match="another sweep is writing there"):
+        with pytest.raises(SampleStoreError, match="another sweep is writing there"):
             sweep(**SMALL, out=tmp_path)
         return pretend(task)
 
