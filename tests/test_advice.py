@@ -51,7 +51,7 @@ def test_the_cheaper_one_is_advised(simple: Model, dirty: int, pick: str) -> Non
 
 
 def test_the_nearest_crossover_is_found_on_both_axes(simple: Model) -> None:
-    found = {one.axis: one for one in advise(640_000, 500, model=simple).meetings}
+    found = {one.axis: one for one in advise(640_000, 500, model=simple).changes}
     assert found["dirty"].other == "bitmap"
     assert found["dirty"].at == pytest.approx(1000, rel=0.02)
     assert found["dirty"].factor == pytest.approx(2.0, rel=0.02)

@@ -29,10 +29,10 @@ from dirtylab.datasets.tracefile import Trace
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
 from dirtylab.live.store import write_trace
 from dirtylab.measure import sweep as sweeping
-from dirtylab.studies.crossovers import record as duel
+from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers.figures import curves_picture
-from dirtylab.studies.peers import record as compare
-from dirtylab.studies.peers import report as comparison
+from dirtylab.studies.peers import record as peers_record
+from dirtylab.studies.peers import report as peers_report
 from dirtylab.theory.occupancy import LAWS, Law, occupied
 
 ONLY = "measured only"
@@ -100,7 +100,7 @@ def pretended(monkeypatch):
 
     def measure(task):
         done = pretend(task)
-        order = {one.structure: place for place, one in enumerate(task.plan.contestants)}
+        order = {one.structure: place for place, one in enumerate(task.plan.candidates)}
         for row in done.rows:
             row["ns"] *= 1 + order[row["structure"]]
         return done
@@ -157,12 +157,12 @@ def test_a_sweep_on_other_machines_measures_it(added):
 
 def test_the_comparison_has_it(added, monkeypatch, tmp_path, capsys):
     for name, small in {"PAGES": 4097, "DENSITIES": (0.5,), "BATCHES": (9,), "DIRTY": (9,)}.items():
-        monkeypatch.setattr(compare, name, small)
-    assert {cell.pattern for cell in compare.cells()} >= set(added.datasets)
+        monkeypatch.setattr(peers_record, name, small)
+    assert {cell.pattern for cell in peers_record.cells()} >= set(added.datasets)
     for _, _, text in added.patterns():
         command = ["compare", "--repeats", "2", "--out", str(tmp_path), "--datasets", text]
         assert cli.main(command) == 0
-        records, _ = comparison.load(tmp_path)
+        records, _ = peers_report.load(tmp_path)
         assert {one["pattern"] for one in records if one["operation"] == "epoch"} == {text}
         assert text in capsys.readouterr().out
 
@@ -172,7 +172,7 @@ def small_study(monkeypatch):
         "PER_DECADE": 2, "ROUNDS": {"find": 3, "try": 2}, "MAP_PAGES": 10_000,
         "MAP_LENGTHS": (1, 16), "MAP_DENSITIES": (0.01, 0.1),
     }.items():  # fmt: skip
-        monkeypatch.setattr(duel, name, small)
+        monkeypatch.setattr(crossovers_record, name, small)
 
 
 def test_the_crossover_study_has_it_and_says_that_no_line_is_drawn(
@@ -181,11 +181,11 @@ def test_the_crossover_study_has_it_and_says_that_no_line_is_drawn(
     small_study(monkeypatch)
     command = ["crossovers", "--pages", "10000", "--out"]
     assert cli.main([*command, str(tmp_path / "usual")]) == 0
-    study = duel.load(tmp_path / "usual")
+    study = crossovers_record.load(tmp_path / "usual")
     assert set(study.rounds["pattern"]) >= {"random", *added.datasets}
     for name, _, text in added.patterns():
         assert cli.main([*command, str(tmp_path / name), "--datasets", text]) == 0
-        study = duel.load(tmp_path / name)
+        study = crossovers_record.load(tmp_path / name)
         assert set(study.rounds["pattern"]) == {text}
         assert text in capsys.readouterr().out
         model = shipped_model()

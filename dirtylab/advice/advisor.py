@@ -22,7 +22,7 @@ from dirtylab.advice.model import Model
 from dirtylab.datasets import require, written
 from dirtylab.theory.crossover import crossings
 from dirtylab.theory.memory import structure_bytes
-from dirtylab.theory.occupancy import Array, foretold
+from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
 POINTS = 60
@@ -65,7 +65,7 @@ class Option(NamedTuple):
         return self.insert_ns + self.harvest_ns
 
     @property
-    def foretold(self) -> bool:
+    def predicted(self) -> bool:
         """Return whether the model knows its times."""
         return not math.isnan(self.epoch_ns)
 
@@ -75,7 +75,7 @@ class Option(NamedTuple):
         return {name: value if value == value else None for name, value in facts.items()}
 
 
-class Meeting(NamedTuple):
+class AdviceChange(NamedTuple):
     """Where the advice would change: there the other structure costs as much."""
 
     other: str
@@ -92,7 +92,7 @@ class Advice:
 
     question: Question
     ranking: tuple[Option, ...]
-    meetings: tuple[Meeting, ...]
+    changes: tuple[AdviceChange, ...]
     notes: tuple[str, ...]
     model: Model
     own_calibration: bool
@@ -103,7 +103,7 @@ class Advice:
     def pick(self) -> str | None:
         """Return the structure to take; None where nothing but a measurement tells."""
         first = self.ranking[0]
-        return first.structure if first.foretold else None
+        return first.structure if first.predicted else None
 
     def __str__(self) -> str:
         return "\n".join(_told(self))
@@ -115,7 +115,7 @@ class Advice:
             "question": self.question._asdict(),
             "pick": self.pick,
             "ranking": [one.as_dict() for one in self.ranking],
-            "crossovers": [one._asdict() for one in self.meetings],
+            "crossovers": [one._asdict() for one in self.changes],
             "notes": list(self.notes),
             "own_calibration": self.own_calibration,
             "machine": self.model.machine,
@@ -185,14 +185,14 @@ def advise(
             f"memory_limit={memory_limit!r}: no structure is so small; the smallest takes "
             f"{nbytes_text(least)}"
         )
-    meetings = tuple(_meetings(chosen, question, ranking)) if ranking[0].foretold else ()
+    changes = tuple(_changes(chosen, question, ranking)) if ranking[0].predicted else ()
     notes = tuple(_notes(question, ranking, chosen))
-    return Advice(question, tuple(ranking), meetings, notes, chosen, own, model is not None)
+    return Advice(question, tuple(ranking), changes, notes, chosen, own, model is not None)
 
 
 def _place(option: Option) -> tuple[bool, bool, float]:
-    cost = option.epoch_ns if option.foretold else float(option.nbytes)
-    return not option.allowed, not option.foretold, cost
+    cost = option.epoch_ns if option.predicted else float(option.nbytes)
+    return not option.allowed, not option.predicted, cost
 
 
 def _question(
@@ -227,7 +227,7 @@ def _option(model: Model, structure: str, question: Question, pattern: Pattern) 
     capacity = {"capacity": question.dirty} if structure == "list" else {}
     name = "tree" if radix else structure
     nbytes = structure_bytes(name, question.pages, **radix, **capacity)
-    known = foretold(pattern.dataset, pattern.options)
+    known = has_occupancy_law(pattern.dataset, pattern.options)
     insert, harvest = (
         float(model.times(structure, operation, pattern)) if known else math.nan
         for operation in ("insert", "harvest")
@@ -236,7 +236,7 @@ def _option(model: Model, structure: str, question: Question, pattern: Pattern) 
     return Option(structure, insert, harvest, nbytes, limit is None or nbytes <= limit)
 
 
-def _meetings(model: Model, question: Question, ranking: list[Option]) -> Iterator[Meeting]:
+def _changes(model: Model, question: Question, ranking: list[Option]) -> Iterator[AdviceChange]:
     """Yield for each axis where the pick meets another, the nearest first; a few in all."""
     allowed = [one.structure for one in ranking if one.allowed]
     found = []
@@ -248,7 +248,7 @@ def _meetings(model: Model, question: Question, ranking: list[Option]) -> Iterat
             at = [place for place in crossings(places, own / curves[other]) if place != here]
             if at:
                 nearest = min(at, key=lambda place: abs(np.log(place / here)))
-                found.append(Meeting(other, axis, float(nearest), float(nearest / here)))
+                found.append(AdviceChange(other, axis, float(nearest), float(nearest / here)))
     found.sort(key=lambda one: abs(np.log(one.factor)))
     yield from found[:SHOWN]
 
@@ -278,7 +278,7 @@ def _around(middle: float, least: float, most: float) -> Array:
 
 
 def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[str]:
-    if not ranking[0].foretold:
+    if not ranking[0].predicted:
         yield measured_only(question)
         return
     first, *others = [one for one in ranking if one.allowed]
@@ -316,12 +316,12 @@ def _told(advice: Advice) -> Iterator[str]:
     yield ""
     yield from _table(advice)
     yield ""
-    for one in advice.meetings:
+    for one in advice.changes:
         way = f"{one.factor:.1f} times as many" if one.factor > 1 else f"{one.factor:.2g} of that"
         if one.axis == "length":
             way = way.replace("as many", "as long")
         yield f"{one.other} costs as much at {one.at:,.0f} {_AXES[one.axis]} ({way})"
-    if not advice.meetings and advice.pick:
+    if not advice.changes and advice.pick:
         yield f"no other costs as little within a factor of {REACH:,.0f} in any direction"
     yield from (f"note: {note}" for note in advice.notes)
     yield ""
@@ -336,12 +336,12 @@ def _table(advice: Advice) -> Iterator[str]:
     share = "  of period" if period else ""
     yield f"{'':12}{'insert':>10}{'harvest':>10}{'epoch':>10}{'memory':>12}{share}"
     for one in advice.ranking:
-        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period and one.foretold else ""
+        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period and one.predicted else ""
         over = "" if one.allowed else "  above the memory limit"
         times = "".join(
             f"{ns_text(ns):>10}" for ns in (one.insert_ns, one.harvest_ns, one.epoch_ns)
         )
-        times = times if one.foretold else f"{'measured only':>30}"
+        times = times if one.predicted else f"{'measured only':>30}"
         yield f"{one.structure:12}{times}{nbytes_text(one.nbytes):>12}{part}{over}"
 
 

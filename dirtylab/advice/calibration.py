@@ -12,7 +12,7 @@ from dirtylab._data import data_file, user_cache
 from dirtylab._units import parse_seconds
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
 from dirtylab.advice.validation import LEAST_PAGES, trial_of
-from dirtylab.measure.cell import Cell, Contestant, Plan
+from dirtylab.measure.cell import Candidate, Cell, Plan
 from dirtylab.measure.sweep import Task, measure, this_machine
 from dirtylab.theory.occupancy import Array
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONTESTANTS = (
-    Contestant("bitmap"),
-    Contestant("list"),
-    Contestant("tree8"),
-    Contestant("tree", (("radix", 16),)),
-    Contestant("tree", (("radix", 32),)),
-    Contestant("tree64"),
-    Contestant("hybrid"),
+    Candidate("bitmap"),
+    Candidate("list"),
+    Candidate("tree8"),
+    Candidate("tree", (("radix", 16),)),
+    Candidate("tree", (("radix", 32),)),
+    Candidate("tree64"),
+    Candidate("hybrid"),
 )
 SECONDS = 50.0
 """Time that a calibration measures for; compiling and fitting take some seconds more."""

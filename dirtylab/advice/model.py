@@ -26,7 +26,7 @@ from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_text
 from dirtylab.theory.cost import Law, fit
-from dirtylab.theory.occupancy import Array, foretold
+from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
 from dirtylab.theory.terms import CACHES, Subject, terms
 
@@ -279,10 +279,10 @@ def pattern_of(row: Mapping[Any, Any]) -> Pattern:
     return Pattern(row["dataset"], int(row["pages"]), dirty, read(row["dataset"], options))
 
 
-def _foretold(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
+def _with_law(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
     """Return for each cell whether there is a law of its pattern."""
     patterns = [pattern_of(row) for row in cells.to_dict("records")]
-    return np.array([foretold(one.dataset, one.options) for one in patterns], bool)
+    return np.array([has_occupancy_law(one.dataset, one.options) for one in patterns], bool)
 
 
 def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
@@ -299,7 +299,7 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
     laws = {}
     reference_ns = float(table["reference_ns"].median())
     cells = cells_of(table, reference_ns)
-    cells = cells[cells["operation"].isin(MEASURED) & _foretold(cells)]
+    cells = cells[cells["operation"].isin(MEASURED) & _with_law(cells)]
     keys = _pattern_keys(cells)
     known: dict[tuple[Any, ...], Pattern] = {}
     for (structure, operation), group in cells.groupby(["structure", "operation"], sort=False):
@@ -323,7 +323,7 @@ def errors_on(model: Model, cells: "pd.DataFrame") -> "pd.DataFrame":
     found = cells[cells["structure"].isin(model.structures)].copy()
     found["predicted"] = [
         float(model.times(row["structure"], row["operation"], pattern_of(row))) if known else np.nan
-        for row, known in zip(found.to_dict("records"), _foretold(found), strict=True)
+        for row, known in zip(found.to_dict("records"), _with_law(found), strict=True)
     ]
     found["error"] = (found["predicted"] / found["ns"] - 1.0).abs()
     return found

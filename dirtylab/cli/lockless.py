@@ -22,7 +22,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "lockless",
         help="what atomic inserts cost, alone, at once and while harvested; every small schedule",
         description="Measure atomic against plain inserts, 1 … 8 vCPUs at once, and inserts while "
-        "harvesting; put every protocol, ours and weakened ones, to the exhaustive checker.",
+        "harvesting; check all schedules of small cases of every protocol and mutant.",
     )
     lockless.add_argument("--out", default="lockless", metavar="DIR", help="folder (lockless)")
     lockless.add_argument(
@@ -33,7 +33,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "soak",
         help="real threads insert and harvest; every insert is accounted for",
         description="2 … 8 threads insert while one harvests, every structure and pattern; every "
-        "insert is accounted for. Then the weakened structures are caught.",
+        "insert is accounted for. Then the mutants run until they fail.",
     )
     soak.add_argument("--out", default="lockless", metavar="DIR", help="folder (lockless)")
     soak.add_argument(
@@ -51,7 +51,7 @@ def measure_into(out: str, rounds: int) -> int:
     from dirtylab.measure.machine import caption, describe_machine
     from dirtylab.studies.lockless.record import COLUMNS, cost_steps
     from dirtylab.studies.lockless.store import CHECKER, SAMPLES, sum_up, write_csv
-    from dirtylab.verify.exhaustive import examine, suspects
+    from dirtylab.verify.exhaustive import examine, protocol_models
 
     if rounds < 2:
         raise ValueError(f"--rounds={rounds}: must be 2 or more")
@@ -62,7 +62,7 @@ def measure_into(out: str, rounds: int) -> int:
     def check() -> None:
         findings.extend(
             {**(found := examine(one, group))._asdict(), "worst": found.worst}
-            for group, one in suspects()
+            for group, one in protocol_models()
         )
 
     for _ in run_steps([*cost_steps(rounds, records), ("every schedule", check)]):
@@ -79,8 +79,8 @@ def soak_into(out: str, inserts: int) -> int:
     """Soak, print, and write to the folder `out`; return 1 when an insert was lost or late."""
     from dirtylab.studies.lockless.report import soak_report
     from dirtylab.studies.lockless.store import SOAK, added, sum_up, write_csv
-    from dirtylab.verify.mutants import WEAKENED
-    from dirtylab.verify.soak import catch, run_cell, soak_cells
+    from dirtylab.verify.mutants import MUTANTS
+    from dirtylab.verify.soak import run_cell, run_until_failure, soak_cells
 
     if inserts < 1:
         raise ValueError(f"--inserts={inserts}: must be 1 or more")
@@ -98,18 +98,18 @@ def soak_into(out: str, inserts: int) -> int:
     except KeyboardInterrupt:
         status = INTERRUPTED
     rows = [{**dataclasses.asdict(one), "weakened": False, "runs": 1} for one in tallies]
-    for name, weak in {} if status else WEAKENED.items():
-        caught = catch(name, weak.make, weak.crime, seconds=20)
+    for name, mutant in {} if status else MUTANTS.items():
+        caught = run_until_failure(name, mutant.make, mutant.expected_failure, seconds=20)
         rows.append({**added(caught), "weakened": True, "runs": len(caught)})
     if rows:
         write_csv(folder / SOAK, list(rows[0]), rows)
         print(soak_report(rows))
         sum_up(folder)
-    guilty = [one for one in rows if not one["weakened"] and is_guilty(one)]
-    return status or int(bool(guilty))
+    failed = [one for one in rows if not one["weakened"] and has_failed(one)]
+    return status or int(bool(failed))
 
 
-def is_guilty(row: dict[str, Any]) -> bool:
+def has_failed(row: dict[str, Any]) -> bool:
     """Return whether a structure lost an insert, or was late though it must not be."""
     from dirtylab.lockless import LATE
 

@@ -52,7 +52,7 @@ _HIGH = np.uint64(40)
 _NO_FRAME = np.uint64(2**64 - 1)
 
 
-class Contestant(NamedTuple):
+class Candidate(NamedTuple):
     """A structure with its options."""
 
     structure: str
@@ -73,7 +73,7 @@ class Cell(NamedTuple):
 class Plan(NamedTuple):
     """What is measured in each cell."""
 
-    contestants: tuple[Contestant, ...]
+    candidates: tuple[Candidate, ...]
     operations: tuple[str, ...]
     seed: int
     cache: str
@@ -96,12 +96,12 @@ def label(cell: Cell) -> str:
     return f"{cell.dataset}{options}, {cell.dirty:,} of {cell.pages:,} pages"
 
 
-def make(contestant: Contestant, pages: int) -> Structure:
+def make(candidate: Candidate, pages: int) -> Structure:
     """Return a new structure."""
-    options = dict(contestant.options)
-    if contestant.structure == "tree":
+    options = dict(candidate.options)
+    if candidate.structure == "tree":
         return Tree(pages, **options)
-    return STRUCTURES[contestant.structure](pages, **options)
+    return STRUCTURES[candidate.structure](pages, **options)
 
 
 def draw(cell: Cell, seed: int) -> Frames:
@@ -109,7 +109,7 @@ def draw(cell: Cell, seed: int) -> Frames:
     return DATASETS[cell.dataset](cell.pages, cell.dirty, seed=seed, **dict(cell.options))
 
 
-class Contest:
+class CellBenchmark:
     """The structures of a cell, ready for rounds.
 
     Parameters
@@ -140,18 +140,18 @@ class Contest:
         self._facts: list[Row] = []
         frames = draw(cell, plan.seed)
         expected = _distinct(frames)
-        for contestant in plan.contestants:
+        for candidate in plan.candidates:
             try:
-                self._require_agreement(contestant, frames, expected)
-                self._made.append(self._fresh(contestant, frames))
+                self._require_agreement(candidate, frames, expected)
+                self._made.append(self._fresh(candidate, frames))
             except (OverflowError, RuntimeError) as error:
-                raise ValueError(f"{contestant.structure}: {label(cell)}: {error}") from None
+                raise ValueError(f"{candidate.structure}: {label(cell)}: {error}") from None
         self._reference_ns()  # compiles it, or loads it: 45 ms on the clock of the first turn
 
-    def _require_agreement(self, contestant: Contestant, frames: Frames, expected: Frames) -> None:
+    def _require_agreement(self, candidate: Candidate, frames: Frames, expected: Frames) -> None:
         """Let nothing count unless a structure gives the frames that went in, and forgets them."""
-        structure = make(contestant, self._cell.pages)
-        name = f"{contestant.structure}, {label(self._cell)}:"
+        structure = make(candidate, self._cell.pages)
+        name = f"{candidate.structure}, {label(self._cell)}:"
         for operation in ("collect", "harvest"):
             structure.insert(frames)
             self._out.fill(_NO_FRAME)  # else it would still hold the right answer of the last one
@@ -166,7 +166,7 @@ class Contest:
             if len(structure):
                 raise AssertionError(f"{name} keeps frames after a clear or harvest")
 
-    def _fresh(self, contestant: Contestant, frames: Frames) -> Structure:
+    def _fresh(self, candidate: Candidate, frames: Frames) -> Structure:
         """Return a structure to be timed; note how much memory it takes and what a collect touches.
 
         It is the second of its kind: the first has compiled all that there is to compile, which
@@ -174,7 +174,7 @@ class Contest:
         """
 
         def filled() -> Structure:
-            structure = make(contestant, self._cell.pages)
+            structure = make(candidate, self._cell.pages)
             structure.insert(frames)
             return structure
 
@@ -218,14 +218,14 @@ class Contest:
         }
 
     def _turn(self, index: int, number: int, warming: Frames, burst: Sequence[Drawn]) -> list[Row]:
-        structure, contestant = self._made[index], self._plan.contestants[index]
+        structure, candidate = self._made[index], self._plan.candidates[index]
         before = self._reference_ns()
         structure.insert(warming)
         structure.harvest(self._out)
         common = {
-            "structure": contestant.structure,
-            **{f"structure_{name}": value for name, value in contestant.options},
-            "control": contestant.control,
+            "structure": candidate.structure,
+            **{f"structure_{name}": value for name, value in candidate.options},
+            "control": candidate.control,
             "seed": self._plan.seed,
             "repeat": number,
             "cache": self._plan.cache,

@@ -13,8 +13,8 @@ from dirtylab.datasets import DATASETS, declared
 from dirtylab.measure.cell import (
     CACHES,
     OPERATIONS,
+    Candidate,
     Cell,
-    Contestant,
     Options,
     Plan,
     label,
@@ -48,7 +48,7 @@ class Grid(NamedTuple):
         """Return what decides which rows a sweep gives, ready for JSON."""
         return {
             "contestants": [
-                [one.structure, dict(one.options), one.control] for one in self.plan.contestants
+                [one.structure, dict(one.options), one.control] for one in self.plan.candidates
             ],
             "operations": list(self.plan.operations),
             "seed": self.plan.seed,
@@ -71,24 +71,24 @@ def build(
         "pages": pages, "dirty": dirty,
     }  # fmt: skip
     listed = {name: _listed(name, values) for name, values in given.items()}
-    contestants = [Contestant(*_choice("structures", one, NAMES)) for one in listed["structures"]]
-    if len(set(contestants)) < len(contestants):
+    candidates = [Candidate(*_choice("structures", one, NAMES)) for one in listed["structures"]]
+    if len(set(candidates)) < len(candidates):
         raise ValueError(f"structures={structures!r}: names one twice")
     for one in listed["operations"]:
         _check.choice("operations", one, OPERATIONS)
     patterns = [_choice("datasets", one, tuple(DATASETS)) for one in listed["datasets"]]
     sizes = [size for one in listed["pages"] for size in parse_pages_list("pages", one)]
     numbers = [number for one in listed["dirty"] for number in parse_amounts("dirty", one)]
-    for contestant in contestants:
-        _require_options(contestant)
-    control = contestants[0]._replace(control=True)
+    for candidate in candidates:
+        _require_options(candidate)
+    control = candidates[0]._replace(control=True)
     plan = Plan(
-        (*contestants, control),
+        (*candidates, control),
         tuple(one for one in OPERATIONS if one in listed["operations"]),
         parse_count("seed", seed, 0, 2**63),
         _check.choice("cache", cache, CACHES),
     )
-    cells, skipped = _cells(contestants, patterns, sizes, numbers)
+    cells, skipped = _cells(candidates, patterns, sizes, numbers)
     if not cells:
         more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
         shown = "; ".join(skipped[:_SHOWN])
@@ -125,23 +125,23 @@ def _plain(name: str, option: str, value: Any) -> Option | None:
     return number
 
 
-def _require_options(contestant: Contestant) -> None:
+def _require_options(candidate: Candidate) -> None:
     """Refuse options that a structure does not take at any size."""
     try:
-        make(contestant, _ANY_PAGES)
+        make(candidate, _ANY_PAGES)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"structures: {contestant.structure}: {error}") from None
+        raise type(error)(f"structures: {candidate.structure}: {error}") from None
 
 
 def _cells(
-    contestants: Sequence[Contestant],
+    candidates: Sequence[Candidate],
     patterns: Sequence[tuple[str, Options]],
     sizes: Sequence[int],
     numbers: Sequence[float],
 ) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     cells: list[Cell] = []
     skipped: list[str] = []
-    refused = {pages: _refused(contestants, pages) for pages in sizes}
+    refused = {pages: _refused(candidates, pages) for pages in sizes}
     for (dataset, options), pages, number in itertools.product(patterns, sizes, numbers):
         cell = Cell(dataset, options, pages, frames_of(number, pages))
         if cell in cells:
@@ -153,13 +153,13 @@ def _cells(
     return tuple(cells), tuple(dict.fromkeys(skipped))
 
 
-def _refused(contestants: Sequence[Contestant], pages: int) -> str:
+def _refused(candidates: Sequence[Candidate], pages: int) -> str:
     """Return why a structure can't be compared at a size, or nothing."""
     try:
         _check.memory("pages", pages, BYTES_A_PAGE * pages)
-        for contestant in contestants:
-            if getattr(make(contestant, pages), "lost", ()):
-                return f"{contestant.structure} loses frames at this size"
+        for candidate in candidates:
+            if getattr(make(candidate, pages), "lost", ()):
+                return f"{candidate.structure} loses frames at this size"
     except (ValueError, TypeError, MemoryError) as error:
         return str(error)
     return ""

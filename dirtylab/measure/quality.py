@@ -54,7 +54,7 @@ class Quality(NamedTuple):
     drift_chance: float
     """Probability of such a correlation by chance."""
     control: Interval | None
-    """Ratio of the same contestant's times, measured twice; None where it was not."""
+    """Ratio of the same candidate's times, measured twice; None where it was not."""
     control_chance: float
     """Probability of such a ratio by chance."""
     speed_range: float
@@ -73,7 +73,7 @@ class Quality(NamedTuple):
             said.append(f"times {way} with the rounds (rank correlation {self.drift:+.2f})")
         if self.control is not None and self.control_chance < CHANCE:
             _, low, high = self.control
-            said.append(f"the same contestant twice differs by a ratio of {low:.2f} … {high:.2f}")
+            said.append(f"the same candidate twice differs by a ratio of {low:.2f} … {high:.2f}")
         if self.speed_range > SLOWS:
             said.append(f"the machine's speed changed by {100 * (self.speed_range - 1):.0f} %")
         if self.near_floor > 0:
@@ -88,7 +88,7 @@ def judge(
     twice: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     clock_step: float = USUAL_STEP,
 ) -> Quality:
-    """Judge the samples of one contestant.
+    """Judge the samples of one candidate.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def judge(
     reference_ns : array_like of float
         What the reference kernel took in the same rounds.
     twice : pair of array_like, optional
-        Samples of one contestant that was measured twice, round by round.
+        Samples of one candidate that was measured twice, round by round.
     clock_step : float, optional
         Shortest step of the clock, in ns.
 
@@ -148,7 +148,7 @@ def _range(speed: Array) -> float:
 
 
 class _Comparison(NamedTuple):
-    """A contestant and its repetition, in one cell and operation."""
+    """A candidate and its repetition, in one cell and operation."""
 
     ratio: float
     chance: float
@@ -208,12 +208,12 @@ def _cell_columns(table: "pd.DataFrame") -> list[str]:
 
 
 def _owner_columns(cell: "pd.DataFrame") -> list[str]:
-    """Return what tells the contestants apart, but for the control and its double."""
+    """Return what tells the candidates apart, but for the control and its double."""
     return ["operation", *[str(name) for name in cell if str(name).startswith("structure")]]
 
 
 def _course(cell: "pd.DataFrame") -> Array:
-    """Return how the times of all contestants together went from round to round."""
+    """Return how the times of all candidates together went from round to round."""
     import pandas as pd
 
     relative = pd.Series(np.log(cell["ns"] / cell["reference_ns"]), index=cell.index)

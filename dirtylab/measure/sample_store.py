@@ -53,11 +53,11 @@ SHAPE = {
 _SHOWN = 5
 
 
-class LedgerError(ValueError):
+class SampleStoreError(ValueError):
     """A results folder that this sweep can't go on with; it is left as it was."""
 
 
-class Ledger:
+class SampleStore:
     """The rows of a sweep, in a folder or, without one, in memory.
 
     Parameters
@@ -65,13 +65,13 @@ class Ledger:
     grid : Grid
         What is measured.
     out : path, optional
-        The folder; made when missing.  It is this ledger's alone until :meth:`close`.
+        The folder; made when missing.  It is this store's alone until :meth:`close`.
 
     Raises
     ------
     OutputError
         The folder can't be written.
-    LedgerError
+    SampleStoreError
         It holds another sweep, one of another format, or one that runs; nothing is changed.
     """
 
@@ -89,7 +89,7 @@ class Ledger:
         try:
             self._lock = hold_folder(self._folder)
         except BlockingIOError:
-            raise LedgerError(f"{out}: another sweep is writing there; wait for it") from None
+            raise SampleStoreError(f"{out}: another sweep is writing there; wait for it") from None
         try:
             self._open(self._folder)
         except BaseException:
@@ -144,7 +144,9 @@ class Ledger:
         if header.exists():
             self.machines = _same_sweep(header, self._grid)["machines"]
         elif samples.exists():
-            raise LedgerError(f"{samples}: samples without a sweep.json; choose another folder")
+            raise SampleStoreError(
+                f"{samples}: samples without a sweep.json; choose another folder"
+            )
         if samples.exists():
             self._read(samples)
         else:
@@ -155,7 +157,7 @@ class Ledger:
         try:
             loaded = load(samples, self._require_own)
         except SamplesError as error:
-            raise LedgerError(str(error)) from None
+            raise SampleStoreError(str(error)) from None
         self._columns = columns_of(self._grid, loaded.columns)
         rows, broken = _whole_rounds(loaded.rows, self._grid)
         self.bad = [*loaded.bad, *broken]
@@ -226,11 +228,11 @@ def _same_sweep(header: pathlib.Path, grid: Grid) -> dict[str, Any]:
         if version == FORMAT:
             require_shape(found, SHAPE)
     except ValueError as error:
-        raise LedgerError(
+        raise SampleStoreError(
             f"{header}: is no header of a sweep; choose another folder ({error})"
         ) from None
     if version != FORMAT:
-        raise LedgerError(
+        raise SampleStoreError(
             f"{header}: has format {version}, this version of dirtylab writes {FORMAT}; "
             "choose another folder"
         )
@@ -238,7 +240,7 @@ def _same_sweep(header: pathlib.Path, grid: Grid) -> dict[str, Any]:
     for name, value in now.items():
         asked = found["grid"].get(name)
         if asked != value:
-            raise LedgerError(
+            raise SampleStoreError(
                 f"{header}: holds another sweep ({name} {shown(asked)}, now {shown(value)}); "
                 "choose another folder"
             )
@@ -250,7 +252,7 @@ def _whole_rounds(rows: Sequence[Row], grid: Grid) -> tuple[list[Row], list[str]
     rounds: dict[tuple[Key, int], list[Row]] = {}
     for row in rows:
         rounds.setdefault((key_of_row(row), row["repeat"]), []).append(row)
-    wanted = owners(grid.plan.contestants, grid.plan.operations)
+    wanted = owners(grid.plan.candidates, grid.plan.operations)
     whole: list[Row] = []
     broken: list[str] = []
     for (key, repeat), found in rounds.items():

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dirtylab._reading import printable, read_bytes, shown
 from dirtylab._tables import MOST_ROWS, MOST_TABLE
-from dirtylab.measure.cell import Cell, Contestant, Row
+from dirtylab.measure.cell import Candidate, Cell, Row
 from dirtylab.measure.grid import Grid
 
 LEADING = ("structure", "operation", "dataset", "pages", "dirty")
@@ -57,7 +57,7 @@ class Loaded(NamedTuple):
 def columns_of(grid: Grid, known: Iterable[str] = ()) -> list[str]:
     """Return the columns of a grid's rows, and such options as are `known` already."""
     asked = [
-        *(f"structure_{name}" for one in grid.plan.contestants for name, _ in one.options),
+        *(f"structure_{name}" for one in grid.plan.candidates for name, _ in one.options),
         *(f"dataset_{name}" for cell in grid.cells for name, _ in cell.options),
     ]
     options = dict.fromkeys(name for name in [*known, *asked] if name.startswith(OPTION_PREFIXES))
@@ -206,11 +206,11 @@ def owner_of(row: Row) -> Owner:
     return row["structure"], options, row["operation"], row["control"]
 
 
-def owners(contestants: Sequence[Contestant], operations: Sequence[str]) -> list[Owner]:
+def owners(candidates: Sequence[Candidate], operations: Sequence[str]) -> list[Owner]:
     """Return what a whole round has one row of each of, sorted."""
     return sorted(
         (one.structure, _as_text(dict(one.options)), operation, one.control)
-        for one in contestants
+        for one in candidates
         for operation in operations
     )
 

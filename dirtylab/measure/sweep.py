@@ -18,13 +18,13 @@ import numpy as np
 
 from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
-from dirtylab.measure.cell import Cell, Contest, Plan, Row, label
+from dirtylab.measure.cell import Cell, CellBenchmark, Plan, Row, label
 from dirtylab.measure.clock import python_step
 from dirtylab.measure.grid import Choice, Grid, build
 from dirtylab.measure.locks import alone_on_machine
 from dirtylab.measure.machine import describe_machine
 from dirtylab.measure.progress import time_bar, work_bar
-from dirtylab.measure.sample_store import Ledger, describe_bad
+from dirtylab.measure.sample_store import SampleStore, describe_bad
 from dirtylab.measure.samples import owner_of
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def sweep(
     ------
     ValueError, TypeError
         An argument is empty, unknown, contradictory or out of range; nothing is measured.
-    OutputError, LedgerError
+    OutputError, SampleStoreError
         `out` can't be written, or holds something else; it is left as it was.
 
     Notes
@@ -134,28 +134,28 @@ def sweep(
     _require_compatible(seconds, rounds, executor)
     grid = build(structures, operations, datasets, pages, dirty, seed, cache)
     say = report or (lambda _: None)
-    with Ledger(grid, out) as ledger:
+    with SampleStore(grid, out) as store:
         for line in grid.skipped:
             say(f"skipped: {line}")
-        if ledger.bad:
-            say(describe_bad(ledger.bad))
+        if store.bad:
+            say(describe_bad(store.bad))
         if seconds is None:
-            tasks = _counted(grid, ledger, rounds)
-            work = sum(_weight(task) for task in _counted(grid, ledger, rounds))
+            tasks = _counted(grid, store, rounds)
+            work = sum(_weight(task) for task in _counted(grid, store, rounds))
             bar = work_bar(work, shown=progress)
         else:
-            tasks = _budgeted(grid, ledger, seconds)
+            tasks = _budgeted(grid, store, seconds)
             bar = time_bar(seconds, shown=progress)
         with bar as step:
             for task, done in _run(tasks, executor):
-                ledger.add(task.cell, done.rows, done.machine)
+                store.add(task.cell, done.rows, done.machine)
                 step(label(task.cell), _weight(task))
-        if unmeasured := sum(not ledger.rounds(cell) for cell in grid.cells):
+        if unmeasured := sum(not store.rounds(cell) for cell in grid.cells):
             say(
                 f"the time was up before {unmeasured} of {len(grid.cells)} cells were measured; "
                 "the same call goes on with them"
             )
-        return _frame(ledger, grid)
+        return _frame(store, grid)
 
 
 def _require_compatible(
@@ -194,11 +194,11 @@ def measure(task: Task, ticket: str = "") -> Done:
         Makes a request another one: dask gives equal requests the same result, or error.
     """
     with alone_on_machine():
-        contest = Contest(task.cell, task.plan)
+        benchmark = CellBenchmark(task.cell, task.plan)
         rows = [
             row
             for number in range(task.first, task.first + task.rounds)
-            for row in contest.round(number)
+            for row in benchmark.round(number)
         ]
     return Done(rows, this_machine())
 
@@ -216,11 +216,11 @@ def this_machine() -> dict[str, Any]:
     return {"id": hashlib.sha256(named.encode()).hexdigest()[:8], "facts": facts}
 
 
-def _counted(grid: Grid, ledger: Ledger, repeats: int | None) -> Iterator[Task]:
+def _counted(grid: Grid, store: SampleStore, repeats: int | None) -> Iterator[Task]:
     """Yield what is missing of each cell."""
     for cell in grid.cells:
         wanted = usual_rounds(cell) if repeats is None else repeats
-        have = ledger.rounds(cell)
+        have = store.rounds(cell)
         if len(have) < wanted:
             missing = [number for number in range(wanted) if number not in have]
             yield from _tasks(cell, grid, missing)
@@ -233,14 +233,14 @@ def _tasks(cell: Cell, grid: Grid, rounds: list[int]) -> Iterator[Task]:
         yield Task(cell, grid.plan, numbers[0], len(numbers))
 
 
-def _budgeted(grid: Grid, ledger: Ledger, seconds: float) -> Iterator[Task]:
+def _budgeted(grid: Grid, store: SampleStore, seconds: float) -> Iterator[Task]:
     """Yield a few rounds of the cell known least, again and again, until time is up."""
     deadline = time.monotonic() + seconds
-    doubts = {cell: uncertainty(ledger.rows_of(cell)) for cell in grid.cells}
+    doubts = {cell: uncertainty(store.rows_of(cell)) for cell in grid.cells}
     while time.monotonic() < deadline:
         cell = max(doubts, key=lambda one: doubts[one])
-        yield Task(cell, grid.plan, max(ledger.rounds(cell), default=-1) + 1, LEAST_ROUNDS)
-        doubts[cell] = uncertainty(ledger.rows_of(cell))
+        yield Task(cell, grid.plan, max(store.rounds(cell), default=-1) + 1, LEAST_ROUNDS)
+        doubts[cell] = uncertainty(store.rows_of(cell))
 
 
 def uncertainty(rows: Sequence[Row]) -> float:
@@ -299,7 +299,7 @@ def _run_elsewhere(
 
 def _submit(executor: concurrent.futures.Executor, task: Task) -> "concurrent.futures.Future[Done]":
     ticket = uuid.uuid4().hex
-    names = (one.structure for one in task.plan.contestants)
+    names = (one.structure for one in task.plan.candidates)
     if sent := packed([task.cell.dataset], names):
         return executor.submit(measure_added, sent, task, ticket)
     return executor.submit(measure, task, ticket)
@@ -310,13 +310,13 @@ def _weight(task: Task) -> float:
     return task.rounds * (task.cell.dirty + task.cell.pages / 64 + 20_000)
 
 
-def _frame(ledger: Ledger, grid: Grid) -> "pd.DataFrame":
+def _frame(store: SampleStore, grid: Grid) -> "pd.DataFrame":
     import pandas as pd
 
-    table = pd.DataFrame.from_records(ledger.rows)
+    table = pd.DataFrame.from_records(store.rows)
     table.attrs = {
-        "machines": ledger.machines,
+        "machines": store.machines,
         "skipped": list(grid.skipped),
-        "bad_rows": list(ledger.bad),
+        "bad_rows": list(store.bad),
     }
     return table

@@ -1,6 +1,6 @@
-"""One honest measurement: contestants interleaved, above the clock's floor, raw samples kept.
+"""One honest measurement: candidates interleaved, above the clock's floor, raw samples kept.
 
-A contestant is a *sampler*: a function that does its work ``loops`` times and returns the
+A candidate is a *sampler*: a function that does its work ``loops`` times and returns the
 nanoseconds that took, by a clock as close to the work as it can be (:mod:`.clock`).  Nothing
 here knows what is measured.
 """
@@ -26,7 +26,7 @@ MAX_LOOPS = 10**7
 
 
 class Samples(NamedTuple):
-    """The raw result of one contestant."""
+    """The raw result of one candidate."""
 
     ns: npt.NDArray[np.float64]
     """Nanoseconds for one loop, a value a repeat."""
@@ -73,16 +73,16 @@ def interleave(
     prepare: Callable[[int], object] | None = None,
     floor_ns: int = FLOOR_NS,
 ) -> dict[str, Samples]:
-    """Measure contestants in turn, in a new random order each round.
+    """Measure candidates in turn, in a new random order each round.
 
-    Slow phases of the machine and what one contestant leaves in the caches then hit all alike.
+    Slow phases of the machine and what one candidate leaves in the caches then hit all alike.
 
     Parameters
     ----------
     samplers : mapping of str to callable
-        The contestants.
+        The candidates.
     repeats : int
-        Rounds, hence samples of each contestant.
+        Rounds, hence samples of each candidate.
     rng : numpy.random.Generator
         Draws the orders.
     prepare : callable, optional

@@ -1,6 +1,6 @@
-"""Kernels that are wrong on purpose, so that the soak can be seen to catch them.
+"""Mutants: kernels broken on purpose, to show that the soak detects a broken protocol.
 
-Each is the twin of a program in :mod:`.programs` that the checker convicts.
+Each has a model in :mod:`.protocol_models` that the checker rejects.
 """
 
 from collections.abc import Callable
@@ -264,12 +264,13 @@ register(HolesForgotten, insert_unwatched, take_past_holes)
 register(FlagsFirst, push_flags_first, take_rings)
 
 
-class Weak(NamedTuple):
-    """A structure that commits a crime."""
+class Mutant(NamedTuple):
+    """A structure broken on purpose."""
 
     make: Callable[[int, int], Any]
     """``(pages, vcpus)`` gives its state."""
-    crime: str
+    expected_failure: str
+    """``late`` or ``lost``: what the soak must see."""
 
 
 def _tree(kind: type, radix: int = 8) -> Callable[[int, int], Any]:
@@ -286,23 +287,23 @@ def _byte_bitmap(pages: int, vcpus: int) -> ByteBitmap:
     return ByteBitmap(words, words.view(np.uint8))
 
 
-WEAKENED: dict[str, Weak] = {
-    "parent after child": Weak(_tree(ParentAfterChild, 64), LOST),
-    "byte update": Weak(_byte_tree, LOST),
-    "byte update, bitmap": Weak(_byte_bitmap, LOST),
-    "exit at a set leaf bit": Weak(_tree(EarlyBit), LATE),
-    "exit at a used leaf word": Weak(_tree(EarlyWord), LATE),
-    "root first": Weak(_tree(RootFirst), LOST),
-    "load and store, no exchange": Weak(
+MUTANTS: dict[str, Mutant] = {
+    "parent after child": Mutant(_tree(ParentAfterChild, 64), LOST),
+    "byte update": Mutant(_byte_tree, LOST),
+    "byte update, bitmap": Mutant(_byte_bitmap, LOST),
+    "exit at a set leaf bit": Mutant(_tree(EarlyBit), LATE),
+    "exit at a used leaf word": Mutant(_tree(EarlyWord), LATE),
+    "root first": Mutant(_tree(RootFirst), LOST),
+    "load and store, no exchange": Mutant(
         lambda pages, vcpus: TwoSteps(*LocklessBitmap(pages, vcpus=vcpus).state), LOST
     ),
-    "list, holes forgotten": Weak(
+    "list, holes forgotten": Mutant(
         lambda pages, vcpus: HolesForgotten(
             *LocklessList(pages, vcpus=vcpus, capacity=2**12).state
         ),
         LOST,
     ),
-    "ring, flags before frame": Weak(
+    "ring, flags before frame": Mutant(
         lambda pages, vcpus: FlagsFirst(*LocklessRing(pages, vcpus=vcpus).state), LOST
     ),
 }

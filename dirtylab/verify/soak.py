@@ -331,36 +331,36 @@ def in_threads(works: Sequence[Callable[[], object]], stop: Callable[[], object]
         raise trouble[0]
 
 
-def catch(
-    name: str, make: Maker, crime: str, *, seconds: float = 10.0, pages: int = PAGES
+def run_until_failure(
+    name: str, make: Maker, expected_failure: str, *, seconds: float = 10.0, pages: int = PAGES
 ) -> list[Tally]:
-    """Run a weakened structure until it is caught, or the time is up.
+    """Run a mutant until it fails as expected, or the time is up.
 
     Parameters
     ----------
     name : str
-        What to call it.
+        Its name in the tallies.
     make : callable
         Makes its state.
-    crime : {"late", "lost"}
-        What to wait for.
+    expected_failure : {"late", "lost"}
+        The failure that ends the run.
     seconds : float, optional
-        When to give up.
+        Time after which no further run starts.
     pages : int, optional
         As for :func:`job_for`.
 
     Returns
     -------
     list of Tally
-        All runs; the last one has the crime, unless the time was up.
+        All runs; the last one has the failure, unless the time was up.
     """
-    _check.choice("crime", crime, ("late", "lost"))
+    _check.choice("expected_failure", expected_failure, ("late", "lost"))
     end = time.monotonic() + _check.positive("seconds", seconds)
     tallies: list[Tally] = []
     for vcpus, pattern in itertools.cycle(itertools.product((2, 4, 3, 8), reversed(PATTERNS))):
         more = 8 if pattern == "sparse" else 1  # else a run would be over at once
         tallies.append(run(name, make, vcpus=vcpus, pattern=pattern, pages=more * pages))
-        if getattr(tallies[-1], crime) or time.monotonic() > end:
+        if getattr(tallies[-1], expected_failure) or time.monotonic() > end:
             break
     return tallies
 

@@ -14,7 +14,7 @@ from dirtylab._memory import tightest
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure.additions import packed, register
-from dirtylab.measure.cell import OPERATIONS, Cell, Contest, Contestant, Plan, Row, label
+from dirtylab.measure.cell import OPERATIONS, Candidate, Cell, CellBenchmark, Plan, Row, label
 from dirtylab.measure.grid import NAMES
 from dirtylab.theory.memory import structure_bytes
 
@@ -176,8 +176,8 @@ def _text_of(path: str) -> str:
 # --- measuring, in the measuring process ----------------------------------------------------------
 
 
-class CpuTimeContest(Contest):
-    """A contest timed by min(wall clock, CPU time of the thread), so that preemption is excluded.
+class CpuTimeBenchmark(CellBenchmark):
+    """A benchmark timed by min(wall clock, CPU time of the thread), so that preemption is excluded.
 
     On two cores a browser that draws and a kernel that calculates take the processor away from
     every sample of some milliseconds: the median of a sort of 4.4 ms was anything from 4.5 to 13.8.
@@ -193,16 +193,16 @@ class CpuTimeContest(Contest):
 
 def _compile(job: CellJob, reporter: Reporter) -> None:
     """Run each structure that is new in this process once on a few frames, and say which."""
-    for contestant in _plan(job).contestants:
-        known = (contestant.structure, job.operation)
+    for candidate in _plan(job).candidates:
+        known = (candidate.structure, job.operation)
         if known in _compiled or reporter.cancelled():
             continue
-        words = f"preparing {contestant.structure}; compiled on first use …"
+        words = f"preparing {candidate.structure}; compiled on first use …"
         reporter.progress(0, words, at_once=True)
         cell = Cell("random", (), _WARM_PAGES, _WARM_DIRTY)
         # A structure whose options do not fit these few frames is compiled by its own cell.
         with contextlib.suppress(ValueError, AssertionError):
-            Contest(cell, Plan((contestant,), (job.operation,), job.seed, "warm")).round(0)
+            CellBenchmark(cell, Plan((candidate,), (job.operation,), job.seed, "warm")).round(0)
         _compiled.add(known)
 
 
@@ -212,34 +212,34 @@ def _measure_cell(job: CellJob, index: int, reporter: Reporter) -> tuple[Rows, i
     reporter.progress(index, f"checking that all structures agree: {label(cell)}")
     if reporter.cancelled():
         return (), 0
-    contest = CpuTimeContest(cell, _plan(job))
+    benchmark = CpuTimeBenchmark(cell, _plan(job))
     rows: list[Row] = []
     done = 0
     with _without_collector():
         while done < job.rounds and not reporter.cancelled():
-            rows += contest.round(done)
+            rows += benchmark.round(done)
             done += 1
             reporter.progress(index, f"{label(cell)}: round {done} of {job.rounds}")
     return _samples(rows, job), done
 
 
 def _plan(job: CellJob) -> Plan:
-    contestants = tuple(
-        Contestant(name, tuple(sorted(options.items()))) for name, options in job.structures
+    candidates = tuple(
+        Candidate(name, tuple(sorted(options.items()))) for name, options in job.structures
     )
-    return Plan(contestants, (job.operation,), job.seed, "warm")
+    return Plan(candidates, (job.operation,), job.seed, "warm")
 
 
 def _samples(rows: list[Row], job: CellJob) -> Rows:
     """Return label and nanoseconds of each row."""
-    labels = dict(zip(_plan(job).contestants, job.labels(), strict=True))
-    return tuple((labels[_contestant(row)], float(row["ns"])) for row in rows)
+    labels = dict(zip(_plan(job).candidates, job.labels(), strict=True))
+    return tuple((labels[_candidate(row)], float(row["ns"])) for row in rows)
 
 
-def _contestant(row: Row) -> Contestant:
+def _candidate(row: Row) -> Candidate:
     prefix = "structure_"
     options = {k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)}
-    return Contestant(row["structure"], tuple(sorted(options.items())))
+    return Candidate(row["structure"], tuple(sorted(options.items())))
 
 
 @contextlib.contextmanager

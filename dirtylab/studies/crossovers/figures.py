@@ -29,7 +29,7 @@ from dirtylab.figures.style import (
 from dirtylab.studies.crossovers.judge import named
 from dirtylab.studies.crossovers.record import POSTED, TUNED, Study
 from dirtylab.theory.crossover import Crossover, crossovers
-from dirtylab.theory.occupancy import Array, foretold
+from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
 if TYPE_CHECKING:
@@ -86,16 +86,16 @@ def curves_picture(
     group = _group(study, pattern, pages, operation)
     figure = new_figure(8.6, 8.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    meetings = []
+    crossings = []
     for name in structures:
         _draw_times(above, group, name)
         if name != against:
-            meetings += [(name, one) for one in _draw_ratio(below, group, name, against)]
+            crossings += [(name, one) for one in _draw_ratio(below, group, name, against)]
     lines = _draw_model(above, group, structures, model, pattern, pages, operation)
     _finish_times(above, _title(operation, pattern, pages), lines)
     _finish_ratio(below, against)
-    words = [named(one, name, against, pages) for name, one in meetings]
-    _mark(below, meetings)
+    words = [named(one, name, against, pages) for name, one in crossings]
+    _mark(below, crossings)
     note = "Markers: medians, bars 10-90 %. Diamonds: crossovers with 95 % intervals. "
     if model is not None:
         note += "Lines: the cost model." if lines else f"No model of {pattern}: measured only."
@@ -144,7 +144,7 @@ def _draw_model(
     """Draw the model's lines; return whether there are any."""
     name, options = parsed(pattern)
     known = [name for name in structures if model is not None and name in model.structures]
-    if not foretold(name, options):
+    if not has_occupancy_law(name, options):
         known = []
     dirty = np.geomspace(group["dirty"].min(), group["dirty"].max(), 120)
     along = Pattern(name, pages, dirty, options)
@@ -167,8 +167,8 @@ def _draw_ratio(ax: Axes, group: "pd.DataFrame", name: str, against: str) -> lis
     return crossovers(x, rounds)
 
 
-def _mark(ax: Axes, meetings: Sequence[tuple[str, Crossover]]) -> None:
-    for name, one in meetings:
+def _mark(ax: Axes, crossings: Sequence[tuple[str, Crossover]]) -> None:
+    for name, one in crossings:
         color = look_of(name).color
         low, high = max(one.low, ax.get_xlim()[0]), min(one.high, ax.get_xlim()[1])
         ax.plot([low, high], [1, 1], color=color, linewidth=6, alpha=0.35, solid_capstyle="butt")
@@ -211,7 +211,7 @@ def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation
     Parameters
     ----------
     found : pandas.DataFrame
-        As :func:`dirtylab.studies.crossovers.judge.meetings` returns it.
+        As :func:`dirtylab.studies.crossovers.judge.find_crossovers` returns it.
     machine : mapping
         What it was measured on.
     operation : str

@@ -1,7 +1,7 @@
 """The crossover study: every two structures beside each other on a fine grid of dirty frames.
 
 Two sets of cells: ``find``, on which crossovers are fitted, and ``try``, with other numbers of
-frames in between and other seeds, on which the winners that they foretell are looked up.
+frames in between and other seeds, on which the predicted winners are checked.
 
 Kept as ``rounds.csv``, one row a round of a cell and operation, a column of ns for each structure,
 ``map.csv``, medians of whole epochs over density and cluster length, and ``machine.json``.

@@ -7,7 +7,7 @@ import numpy as np
 
 from dirtylab._units import ns_text
 from dirtylab.advice.model import Model
-from dirtylab.studies.crossovers.judge import EVEN, check, exponent, meetings
+from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers
 from dirtylab.studies.crossovers.record import POSTED, TUNED, Study
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ SHOWN = (("posted-tree", "posted-bitmap"), ("list", "bitmap"), ("tree64", "bitma
 OPERATIONS = ("harvest", "epoch")
 
 
-def all_meetings(study: Study) -> "pd.DataFrame":
+def all_crossovers(study: Study) -> "pd.DataFrame":
     """Return all crossovers of posted structures with each other, and of tuned ones."""
     import pandas as pd
 
-    both = [meetings(study.rounds, names, OPERATIONS) for names in (POSTED, TUNED)]
+    both = [find_crossovers(study.rounds, names, OPERATIONS) for names in (POSTED, TUNED)]
     return pd.concat(both, ignore_index=True)
 
 
@@ -34,7 +34,7 @@ def markdown(study: Study, found: "pd.DataFrame", model: Model) -> str:
     study : Study
         What was measured.
     found : pandas.DataFrame
-        Its :func:`all_meetings`.
+        Its :func:`all_crossovers`.
     model : Model
         Whose trial is told.
     """
@@ -42,7 +42,7 @@ def markdown(study: Study, found: "pd.DataFrame", model: Model) -> str:
         *(crossover_table(found, operation) for operation in OPERATIONS),
         "\n".join(f"* {line}" for line in moves(found)),
         "\n".join(f"* {line}" for line in reasons(study)),
-        foretold(study, found, model),
+        predictions(study, found, model),
     ]
     return "\n\n".join(parts)
 
@@ -146,15 +146,15 @@ def reasons(study: Study) -> Iterator[str]:
     )
 
 
-def foretold(study: Study, found: "pd.DataFrame", model: Model) -> str:
-    """Return how well crossovers and model foretell cells that they were not fitted to."""
-    checks = [check(study.rounds, _of(found, names), names)[0] for names in (POSTED, TUNED)]
+def predictions(study: Study, found: "pd.DataFrame", model: Model) -> str:
+    """Return how well crossovers and model predict cells that they were not fitted to."""
+    checks = [check(study.rounds, _among(found, names), names)[0] for names in (POSTED, TUNED)]
     cells = sum(one.cells for one in checks)
     right = sum(one.right for one in checks)
     between = sum(one.between for one in checks)
     undecided = sum(one.undecided for one in checks)
     words = (
-        f"Outside of their 95 % intervals, the crossovers foretold the winner in {right:,} of "
+        f"Outside of their 95 % intervals, the crossovers predicted the winner in {right:,} of "
         f"{cells:,} cells that were kept apart ({100 * right / cells:.1f} %); {between:,} cells "
         "lay within an interval or where two structures are too close to call, and in "
         f"{undecided:,} the rounds did not agree on a winner."
@@ -162,5 +162,5 @@ def foretold(study: Study, found: "pd.DataFrame", model: Model) -> str:
     return f"{words} The cost model: {model.trial}." if model.trial else words
 
 
-def _of(found: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
+def _among(found: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
     return found[found["one"].isin(names)]

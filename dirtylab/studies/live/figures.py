@@ -27,10 +27,10 @@ from dirtylab.figures.style import (
     style_axes,
     time_label,
 )
-from dirtylab.studies.live.judge import Meeting, meetings, nesting
+from dirtylab.studies.live.judge import LogRingCrossover, log_ring_crossovers, nesting
 from dirtylab.studies.live.replay import SORTED, epochs
 from dirtylab.studies.live.store import Measured
-from dirtylab.studies.live.trace_statistics import likeness
+from dirtylab.studies.live.trace_statistics import trace_statistics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,9 +110,9 @@ def maps_picture(names: Sequence[str] | None = None) -> Picture:
 
 
 @under_own_rc
-def likeness_picture(names: Sequence[str] | None = None) -> Picture:
+def trace_statistics_picture(names: Sequence[str] | None = None) -> Picture:
     """Return run lengths and words touched of each recording beside random pages."""
-    table = likeness(names)
+    table = trace_statistics(names)
     figure = new_figure(9, 0.42 * len(table) + 1.6)
     left, right = figure.subplots(1, 2, sharey=True)
     place = np.arange(len(table))[::-1]
@@ -191,7 +191,7 @@ def harvests_picture(measured: Measured) -> Picture:
     sizes = sorted(set(table["pages"].tolist()))
     figure = new_figure(3.3 * len(sizes) + 0.6, 5.0)
     axes = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
-    met = {meeting.pages: meeting for meeting in meetings(table)}
+    met = {crossover.pages: crossover for crossover in log_ring_crossovers(table)}
     for ax, pages in zip(axes, sizes, strict=True):
         _draw_harvests(ax, table[table["pages"] == pages])
         if pages in met:
@@ -233,15 +233,15 @@ def _draw_harvests(ax: Axes, table: "pd.DataFrame") -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _mark(ax: Axes, meeting: Meeting) -> None:
+def _mark(ax: Axes, crossover: LogRingCrossover) -> None:
     """Mark where log and ring meet, with its interval."""
-    if meeting.at is None:
+    if crossover.at is None:
         return
     low, high = ax.get_xlim()
-    ax.axvspan(max(meeting.at.low, low), min(meeting.at.high, high), color="#BBBBBB", alpha=0.4)
-    ax.axvline(meeting.at.at, color=INK, linewidth=1)
+    ax.axvspan(max(crossover.at.low, low), min(crossover.at.high, high), color="#BBBBBB", alpha=0.4)
+    ax.axvline(crossover.at.at, color=INK, linewidth=1)
     ax.set_xlim(low, high)
     ax.annotate(
-        f" {count_label(float(f'{meeting.at.at:.2g}'))}", (meeting.at.at, 0.02),
+        f" {count_label(float(f'{crossover.at.at:.2g}'))}", (crossover.at.at, 0.02),
         xycoords=("data", "axes fraction"), fontsize=10, color=INK, fontweight="bold",
     )  # fmt: skip

@@ -14,7 +14,7 @@ _INTERPRETED = 2.5
 """Instructions interpreted a write, of the guest's three, from which on it is interpreted."""
 
 
-class Meeting(NamedTuple):
+class LogRingCrossover(NamedTuple):
     """Where log and ring cost the same, in a slot of that size."""
 
     log: str
@@ -35,7 +35,9 @@ class Meeting(NamedTuple):
         )
 
 
-def meetings(table: "pd.DataFrame", log: str = LOG, ring: str = RING) -> list[Meeting]:
+def log_ring_crossovers(
+    table: "pd.DataFrame", log: str = LOG, ring: str = RING
+) -> list[LogRingCrossover]:
     """Return where a log and a ring meet, for each size of the slot.
 
     Parameters
@@ -43,11 +45,11 @@ def meetings(table: "pd.DataFrame", log: str = LOG, ring: str = RING) -> list[Me
     table : pandas.DataFrame
         Rows of :func:`dirtylab.studies.live.record.harvests`.
     log, ring : str, optional
-        The contestants compared.
+        The candidates compared.
 
     Returns
     -------
-    list of Meeting
+    list of LogRingCrossover
         Empty where they were not measured.
     """
     found = []
@@ -60,7 +62,7 @@ def meetings(table: "pd.DataFrame", log: str = LOG, ring: str = RING) -> list[Me
             met = crossovers(np.asarray(ratio.index, float), ratio.to_numpy())
             first = float(np.median(ratio.iloc[0]))
             cheaper = ring if first > 1 else log
-            found.append(Meeting(log, ring, pages, met[0] if met else None, cheaper))
+            found.append(LogRingCrossover(log, ring, pages, met[0] if met else None, cheaper))
     return found
 
 

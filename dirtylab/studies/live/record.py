@@ -1,6 +1,6 @@
 """What a harvest costs: the kernel's own mechanisms beside our structures, on the same frames.
 
-In each round every contestant, in a new random order, is made to track the same random frames,
+In each round every harvester, in a new random order, is made to track the same random frames,
 different ones in each round and none twice, and is then asked for the list of them:
 
 =====================  ============================================================================
@@ -70,7 +70,7 @@ class Spent(NamedTuple):
         return self.fetch + self.decode + self.release
 
 
-class Contestant:
+class Harvester:
     """Something that tracks frames and is asked for them.
 
     Parameters
@@ -101,7 +101,7 @@ class Contestant:
         """Release all."""
 
 
-class Ours(Contestant):
+class Ours(Harvester):
     """A structure."""
 
     def __init__(self, name: str, pages: int) -> None:
@@ -117,7 +117,7 @@ class Ours(Contestant):
         return Spent(found, time.perf_counter_ns() - begin)
 
 
-class Logged(Contestant):
+class Logged(Harvester):
     """A guest with a dirty log."""
 
     def __init__(self, name: str, pages: int) -> None:
@@ -149,7 +149,7 @@ class Logged(Contestant):
         self._guest.close()
 
 
-class Ringed(Contestant):
+class Ringed(Harvester):
     """A guest with dirty rings."""
 
     def __init__(self, name: str, pages: int) -> None:
@@ -189,7 +189,7 @@ class Ringed(Contestant):
         self._guest.close()
 
 
-class Scanned(Contestant):
+class Scanned(Harvester):
     """Memory of this process."""
 
     def __init__(self, name: str, pages: int) -> None:
@@ -213,9 +213,9 @@ class Scanned(Contestant):
         self._made.close()
 
 
-def contestants() -> dict[str, type[Contestant]]:
+def harvesters() -> dict[str, type[Harvester]]:
     """Return what can be measured here, by name."""
-    found: dict[str, type[Contestant]] = dict.fromkeys(OURS, Ours)
+    found: dict[str, type[Harvester]] = dict.fromkeys(OURS, Ours)
     kinds = {"kvm-log": Logged, "kvm-log-manual": Logged, "kvm-ring": Ringed, "pagemap": Scanned}
     found |= {name: kind for name, kind in kinds.items() if missing(name) is None}
     return found | ({"kvm-ring-64k": Ringed} if "kvm-ring" in found else {})
@@ -243,7 +243,7 @@ def _measure(pages: int, counts: Sequence[int], rounds: int, seed: int) -> list[
     rows: list[Record] = []
     with contextlib.ExitStack() as keep:
         made = []
-        for name, kind in contestants().items():
+        for name, kind in harvesters().items():
             made.append(keep.enter_context(contextlib.closing(kind(name, pages))))
         for repeat in range(-1, rounds):  # the first compiles and faults memory in; it is dropped
             for dirty in counts:
@@ -253,7 +253,7 @@ def _measure(pages: int, counts: Sequence[int], rounds: int, seed: int) -> list[
 
 
 def _round(
-    made: Sequence[Contestant], pages: int, dirty: int, repeat: int, rng: np.random.Generator
+    made: Sequence[Harvester], pages: int, dirty: int, repeat: int, rng: np.random.Generator
 ) -> list[Record]:
     seed = int(rng.integers(2**62))
     frames = DATASETS["random"](pages, dirty, seed=seed, replacement=False)
@@ -294,6 +294,6 @@ def instructions_per_write(pages: int = 4096, dirty: int = 1000) -> float | None
 
 
 def medians(table: "pd.DataFrame", value: str = "ns") -> "pd.DataFrame":
-    """Return the medians of `harvests`, pages and dirty down, contestants across."""
+    """Return the medians of `harvests`, pages and dirty down, harvesters across."""
     grouped = table.groupby(["pages", "dirty", "contestant"])[value].median()
     return grouped.unstack("contestant")

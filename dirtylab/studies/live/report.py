@@ -1,6 +1,6 @@
 """What was found on real dirty pages, in Markdown, from the measured data."""
 
-from dirtylab.studies.live.judge import meetings, nesting
+from dirtylab.studies.live.judge import log_ring_crossovers, nesting
 from dirtylab.studies.live.replay import epochs, winners
 from dirtylab.studies.live.store import Measured
 
@@ -23,23 +23,23 @@ def recordings_table(measured: Measured) -> str:
     return "\n".join(lines)
 
 
-def meetings_list(measured: Measured) -> str:
+def crossovers_list(measured: Measured) -> str:
     """Return where KVM's log and ring meet, a point a slot, and what the machine distorts."""
-    points = "\n".join(f"- {met}" for met in meetings(measured.harvests))
+    points = "\n".join(f"- {met}" for met in log_ring_crossovers(measured.harvests))
     return f"{points}\n\n{nesting(measured.machine)}".strip()
 
 
 def text_report(measured: Measured) -> str:
     """Return what was measured, for the terminal."""
     from dirtylab.measure.machine import caption
-    from dirtylab.studies.live.judge import meetings, nesting
+    from dirtylab.studies.live.judge import log_ring_crossovers, nesting
     from dirtylab.studies.live.record import medians
     from dirtylab.studies.live.replay import epochs, winners
 
     harvests = medians(measured.harvests).div(1000).round(1)
     parts = [
         f"Harvest of random frames, median µs\n\n{harvests.to_string()}",
-        *[f"log and ring: {meeting}" for meeting in meetings(measured.harvests)],
+        *[f"log and ring: {crossover}" for crossover in log_ring_crossovers(measured.harvests)],
         f"Epoch of a recording, median µs\n\n{epochs(measured.replays).round(1).to_string()}",
         f"Best of those that return sorted frames\n\n{winners(measured.replays).to_string()}",
         nesting(measured.machine),

@@ -35,7 +35,7 @@ def again(trace: Trace) -> float:
     return float(np.median(shares)) if shares else 0.0
 
 
-def likeness(names: Sequence[str] | None = None) -> "pd.DataFrame":
+def trace_statistics(names: Sequence[str] | None = None) -> "pd.DataFrame":
     """Return a row a recording: what its median epoch touches, and what random pages would.
 
     Parameters

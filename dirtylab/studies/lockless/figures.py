@@ -22,7 +22,7 @@ from dirtylab.figures.style import (
 )
 from dirtylab.theory.intervals import LEAST_ROUNDS
 from dirtylab.verify.checker import Move
-from dirtylab.verify.exhaustive import simplest, suspects
+from dirtylab.verify.exhaustive import protocol_models, simplest
 
 Summary = Mapping[str, Any]
 Value = tuple[float, float | None, float | None]
@@ -343,25 +343,25 @@ def _lanes(moves: Sequence[Move]) -> list[str]:
 
 
 @under_own_rc
-def crime_picture(name: str, outcome: str | None = None) -> Picture:
-    """Return the shortest story of a protocol's crime that the checker finds, step by step.
+def failure_picture(name: str, outcome: str | None = None) -> Picture:
+    """Draw the shortest schedule with which a protocol fails, step by step.
 
     Parameters
     ----------
     name : str
-        A suspect of :func:`dirtylab.verify.exhaustive.suspects`.
+        Of a model in :func:`dirtylab.verify.exhaustive.protocol_models`.
     outcome : {"duplicate", "late", "lost"}, optional
-        What to look for; the worst of which it is accused when omitted.
+        What to look for; the expected worst outcome when omitted.
 
     Raises
     ------
     ValueError
-        No such suspect, or it never does that.
+        No such model, or no schedule of it has that outcome.
     """
-    known = {suspect.name: suspect for _, suspect in suspects()}
-    suspect = known[_check.choice("name", name, known)]
-    wanted = outcome or suspect.worst
-    found = simplest(suspect, wanted)
+    known = {model.name: model for _, model in protocol_models()}
+    model = known[_check.choice("name", name, known)]
+    wanted = outcome or model.worst
+    found = simplest(model, wanted)
     if found is None:
         raise ValueError(f"outcome={wanted!r}: {name} has no such schedule")
     vcpus, moves = found

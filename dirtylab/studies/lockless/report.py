@@ -7,7 +7,7 @@ from dirtylab.studies.lockless.store import soak_summary
 from dirtylab.studies.lockless.summary import shown
 
 Summary = Mapping[str, Any]
-_GROUPS = {"ours": "", "offered": "offered as faster", "weakened": "weakened"}
+_GROUPS = {"ours": "", "offered": "offered as faster", "weakened": "mutant"}
 _EARLY = {"tree8-early": "tree8", "tree64-early": "tree64", "ring-protect": "ring"}
 
 
@@ -24,7 +24,7 @@ def markdown_findings(summary: Summary) -> str:
 
 
 def markdown_soak(summary: Summary) -> str:
-    """Return what the soak found, and how soon the weakened structures were caught."""
+    """Return what the soak found, a row a structure."""
     soak = summary["soak"]
     rows = [
         [name, *(f"{one[key]:,}" for key in ("inserts", "harvests", "duplicates", "late", "lost"))]
@@ -35,17 +35,17 @@ def markdown_soak(summary: Summary) -> str:
 
 
 def markdown_caught(summary: Summary) -> str:
-    """Return how soon each weakened structure was caught by real threads."""
+    """Return after how many inserts and seconds the soak saw each mutant fail."""
     rows = [
         [name, f"{one['inserts']:,}", f"{one['late']:,}", f"{one['lost']:,}",
          f"{one['seconds']:.1f} s"]
         for name, one in summary["soak"]["weakened"].items()
     ]  # fmt: skip
-    return table(["weakened", "inserts", "late", "lost", "after"], rows, ":-- --: --: --: --:")
+    return table(["mutant", "inserts", "late", "lost", "after"], rows, ":-- --: --: --: --:")
 
 
 def markdown_gain(summary: Summary) -> str:
-    """Return what giving up "never late" gains: times of a faster one over its rightful twin."""
+    """Return what giving up "never late" gains: times of the faster variant over its original."""
     rows, found = [], summary["atomic"]
     for name, twin in _EARLY.items():
         rates = [

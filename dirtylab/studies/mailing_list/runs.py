@@ -31,7 +31,7 @@ def measured_records(row: Row, repeats: int, rng: np.random.Generator) -> list[R
     repeats : int
         Samples of each structure in the careful run.
     rng : numpy.random.Generator
-        Draws the order of the contestants.
+        Draws the order of the candidates.
 
     Returns
     -------

@@ -42,7 +42,7 @@ class Plan:
     between: int = 25
     """Careful samples of each structure in the rows between the posted ones."""
     order_seed: int = 2016
-    """Seeds the order of the contestants; the data set has the posted seed."""
+    """Seeds the order of the candidates; the data set has the posted seed."""
 
 
 FULL_PLAN = Plan(repeats=25, runs=25)

@@ -35,7 +35,7 @@ def frame(records: list[Record]) -> "pd.DataFrame":
 
 
 def medians(records: list[Record], operation: str) -> "pd.DataFrame":
-    """Return median ns by pattern and dirty frames (rows) and contestant (columns)."""
+    """Return median ns by pattern and dirty frames (rows) and candidate (columns)."""
     table = frame(records)
     chosen = table[table["operation"] == operation]
     grouped = chosen.groupby(["pattern", "dirty", "contestant"], sort=False)["ns"].median()
@@ -43,7 +43,7 @@ def medians(records: list[Record], operation: str) -> "pd.DataFrame":
 
 
 def ratios(records: list[Record], operation: str, reference: str) -> "pd.DataFrame":
-    """Return each contestant's median in units of that of `reference`."""
+    """Return each candidate's median in units of that of `reference`."""
     table = medians(records, operation)
     return table.drop(columns=reference).div(table[reference], axis=0)
 
