@@ -9,9 +9,10 @@ from dirtylab.datasets import DATASETS
 from dirtylab.structures import STRUCTURES, Tree
 from dirtylab.theory.cost import Error, Law, fit
 from dirtylab.theory.operations import Pattern
-from dirtylab.theory.terms import CACHES, MODELLED, Subject, Terms, spilled, terms, with_caches
+from dirtylab.theory.terms import CACHES, WORK_LAWS, Subject, Terms, spilled, terms, with_caches
 
 OPERATIONS = ("insert", "collect", "harvest", "clear")
+MODELLED = (*WORK_LAWS, "tree8", "tree64")
 PATTERNS = {
     "random": {}, "sequential": {}, "strided": {"stride": 65}, "clustered": {"length": 16},
     "zipf": {}, "hotset": {},

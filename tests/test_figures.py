@@ -14,6 +14,7 @@ from dirtylab.figures.anatomy import toy_picture
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
 from dirtylab.figures.style import LOOKS, count_label, memory_label, save_picture, time_label
 from dirtylab.figures.visits import rows_of, visits_picture
+from dirtylab.structures import posted
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report as crossovers_report
 from dirtylab.studies.crossovers.figures import (
@@ -48,7 +49,7 @@ def drawn(name):
         "posted": lambda: curves_picture(
             crossovers_record.load(),
             operation="collect",
-            structures=crossovers_record.POSTED,
+            structures=posted(),
             against="posted-bitmap",
         ),
         "crossovers": lambda: crossovers_picture(

@@ -61,7 +61,8 @@ class Trial(NamedTuple):
 
 
 def trial_of(tried: "pd.DataFrame") -> Trial:
-    """Return the trial of cells, as :func:`dirtylab.advice.model.errors_on` gives them."""
+    """Return the trial of those cells of :func:`dirtylab.advice.model.errors_on` that have laws."""
+    tried = tried[tried["predicted"].notna()]
     found = regrets(tried)["regret"]
     error = Error(float(tried["error"].median()), float(tried["error"].quantile(0.9)))
     sizes = (int(tried["pages"].min()), int(tried["pages"].max()))

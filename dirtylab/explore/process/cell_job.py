@@ -15,8 +15,9 @@ from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure.additions import packed, register
 from dirtylab.measure.cell import OPERATIONS, Candidate, Cell, CellBenchmark, Plan, Row, label
-from dirtylab.measure.grid import NAMES
-from dirtylab.theory.memory import structure_bytes
+from dirtylab.measure.grid import BYTES_A_PAGE
+from dirtylab.structures import kind_of, names
+from dirtylab.theory.memory import known_bytes
 
 MOST_ROUNDS = 10_000
 LEAST_ROUNDS = 3
@@ -86,7 +87,7 @@ class CellJob:
         if not self.structures or not self.cells:
             raise ValueError("nothing to measure: structures and cells must name at least one each")
         for name, _ in self.structures:
-            _check.choice("structures", name, NAMES)
+            _check.choice("structures", name, names())
         labels = self.labels()
         if len(set(labels)) < len(labels):
             raise ValueError(f"structures={list(labels)}: names one twice")
@@ -126,8 +127,16 @@ class CellJob:
 
 def needed_bytes(job: CellJob, cell: Cell) -> int:
     """Return the bytes that measuring a cell takes: every structure, one of them twice, frames."""
-    each = [structure_bytes(name, cell.pages, **options) for name, options in job.structures]
+    each = [_bytes_of(name, options, cell) for name, options in job.structures]
     return sum(each) + max(each) + 8 * _ARRAYS_OF_FRAMES * cell.dirty + _PROCESS_BYTES
+
+
+def _bytes_of(name: str, options: Mapping[str, Any], cell: Cell) -> int:
+    """Return the bytes of a structure; where no law is known, the most there should be."""
+    known = known_bytes(name, cell.pages, **options)
+    if known is not None:
+        return known
+    return BYTES_A_PAGE * (cell.dirty if kind_of(name).grows else cell.pages)
 
 
 def free_memory() -> int:

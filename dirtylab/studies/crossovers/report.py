@@ -7,14 +7,13 @@ import numpy as np
 
 from dirtylab._units import ns_text
 from dirtylab.advice.model import Model
+from dirtylab.structures import known_first, posted
 from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers
-from dirtylab.studies.crossovers.record import POSTED, TUNED, Study
+from dirtylab.studies.crossovers.record import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = (("posted-tree", "posted-bitmap"), ("list", "bitmap"), ("tree64", "bitmap"),
-         ("hybrid", "bitmap"), ("list", "tree64"))  # fmt: skip
 OPERATIONS = ("harvest", "epoch")
 
 
@@ -22,8 +21,20 @@ def all_crossovers(study: Study) -> "pd.DataFrame":
     """Return all crossovers of posted structures with each other, and of tuned ones."""
     import pandas as pd
 
-    both = [find_crossovers(study.rounds, names, OPERATIONS) for names in (POSTED, TUNED)]
+    kinds = study.posted, study.tuned
+    both = [find_crossovers(study.rounds, names, OPERATIONS) for names in kinds]
     return pd.concat(both, ignore_index=True)
+
+
+def pairs_shown(found: "pd.DataFrame") -> list[tuple[str, str]]:
+    """Return the pairs that are told: with the bitmap, and of the others the telling ones.
+
+    The tree of radix 8 is left to the tables of all crossovers; radix 64 stands for it.
+    """
+    names = known_first(sorted({*found["one"], *found["other"]}))
+    left_out = {"bitmap", "tree8", *posted()}
+    with_bitmap = [(name, "bitmap") for name in names if name not in left_out]
+    return [("posted-tree", "posted-bitmap"), *with_bitmap, ("list", "tree64")]
 
 
 def markdown(study: Study, found: "pd.DataFrame", model: Model) -> str:
@@ -53,7 +64,7 @@ def crossover_table(found: "pd.DataFrame", operation: str) -> str:
     slots = sorted(chosen["pages"].unique())
     head = [f"{operation}: below its mark the first is cheaper", "pattern"]
     rows = [head + [f"{slot:,} pages" for slot in slots], [":--", ":--"] + ["--:"] * len(slots)]
-    for one, other in SHOWN:
+    for one, other in pairs_shown(found):
         pair = chosen[_is_pair(chosen, one, other)]
         for pattern in pair["pattern"].unique():
             own = pair[pair["pattern"] == pattern]
@@ -98,7 +109,7 @@ def moves(found: "pd.DataFrame") -> Iterator[str]:
     """Yield how crossovers move with the slot and the pattern, in words."""
     for operation in OPERATIONS:
         chosen = found[found["operation"] == operation]
-        for one, other in SHOWN:
+        for one, other in pairs_shown(found):
             pair = chosen[_is_pair(chosen, one, other)]
             told = [
                 f"pages^{power:.2f} ({pattern})"
@@ -148,7 +159,8 @@ def reasons(study: Study) -> Iterator[str]:
 
 def predictions(study: Study, found: "pd.DataFrame", model: Model) -> str:
     """Return how well crossovers and model predict cells that they were not fitted to."""
-    checks = [check(study.rounds, _among(found, names), names)[0] for names in (POSTED, TUNED)]
+    both = study.posted, study.tuned
+    checks = [check(study.rounds, _among(found, names), names)[0] for names in both]
     cells = sum(one.cells for one in checks)
     right = sum(one.right for one in checks)
     between = sum(one.between for one in checks)
