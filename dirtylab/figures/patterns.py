@@ -8,6 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from dirtylab._units import count_text
 from dirtylab.datasets import DATASETS, drawn
 from dirtylab.datasets.describe import describe
 from dirtylab.figures._rc import under_own_rc
@@ -15,8 +16,8 @@ from dirtylab.figures.style import (
     FAINT,
     INK,
     Picture,
-    count_label,
     finished,
+    label_ticks,
     look_of,
     new_figure,
     style_axes,
@@ -118,7 +119,7 @@ def draw_reads(
     ax.set_xticks([10, 1e5])
     ax.set_yticks([1, 1e3, 1e6])
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
+        label_ticks(axis, count_text)
         axis.set_minor_locator(NullLocator())
     style_axes(ax, title="", xlabel="", ylabel="")
     return [flat, *line]

@@ -8,15 +8,18 @@ import itertools
 import pathlib
 import textwrap
 import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from dirtylab._units import count_text, ns_text
 from dirtylab.figures._rc import OwnFigure, own_rc
 from dirtylab.measure.files import write_whole
 from dirtylab.measure.machine import caption
@@ -135,31 +138,17 @@ def log_log(ax: Axes) -> None:
     """Make both axes logarithmic, with whole numbers in words of a person."""
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
+    label_ticks(ax.xaxis, count_text)
 
 
-def count_label(value: float) -> str:
-    """Return a count for a tick, such as 10 k or 1 M."""
-    for scale, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if value >= scale:
-            return f"{value / scale:g}{letter}"
-    return f"{value:g}"
+def label_ticks(axis: Axis, text: Callable[[float], str]) -> None:
+    """Label ticks by a function of their value."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
 
 
 def time_label(ns: float) -> str:
     """Return nanoseconds for a tick, such as 10 µs."""
-    for scale, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-        if ns >= scale:
-            return f"{ns / scale:g} {unit}"
-    return f"{ns:g} ns"
-
-
-def memory_label(nbytes: float) -> str:
-    """Return bytes for a tick, such as 64 GiB."""
-    for power, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if nbytes >= 2**power:
-            return f"{nbytes / 2**power:g} {unit}"
-    return f"{nbytes:g} B"
+    return ns_text(ns, trim=True)
 
 
 def small_print(figure: Figure, machine: dict[str, Any], note: str = "") -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from dirtylab import _check
 from dirtylab._memory import tightest
+from dirtylab._units import nbytes_text
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure.additions import packed, register
@@ -166,8 +167,8 @@ def _require_memory(job: CellJob, cell: Cell, free: int) -> None:
         has = _check.usable_memory()
         raise MemoryError(
             f"pages={cell.pages:,}, dirty={cell.dirty:,}: measuring {', '.join(job.labels())} "
-            f"needs {needed / 2**30:,.1f} GiB of memory; of this machine's "
-            f"{has / 2**30:,.1f} GiB, {free / 2**30:,.1f} are free"
+            f"needs {nbytes_text(needed)} of memory; of this machine's "
+            f"{nbytes_text(has)}, {nbytes_text(free)} are free"
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._units import count_text, nbytes_text, share_text
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.kit.axes import table_html
 from dirtylab.explore.kit.controls import Action, Choice, Control, Slider
@@ -14,13 +15,10 @@ from dirtylab.explore.kit.figure_view import FigureView
 from dirtylab.explore.kit.slider_steps import (
     DIRTY,
     PAGES,
-    bytes_label,
     frames_label,
     pages_label,
     pages_read,
-    percent,
     powers_of_two,
-    short,
     with_value,
 )
 from dirtylab.explore.views.looks import look
@@ -117,7 +115,9 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
         numbers = ", ".join(f"{_label(one, state)} {nbytes:,}" for one, nbytes in built.items())
         wrong = [one for one in names if formula[one] not in (None, built[one])]
         agrees = "as the formulas say" if not wrong else f"unlike the formula: {', '.join(wrong)}"
-        self._allocated = f"Allocated at {short(state.pages)} pages, in bytes: {numbers}; {agrees}."
+        self._allocated = (
+            f"Allocated at {count_text(state.pages)} pages, in bytes: {numbers}; {agrees}."
+        )
 
     def content(self) -> MemoryContent:
         """Return the bytes of each structure; errors say what is allowed."""
@@ -136,9 +136,9 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
         built = "" if content.radix in BUILT else " (by formula; not built here)"
         return (
             f"At {pages_label(content.pages)} a list of {content.entry}-byte entries takes less "
-            f"than the bitmap ({bytes_label(bitmap)}) below "
+            f"than the bitmap ({nbytes_text(bitmap)}) below "
             f"{frames_label(round(content.meets_bitmap))} "
-            f"({percent(content.meets_bitmap / content.pages)} dirty), less than the tree below "
+            f"({share_text(content.meets_bitmap / content.pages)} dirty), less than the tree below "
             f"{frames_label(round(content.meets_tree))}. The tree of radix {content.radix}{built} "
             f"takes {tree:.3f} bitmaps; the posted tree {posted:.3f}, a sawtooth from 1.143 to "
             "2.143."
@@ -166,7 +166,7 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
         bitmap = content.nbytes["bitmap"]
         return table_html(
             [
-                (name, f"{nbytes:,} bytes", bytes_label(nbytes), f"{nbytes / bitmap:.4g} × bitmap")
+                (name, f"{nbytes:,} bytes", nbytes_text(nbytes), f"{nbytes / bitmap:.4g} × bitmap")
                 for name, nbytes in [*rows, (entries, content.entry * content.dirty)]
             ]
         )

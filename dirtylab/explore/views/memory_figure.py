@@ -10,17 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from dirtylab.explore.kit.axes import label_text, label_ticks, no_minor_ticks, title_text
+from dirtylab._units import PAGE_BYTES, count_text, nbytes_text, share_text
+from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.explore.kit.slider_steps import (
     LEAST_PAGES,
     MOST_PAGES,
-    PAGE_BYTES,
     frames_label,
     pages_label,
-    percent,
 )
 from dirtylab.explore.views.looks import look
-from dirtylab.figures.style import FAINT, INK, LOOKS, count_label, memory_label, style_axes
+from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes
 from dirtylab.structures import STRUCTURES, PageList, Tree, tuned
 from dirtylab.theory.memory import known_bytes, structure_bytes
 
@@ -144,7 +143,7 @@ class MemoryArtists:
         self._right.set_ylim(1, top)
         powers = range(0, int(np.log2(top)), 10 if top > 2**30 else 5)
         self._right.set_yticks([2.0**power for power in powers])
-        label_ticks(self._right.yaxis, memory_label)
+        label_ticks(self._right.yaxis, nbytes_text)
         if content.show == RELATIVE:
             self._left.set_yscale("linear")
             self._left.set_ylim(0.9, 2.3)
@@ -153,7 +152,7 @@ class MemoryArtists:
             self._left.set_yscale("log")
             self._left.set_ylim(64, 2**33)
             self._left.set_yticks([2.0**power for power in range(10, 34, 5)])
-            label_ticks(self._left.yaxis, memory_label)
+            label_ticks(self._left.yaxis, nbytes_text)
         for ax in (self._left, self._right):
             no_minor_ticks(ax)
         return decades, content.show
@@ -194,7 +193,7 @@ class MemoryArtists:
         self._leader.set_data([start[0], x], [start[1], y])
         self._break_even.set_text(
             f"a list of {content.entry}-byte entries\nmeets the bitmap at\n"
-            f"{frames_label(round(x))} ({percent(x / content.pages)})"
+            f"{frames_label(round(x))} ({share_text(x / content.pages)})"
         )
 
     def _legend(self) -> None:
@@ -218,10 +217,10 @@ def _prepare_axes(left: Axes, right: Axes) -> None:
         style_axes(ax, title="", xlabel="", ylabel="")
         no_minor_ticks(ax)
     right.set_yscale("log")
-    label_ticks(right.xaxis, count_label)
+    label_ticks(right.xaxis, count_text)
     right.xaxis.set_major_locator(LogLocator(numticks=7))
     left.set_xticks([2.0**power for power in range(24, 47, 6)])
-    label_ticks(left.xaxis, memory_label)
+    label_ticks(left.xaxis, nbytes_text)
     left.set_xlim(LEAST_PAGES * PAGE_BYTES, MOST_PAGES * PAGE_BYTES)
 
 

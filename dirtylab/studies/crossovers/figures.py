@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap, TwoSlopeNorm
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
+from matplotlib.ticker import FixedLocator, LogLocator
 
+from dirtylab._units import count_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.datasets import parsed
 from dirtylab.figures._rc import under_own_rc
@@ -16,8 +17,8 @@ from dirtylab.figures.style import (
     FAINT,
     INK,
     Picture,
-    count_label,
     finished,
+    label_ticks,
     log_log,
     look_of,
     new_figure,
@@ -169,7 +170,7 @@ def _mark(ax: Axes, crossings: Sequence[tuple[str, Crossover]]) -> None:
 def _finish_times(ax: Axes, title: str) -> None:
     style_axes(ax, title=title, xlabel="", ylabel="Time")
     log_log(ax)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time_label(value)))
+    label_ticks(ax.yaxis, time_label)
     ax.minorticks_off()  # they took a third of the time to draw
     ax.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
 
@@ -181,7 +182,7 @@ def _finish_ratio(ax: Axes, against: str) -> None:
     log_log(ax)
     ax.axhline(1, color=INK, linewidth=1.2)
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    label_ticks(ax.yaxis, lambda value: f"{value:g}×")
     ax.minorticks_off()
 
 
@@ -189,7 +190,7 @@ def _title(operation: str, pattern: str, pages: int) -> str:
     name, options = parsed(pattern)
     own = "".join(f", {key} {value}" for key, value in options.items())
     words = {"epoch": "Whole epoch (insert, harvest)"}.get(operation, operation.capitalize())
-    return f"{words}, {name} frames{own}, {count_label(pages)} pages"
+    return f"{words}, {name} frames{own}, {count_text(pages)} pages"
 
 
 # --- all crossovers -------------------------------------------------------------------------------
@@ -246,8 +247,8 @@ def _finish_crossovers(ax: Axes, rows: Sequence[tuple[str, int]], operation: str
         ylabel="",
     )
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
-    labels = [f"{pattern.replace(':length=', ' of ')}, {count_label(pages)}"
+    label_ticks(ax.xaxis, share_text)
+    labels = [f"{pattern.replace(':length=', ' of ')}, {count_text(pages)}"
               for pattern, pages in rows]  # fmt: skip
     ax.yaxis.set_major_locator(FixedLocator([-place for place in range(len(rows))]))
     ax.set_yticklabels(labels)
@@ -257,7 +258,7 @@ def _finish_crossovers(ax: Axes, rows: Sequence[tuple[str, int]], operation: str
 def _crossovers_alt(chosen: "pd.DataFrame", operation: str) -> str:
     words = [
         f"{one['one']} and {one['other']}, {one['pattern']}, {one['pages']:,} pages: "
-        f"{100 * one['at'] / one['pages']:.2g} %"
+        f"{share_text(one['at'] / one['pages'], 2)}"
         for one in chosen.to_dict("records")
     ]
     return f"Crossovers with the bitmap, {operation}, as dirty share: " + "; ".join(words) + "."
@@ -308,7 +309,7 @@ def winner_map_picture(
         _draw_winners(ax, measured, pages, names)
         if without:  # their marks have no area that is named
             ax.legend(fontsize=9, loc="upper left")
-    _finish_map(ax, f"The cheapest structure: {operation}, {count_label(pages)} pages")
+    _finish_map(ax, f"The cheapest structure: {operation}, {count_text(pages)} pages")
     note = "Areas: the cost model. " + (
         "Marks: the winner measured." if measured is not None else ""
     )
@@ -334,10 +335,10 @@ def radix_map_picture(model: Model, pages: int = 10_000_000, operation: str = "e
         norm=TwoSlopeNorm(1.0, 1.0 / max(loss.max(), 1.05), max(loss.max(), 1.05)),
     )  # fmt: skip
     bar = figure.colorbar(mesh, ax=ax, boundaries=np.linspace(1, max(loss.max(), 1.05), 64))
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}×"))
+    label_ticks(bar.ax.yaxis, lambda value: f"{value:.2f}×")
     bar.set_label("Time of radix 64 over that of the best radix", fontsize=10)
     _name_areas(ax, best, names)
-    _finish_map(ax, f"The best radix: {operation}, {count_label(pages)} pages")
+    _finish_map(ax, f"The best radix: {operation}, {count_text(pages)} pages")
     small_print(figure, model.machine, "Areas: the cost model; radices 8, 16, 32 and 64.")
     shares = ", ".join(
         f"{name[4:]} on {100 * np.mean(best == place):.0f} %" for place, name in enumerate(names)
@@ -405,7 +406,7 @@ def _finish_map(ax: Axes, title: str) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log", base=2)
     ax.grid(visible=False)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    label_ticks(ax.xaxis, share_text)
+    label_ticks(ax.yaxis, lambda value: f"{value:g}")
     ax.tick_params(colors=INK)
     ax.spines[:].set_color(FAINT)

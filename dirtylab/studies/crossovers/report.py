@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dirtylab._units import ns_text
+from dirtylab._units import ns_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.structures import known_first, posted
 from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers
@@ -89,20 +89,14 @@ def _cell(rows: "pd.DataFrame", first: str) -> str:
         if not np.isfinite(row["at"]):
             return "first always" if row["cheaper"] == first else "second always"
         way = "" if row["cheaper"] == first else "above "
-        told.append(f"{way}{percent(row['at'] / row['pages'])} ({_interval(row)})")
+        told.append(f"{way}{share_text(row['at'] / row['pages'], 2)} ({_interval(row)})")
     return "<br>".join(told)
 
 
 def _interval(row: dict[Any, Any]) -> str:
-    low = percent(row["low"] / row["pages"]) if row["low"] > 0 else "0"
-    high = percent(row["high"] / row["pages"]) if np.isfinite(row["high"]) else "…"
+    low = share_text(row["low"] / row["pages"], 2) if row["low"] > 0 else "0"
+    high = share_text(row["high"] / row["pages"], 2) if np.isfinite(row["high"]) else "…"
     return f"{low}–{high}"
-
-
-def percent(share: float) -> str:
-    """Return a share with two digits, as in 0.82 %."""
-    digits = max(0, 1 - int(np.floor(np.log10(100 * share))))
-    return f"{100 * share:.{digits}f} %"
 
 
 def moves(found: "pd.DataFrame") -> Iterator[str]:

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
+from dirtylab._units import count_text, nbytes_text
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
 from dirtylab.figures._rc import under_own_rc
@@ -17,11 +18,10 @@ from dirtylab.figures.style import (
     INK,
     Look,
     Picture,
-    count_label,
     finished,
+    label_ticks,
     log_log,
     look_of,
-    memory_label,
     new_figure,
     small_print,
     style_axes,
@@ -129,7 +129,7 @@ def trace_statistics_picture(names: Sequence[str] | None = None) -> Picture:
     style_axes(right, title="Dirty pages in a touched word", xlabel="pages of 64", ylabel="")
     left.set_ylim(-0.6, len(table) - 0.4)
     left.set_xscale("log")
-    left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
+    label_ticks(left.xaxis, count_text)
     left.xaxis.set_minor_formatter(NullFormatter())
     right.set_xlim(0, 64)
     right.set_xticks(range(0, 65, 16))
@@ -171,7 +171,7 @@ def replays_picture(measured: Measured) -> Picture:
     ax.set_yticks(place, list(ratio.index))
     ax.set_ylim(-0.6, len(ratio) - 0.4)
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    label_ticks(ax.xaxis, lambda value: f"{value:g}×")
     ax.xaxis.set_minor_locator(NullLocator())
     title = "An epoch of each recording: insert and harvest"
     style_axes(ax, title=title, xlabel="time over the bitmap's", ylabel="")
@@ -220,7 +220,7 @@ def harvests_picture(measured: Measured) -> Picture:
 
 
 def _slot(pages: int) -> str:
-    return memory_label(4096 * pages) if pages < 2**18 else f"{pages / 2**18:.0f} GiB"
+    return nbytes_text(4096 * pages) if pages < 2**18 else f"{pages / 2**18:.0f} GiB"
 
 
 def _draw_harvests(ax: Axes, table: "pd.DataFrame") -> None:
@@ -239,7 +239,7 @@ def _draw_harvests(ax: Axes, table: "pd.DataFrame") -> None:
             linestyle=":" if of_ours else "-", label=look.label,
         )  # fmt: skip
     log_log(ax)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time_label(value)))
+    label_ticks(ax.yaxis, time_label)
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
@@ -252,6 +252,6 @@ def _mark(ax: Axes, crossover: LogRingCrossover) -> None:
     ax.axvline(crossover.at.at, color=INK, linewidth=1)
     ax.set_xlim(low, high)
     ax.annotate(
-        f" {count_label(float(f'{crossover.at.at:.2g}'))}", (crossover.at.at, 0.02),
+        f" {count_text(float(f'{crossover.at.at:.2g}'))}", (crossover.at.at, 0.02),
         xycoords=("data", "axes fraction"), fontsize=10, color=INK, fontweight="bold",
     )  # fmt: skip
