@@ -1,4 +1,4 @@
-"""Learning a machine's prices: a minute of measuring, cells spread over what people ask about."""
+"""Calibrate the cost model on this machine: measure a space-filling design for a minute."""
 
 import contextlib
 import pathlib

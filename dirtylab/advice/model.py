@@ -25,10 +25,10 @@ from dirtylab.advice.validation import ERROR_SHAPE, Trial
 from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_text
-from dirtylab.theory.cost import Law, fit
+from dirtylab.theory.cost_fit import Law, fit
+from dirtylab.theory.features import CACHES, Subject, features
 from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
-from dirtylab.theory.terms import CACHES, Subject, terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ Options = Mapping[str, Any]
 _STRUCTURE = re.compile(r"list|bitmap|hybrid|tree(?:8|16|32|64)")
 _CACHE_SIZE = re.compile(r"([1-9][0-9]{0,8})([KM])", re.ASCII)
 _ANY_PATTERN = Pattern("random", 2**16, np.array(100.0), {})
-"""The names of the terms are the same for all patterns."""
+"""The names of the features are the same for all patterns."""
 
 
 class ModelError(ValueError):
@@ -157,7 +157,7 @@ class Model:
             if (structure, part) not in self.laws:
                 raise ValueError(f"operation={operation!r}: the model has no {part} of {structure}")
         times = [
-            self.laws[structure, part].predict(terms(subject, part, pattern)) for part in parts
+            self.laws[structure, part].predict(features(subject, part, pattern)) for part in parts
         ]
         total: Array = np.sum(times, axis=0)
         return total
@@ -214,10 +214,10 @@ def _laws(given: list[dict[str, Any]], caches: tuple[int, ...]) -> dict[tuple[st
                 f"laws.{number}.operation: must be one of {', '.join(MEASURED)}, each once, not "
                 f"{shown(operation)}"
             )
-        known = terms(subject_of(structure, caches), operation, _ANY_PATTERN)
-        names = {*known.always, *(f"+ {name}" for name in known.steps)}
+        known = features(subject_of(structure, caches), operation, _ANY_PATTERN)
+        names = {*known.always, *(f"+ {name}" for name in known.hinges)}
         if unknown := sorted({*one["prices"]} - names):
-            raise ValueError(f"laws.{number}.prices: {shown(unknown[0])} is no term")
+            raise ValueError(f"laws.{number}.prices: {shown(unknown[0])} is no feature")
         laws[structure, operation] = Law.from_dict(one)
     return laws
 
@@ -310,7 +310,7 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
                 group[keys].itertuples(index=False), group.to_dict("records"), strict=True
             )
         ]
-        work = [terms(subject, str(operation), pattern) for pattern in patterns]
+        work = [features(subject, str(operation), pattern) for pattern in patterns]
         laws[str(structure), str(operation)] = fit(work, group["ns"].to_numpy())
     return Model(laws, machine, reference_ns)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dirtylab._reading import Number, Whole
-from dirtylab.theory.cost import Error
+from dirtylab.theory.cost_fit import Error
 
 if TYPE_CHECKING:
     import pandas as pd
