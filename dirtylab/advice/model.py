@@ -1,4 +1,4 @@
-"""A machine's cost model: a law for each structure and operation, and the memory beside it."""
+"""A machine's cost model: a fitted law for each structure and operation."""
 
 import json
 import os
@@ -78,9 +78,9 @@ class Model:
     machine : mapping
         What it was measured on, as ``describe_machine`` gives it.
     reference_ns : float, optional
-        What the reference kernel took while it was measured: the speed that its times are for.
+        Time of the reference kernel during the measurement: the speed that its times refer to.
     trial : Trial, optional
-        How good it was on cells held out.
+        Its errors on held-out cells.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Model:
 
     @property
     def structures(self) -> tuple[str, ...]:
-        """Structures that it knows."""
+        """Structures with laws."""
         return tuple(dict.fromkeys(structure for structure, _ in self.laws))
 
     def predict(
@@ -184,7 +184,7 @@ class Model:
         Raises
         ------
         ModelError
-            It is something else; what to do is said.
+            It is no model of this version; the message says what to do.
         """
         try:
             found = read_object(path, {"format": Whole()})
@@ -223,14 +223,14 @@ def _laws(given: list[dict[str, Any]], caches: tuple[int, ...]) -> dict[tuple[st
 
 
 def subject_of(structure: str, caches: tuple[int, ...]) -> Subject:
-    """Return whose time is asked for: ``tree16`` is a tree of radix 16."""
+    """Return the subject of a prediction: ``tree16`` is a tree of radix 16."""
     if structure.startswith("tree") and structure[4:].isdigit():
         return Subject("tree", {"radix": int(structure[4:])}, caches)
     return Subject(structure, {}, caches)
 
 
 def cache_bytes(machine: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return a machine's data caches in bytes, a usual machine's where it does not tell."""
+    """Return a machine's data caches in bytes; usual sizes where unknown."""
     told = machine.get("caches")
     sizes = [told.get(name) if isinstance(told, dict) else None for name in ("L1d", "L2", "L3")]
     units = {"K": 2**10, "M": 2**20}
@@ -251,8 +251,8 @@ def name_of(row: Mapping[Any, Any]) -> str:
 def cells_of(table: "pd.DataFrame", reference_ns: float | None = None) -> "pd.DataFrame":
     """Return one row for each cell, structure and operation of a sweep, with its median time.
 
-    Times are scaled to one speed of the machine, by what the reference kernel took beside each: to
-    that where it takes `reference_ns`, the usual one when omitted.
+    Times are scaled to one speed of the machine by the reference kernel's time beside each: to the
+    speed at which it takes `reference_ns`, its median when omitted.
     """
     kept = table[~table["control"]].copy()
     kept["structure"] = [name_of(row) for row in kept.to_dict("records")]
@@ -286,7 +286,7 @@ def _with_law(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
 
 
 def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
-    """Return the model that explains a sweep best; patterns that have no law are left out.
+    """Fit a model to a sweep; patterns without a closed form are left out.
 
     Parameters
     ----------
@@ -316,9 +316,9 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
 
 
 def errors_on(model: Model, cells: "pd.DataFrame") -> "pd.DataFrame":
-    """Return cells with what the model predicts and its relative error, a share.
+    """Return cells with the model's prediction and its relative error, a share.
 
-    Both are missing where a pattern has no law: it is measured only.
+    Both are missing where a pattern has no closed form: it is measured only.
     """
     found = cells[cells["structure"].isin(model.structures)].copy()
     found["predicted"] = [
