@@ -1,4 +1,4 @@
-"""What is said to a person who waits: in a terminal a bar on stderr, in a notebook a line."""
+"""Progress and notes: in a terminal a bar on stderr, in a notebook a line."""
 
 import contextlib
 import html
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
 PATIENCE = 1.0
-"""Seconds after which a wait is explained."""
+"""Seconds after which a note explains the wait."""
 
 _noted: list[str] = []
 Step = tuple[str, Callable[[], object]]
@@ -19,21 +19,21 @@ Step = tuple[str, Callable[[], object]]
 
 
 def tell(text: str) -> None:
-    """Say a line on stderr; where nobody can hear it, go on."""
+    """Print a line on stderr; ignore a closed or broken stderr."""
     with contextlib.suppress(OSError, ValueError):
         print(one_line(text), file=sys.stderr)
         flushed(sys.stderr)
 
 
 def note_once(text: str) -> None:
-    """Say that something of the surroundings is missing; the first time only."""
+    """Print a note that something in the environment is missing; the first time only."""
     if not _noted:
         _noted.append(text)
         tell(f"dirtylab: note: {text}")
 
 
 def one_line(text: str) -> str:
-    r"""Return text without what would break its line or steer the terminal.
+    r"""Return text with line breaks and terminal control characters escaped.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def one_line(text: str) -> str:
 
 
 def described(trouble: object) -> str:
-    """Return an error in words; its kind where it has no words, or a key alone."""
+    """Return an error's message; its type where it has none, or only a key."""
     text = str(trouble)
     if isinstance(trouble, OSError) and trouble.strerror:
         text = re.sub(r"^\[Errno \d+\] ", "", text)
@@ -55,7 +55,7 @@ def described(trouble: object) -> str:
 
 
 def require_streams() -> None:
-    """Let no file that is opened later take the place of a closed stdin, stdout or stderr."""
+    """Keep files opened later from taking the descriptor of a closed stdin, stdout or stderr."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     while (place := os.open(os.devnull, os.O_RDWR)) <= 2:
@@ -66,7 +66,7 @@ def require_streams() -> None:
 
 
 def flushed(stream: TextIO) -> OSError | None:
-    """Write out what was printed; return why that failed, and forget the rest, if it did."""
+    """Flush stdout; on failure discard the rest and return the reason."""
     try:
         stream.flush()
     except OSError as error:
@@ -78,7 +78,7 @@ def flushed(stream: TextIO) -> OSError | None:
 
 @contextlib.contextmanager
 def announced_compilation() -> Iterator[None]:
-    """Say on stderr what is going on when compiling takes longer than a second."""
+    """Print a note on stderr when compiling takes longer than a second."""
     text = "dirtylab: compiling, once a machine, some seconds ..."
     timer = threading.Timer(PATIENCE, tell, [text])
     timer.daemon = True
@@ -91,7 +91,7 @@ def announced_compilation() -> Iterator[None]:
 
 
 def run_steps(steps: Sequence[Step], *, shown: bool = True) -> Iterator[str]:
-    """Do one step after the other under a progress bar; yield the label of each that is done."""
+    """Run steps one after the other under a progress bar; yield each one's label when done."""
     run = _run_in_notebook if shown and in_notebook() else _run_in_terminal
     yield from run(steps, shown)
 
@@ -106,7 +106,7 @@ def in_notebook() -> bool:
 def _run_in_terminal(steps: Sequence[Step], shown: bool) -> Iterator[str]:
     from tqdm import tqdm
 
-    hidden = None if shown else True  # None: where stderr is no terminal, logs say
+    hidden = None if shown else True  # None: no bar where stderr is no terminal, logs say
     with tqdm(steps, unit="step", disable=hidden, dynamic_ncols=True) as bar:
         for label, action in bar:
             bar.set_description(label)
@@ -115,7 +115,7 @@ def _run_in_terminal(steps: Sequence[Step], shown: bool) -> Iterator[str]:
 
 
 def _run_in_notebook(steps: Sequence[Step], shown: bool) -> Iterator[str]:
-    """Show a bar that becomes a line of text at the end: a saved notebook keeps the last state."""
+    """Show a bar that becomes a line of text at the end, since notebooks save the last state."""
     from IPython.display import HTML, display
 
     begin = time.perf_counter()

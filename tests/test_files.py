@@ -454,7 +454,7 @@ def test_a_model_that_lacks_a_key_names_it(missing, rename, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda law: law["prices"].update(gold=3.0), r"laws.0.prices: 'gold' is no term"),
+        (lambda law: law["prices"].update(gold=3.0), r"laws.0.prices: 'gold' is no feature"),
         (lambda law: law["prices"].update(call=-1), r"laws.0.prices.call: must be a number, 0"),
         (lambda law: law.update(structure="heap"), r"laws.0.structure: 'heap' is unknown"),
         (lambda law: law.update(structure="tree٨"), r"laws.0.structure: 'tree٨' is unknown"),

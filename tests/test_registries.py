@@ -57,7 +57,7 @@ from dirtylab.studies.memory.figures import dirty_picture
 from dirtylab.studies.memory.record import weigh
 from dirtylab.studies.peers import record as peers_record
 from dirtylab.studies.peers import report as peers_report
-from dirtylab.theory import memory, operations, terms
+from dirtylab.theory import features, memory, operations
 from dirtylab.theory.memory import structure_bytes
 from dirtylab.theory.occupancy import LAWS, Law, occupied
 
@@ -683,7 +683,7 @@ def test_the_memory_view_says_measured_only_and_allocates_it(runs):
 def test_laws_give_it_lines_and_advice(runs, pretended, monkeypatch):
     monkeypatch.setitem(memory.MEMORY_LAWS, runs, lambda pages, **_: pages // 2)
     monkeypatch.setitem(operations.COLLECTS, runs, lambda pattern, **_: (pattern.dirty, 0, 8))
-    monkeypatch.setitem(terms.WORK_LAWS, runs, terms.WORK_LAWS["list"])
+    monkeypatch.setitem(features.WORK_LAWS, runs, features.WORK_LAWS["list"])
     assert structure_bytes(runs, 1000) == 500
     assert weigh(10_000, 100).loc[runs, "computed"] == 5000
     assert operations.expected(runs, "random", 1000, [0, 3]).words.tolist() == [0, 3]
@@ -716,7 +716,7 @@ def test_what_theory_shares_with_kernels_is_equal(name):
         "RADIX": posted_tree.RADIX,
         "WORD_BITS": _words.WORD_BITS,
     }
-    found = {module: getattr(module, name) for module in (memory, operations, terms)
+    found = {module: getattr(module, name) for module in (memory, operations, features)
              if hasattr(module, name)}  # fmt: skip
     assert found
     for value in found.values():
@@ -725,7 +725,7 @@ def test_what_theory_shares_with_kernels_is_equal(name):
 
 
 def test_no_module_keeps_a_list_of_structures():
-    laws = [memory.MEMORY_LAWS, operations.COLLECTS, terms.WORK_LAWS]
+    laws = [memory.MEMORY_LAWS, operations.COLLECTS, features.WORK_LAWS]
     registries = [STRUCTURES, style.LOOKS, *laws]
     own = ("lockless", "verify", "mailing_list", "vcpus")  # other registries, or three of 2016
     kept = []

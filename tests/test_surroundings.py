@@ -98,8 +98,8 @@ class OddError(Exception):
         (ModuleNotFoundError("No module named 'x'"), 1, "No module named 'x'"),
         (AssertionError("a structure lies"), 1, "a structure lies"),
         (ValueError("two\nlines\x1b[2J"), 2, r"two\nlines\x1b[2J"),
-        (OddError("strange"), 1, "OddError: strange (a mistake of dirtylab's own; python -X dev"),
-        (AttributeError("no get"), 1, "AttributeError: no get (a mistake of dirtylab's own"),
+        (OddError("strange"), 1, "OddError: strange (a bug in dirtylab; python -X dev"),
+        (AttributeError("no get"), 1, "AttributeError: no get (a bug in dirtylab"),
     ],
 )
 def test_an_error_ends_the_command_in_one_line(monkeypatch, capsys, error, status, heard):
@@ -655,7 +655,7 @@ def shared(monkeypatch, tmp_path):
     folder.mkdir()
     monkeypatch.setattr(locks.tempfile, "gettempdir", lambda: str(folder))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(locks, "_told", set())
+    monkeypatch.setattr(locks, "_noted", set())
     return folder
 
 

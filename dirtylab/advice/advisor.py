@@ -1,4 +1,4 @@
-"""Advice: which structure to take for an epoch, how much that matters, and when it would change."""
+"""Advice: the cheapest structure for an epoch, the costs of all, and where the choice changes."""
 
 import dataclasses
 import json
@@ -22,15 +22,15 @@ from dirtylab.advice.model import Model
 from dirtylab.datasets import require, written
 from dirtylab.structures import STRUCTURES, tuned
 from dirtylab.theory.crossover import crossings
+from dirtylab.theory.features import has_work_law
 from dirtylab.theory.memory import known_bytes
 from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
-from dirtylab.theory.terms import has_work_law
 
 POINTS = 60
-"""Points of a curve on which crossovers are looked for."""
+"""Points of a curve on which crossovers are searched."""
 REACH = 1000.0
-"""How far from the question they are looked for: up to so many times less or more."""
+"""Largest factor from the question within which they are searched, in both directions."""
 SHOWN = 4
 CALIBRATED_PAGES = (30_000, 100_000_000)
 CALIBRATED_DIRTY = (10, 3_000_000)
@@ -51,7 +51,7 @@ class Question(NamedTuple):
 
 
 class Option(NamedTuple):
-    """What a structure would cost."""
+    """A structure's predicted cost."""
 
     structure: str
     insert_ns: float
@@ -79,19 +79,19 @@ class Option(NamedTuple):
 
 
 class AdviceChange(NamedTuple):
-    """Where the advice would change: there the other structure costs as much."""
+    """Where the advice changes: the other structure costs the same there."""
 
     other: str
     axis: str
     """``dirty``, ``pages`` or ``length``."""
     at: float
     factor: float
-    """How many times more (or less: below 1) than asked."""
+    """`at` as a multiple of the question's value."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """Structures from the cheapest epoch to the dearest; those above the memory limit last."""
+    """Structures by cost of an epoch, ascending; those above the memory limit last."""
 
     question: Question
     ranking: tuple[Option, ...]
@@ -104,12 +104,12 @@ class Advice:
 
     @property
     def pick(self) -> str | None:
-        """Return the structure to take; None where nothing but a measurement tells."""
+        """Return the structure to choose; None where there is no prediction: measure."""
         first = self.ranking[0]
         return first.structure if first.predicted else None
 
     def __str__(self) -> str:
-        return "\n".join(_told(self))
+        return "\n".join(_text_lines(self))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON: times in ns, memory in bytes."""
@@ -152,7 +152,7 @@ def advise(
     dataset : str, optional
         Pattern, a name in ``dirtylab.DATASETS`` other than ``trace``.
     period : float or str, optional
-        Time between harvests, in seconds or as ``"100ms"``, of which tracking takes a share.
+        Time between harvests, in seconds or as ``"100ms"``; tracking is shown as a share of it.
     memory_limit : int or str, optional
         Most bytes that the structure may take, or ``"2MiB"``.
     model : Model, optional
@@ -172,10 +172,10 @@ def advise(
 
     Notes
     -----
-    A list is taken to have room for the frames of one epoch.  Cost: some 10 ms.
+    A list is assumed to have room for the frames of one epoch.  Cost: some 10 ms.
 
-    Where no law is known of the pattern there are no times and no pick: it has to be measured, and
-    a note says how.  So are structures of which no law is known; they are ranked last.
+    Where the pattern has no closed form there are no times and no pick: a note says how to measure
+    it.  Structures without one are ranked last, without times.
     """
     question = _question(pages, dirty, dataset, options, period, memory_limit)
     chosen, own = (model, False) if model is not None else current_model()
@@ -187,7 +187,7 @@ def advise(
     if not ranking[0].allowed:
         least = min(one.nbytes for one in ranking if one.nbytes is not None)
         raise ValueError(
-            f"memory_limit={memory_limit!r}: no structure is so small; the smallest takes "
+            f"memory_limit={memory_limit!r}: no structure fits; the smallest takes "
             f"{nbytes_text(least)}"
         )
     changes = tuple(_changes(chosen, question, ranking)) if ranking[0].predicted else ()
@@ -214,7 +214,9 @@ def _question(
     seconds = None if period is None else parse_seconds("period", period)
     limit = None if memory_limit is None else parse_bytes("memory_limit", memory_limit)
     if dataset == "trace":
-        raise ValueError("dataset='trace': has no law; describe it and give the pattern nearest")
+        raise ValueError(
+            "dataset='trace': has no closed form; describe it and give the nearest pattern"
+        )
     question = Question(dataset, options, size, number, seconds, limit)
     require(dataset, size, number, options)
     return question
@@ -243,7 +245,7 @@ def _option(model: Model, structure: str, question: Question, pattern: Pattern) 
 
 
 def _changes(model: Model, question: Question, ranking: list[Option]) -> Iterator[AdviceChange]:
-    """Yield for each axis where the pick meets another, the nearest first; a few in all."""
+    """Yield the nearest crossovers of the pick with others, over all axes; a few in all."""
     allowed = [one.structure for one in ranking if one.allowed and one.predicted]
     found = []
     for axis, places, curve in _axes(model, question):
@@ -260,7 +262,7 @@ def _changes(model: Model, question: Question, ranking: list[Option]) -> Iterato
 
 
 def _axes(model: Model, question: Question) -> Iterator[tuple[str, Array, Callable[[str], Array]]]:
-    """Yield each axis with its places, and the cost of an epoch along it."""
+    """Yield each axis with its points, and the cost of an epoch along it."""
     dirty = _around(question.dirty, 1, max(question.dirty, question.pages))
     along_dirty = _pattern(question, dirty=dirty)
     yield "dirty", dirty, lambda name: model.times(name, "epoch", along_dirty)
@@ -295,7 +297,7 @@ def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[
     close = [one.structure for one in others if one.epoch_ns < first.epoch_ns * (1 + error)]
     if close:
         names = " and ".join(close)
-        yield f"{names}: within the model's error of {first.structure}; take either"
+        yield f"{names}: within the model's error of {first.structure}; choose either"
     if question.period is not None and first.epoch_ns > 1e9 * question.period:
         yield f"even {first.structure} takes longer than the period of {question.period:g} s"
     low, high = CALIBRATED_PAGES
@@ -307,7 +309,7 @@ def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[
 
 
 def measured_only(question: Question, structure: str = "") -> str:
-    """Return why there are no times, of the pattern or of one structure, and what gives them."""
+    """Return why a pattern or a structure has no times, and how to measure them."""
     pattern = written(question.dataset, question.options)
     whose = f"--structures {structure} " if structure else ""
     return (
@@ -326,7 +328,7 @@ def _notes_on_structures(question: Question, ranking: list[Option], model: Model
         yield f"{', '.join(later)}: not in this model: measured only, until a new calibration"
 
 
-def _told(advice: Advice) -> Iterator[str]:
+def _text_lines(advice: Advice) -> Iterator[str]:
     question = advice.question
     options = "".join(f" {name}={value}" for name, value in question.options.items())
     yield (
@@ -342,7 +344,7 @@ def _told(advice: Advice) -> Iterator[str]:
             way = way.replace("as many", "as long")
         yield f"{one.other} costs as much at {one.at:,.0f} {_AXES[one.axis]} ({way})"
     if not advice.changes and advice.pick:
-        yield f"no other costs as little within a factor of {REACH:,.0f} in any direction"
+        yield f"no crossover with another structure within a factor of {REACH:,.0f}"
     yield from (f"note: {note}" for note in advice.notes)
     yield ""
     yield from _sources(advice)

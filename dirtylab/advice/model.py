@@ -1,4 +1,4 @@
-"""A machine's cost model: a law for each structure and operation, and the memory beside it."""
+"""A machine's cost model: a fitted law for each structure and operation."""
 
 import json
 import os
@@ -25,10 +25,10 @@ from dirtylab.advice.validation import ERROR_SHAPE, Trial
 from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_text
-from dirtylab.theory.cost import Law, fit
+from dirtylab.theory.cost_fit import Law, fit
+from dirtylab.theory.features import CACHES, Subject, features, has_work_law
 from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
-from dirtylab.theory.terms import CACHES, Subject, has_work_law, terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ Options = Mapping[str, Any]
 
 _CACHE_SIZE = re.compile(r"([1-9][0-9]{0,8})([KM])", re.ASCII)
 _ANY_PATTERN = Pattern("random", 2**16, np.array(100.0), {})
-"""The names of the terms are the same for all patterns."""
+"""The names of the features are the same for all patterns."""
 
 
 class ModelError(ValueError):
@@ -76,9 +76,9 @@ class Model:
     machine : mapping
         What it was measured on, as ``describe_machine`` gives it.
     reference_ns : float, optional
-        What the reference kernel took while it was measured: the speed that its times are for.
+        Time of the reference kernel during the measurement: the speed that its times refer to.
     trial : Trial, optional
-        How good it was on cells held out.
+        Its errors on held-out cells.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Model:
 
     @property
     def structures(self) -> tuple[str, ...]:
-        """Structures that it knows."""
+        """Structures with laws."""
         return tuple(dict.fromkeys(structure for structure, _ in self.laws))
 
     def predict(
@@ -155,7 +155,7 @@ class Model:
             if (structure, part) not in self.laws:
                 raise ValueError(f"operation={operation!r}: the model has no {part} of {structure}")
         times = [
-            self.laws[structure, part].predict(terms(subject, part, pattern)) for part in parts
+            self.laws[structure, part].predict(features(subject, part, pattern)) for part in parts
         ]
         total: Array = np.sum(times, axis=0)
         return total
@@ -182,7 +182,7 @@ class Model:
         Raises
         ------
         ModelError
-            It is something else; what to do is said.
+            It is no model of this version; the message says what to do.
         """
         try:
             found = read_object(path, {"format": Whole()})
@@ -212,16 +212,16 @@ def _laws(given: list[dict[str, Any]], caches: tuple[int, ...]) -> dict[tuple[st
                 f"laws.{number}.operation: must be one of {', '.join(MEASURED)}, each once, not "
                 f"{shown(operation)}"
             )
-        known = terms(Subject(structure, {}, caches), operation, _ANY_PATTERN)
-        names = {*known.always, *(f"+ {name}" for name in known.steps)}
+        known = features(Subject(structure, {}, caches), operation, _ANY_PATTERN)
+        names = {*known.always, *(f"+ {name}" for name in known.hinges)}
         if unknown := sorted({*one["prices"]} - names):
-            raise ValueError(f"laws.{number}.prices: {shown(unknown[0])} is no term")
+            raise ValueError(f"laws.{number}.prices: {shown(unknown[0])} is no feature")
         laws[structure, operation] = Law.from_dict(one)
     return laws
 
 
 def cache_bytes(machine: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return a machine's data caches in bytes, a usual machine's where it does not tell."""
+    """Return a machine's data caches in bytes; usual sizes where unknown."""
     told = machine.get("caches")
     sizes = [told.get(name) if isinstance(told, dict) else None for name in ("L1d", "L2", "L3")]
     units = {"K": 2**10, "M": 2**20}
@@ -242,8 +242,8 @@ def name_of(row: Mapping[Any, Any]) -> str:
 def cells_of(table: "pd.DataFrame", reference_ns: float | None = None) -> "pd.DataFrame":
     """Return one row for each cell, structure and operation of a sweep, with its median time.
 
-    Times are scaled to one speed of the machine, by what the reference kernel took beside each: to
-    that where it takes `reference_ns`, the usual one when omitted.
+    Times are scaled to one speed of the machine by the reference kernel's time beside each: to the
+    speed at which it takes `reference_ns`, its median when omitted.
     """
     kept = table[~table["control"]].copy()
     kept["structure"] = [name_of(row) for row in kept.to_dict("records")]
@@ -284,7 +284,7 @@ def _with_law(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
 
 
 def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
-    """Return the model that explains a sweep best, of those patterns and structures with laws.
+    """Fit a model to a sweep; patterns and structures without a closed form are left out.
 
     Parameters
     ----------
@@ -308,13 +308,13 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
                 group[keys].itertuples(index=False), group.to_dict("records"), strict=True
             )
         ]
-        work = [terms(subject, str(operation), pattern) for pattern in patterns]
+        work = [features(subject, str(operation), pattern) for pattern in patterns]
         laws[str(structure), str(operation)] = fit(work, group["ns"].to_numpy())
     return Model(laws, machine, reference_ns)
 
 
 def errors_on(model: Model, cells: "pd.DataFrame") -> "pd.DataFrame":
-    """Return cells with what the model predicts and its relative error, a share.
+    """Return cells with the model's prediction and its relative error, a share.
 
     Both are missing where a pattern or structure has no law: it is measured only.
     """

@@ -12,7 +12,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     command = commands.add_parser(
         "crossovers",
-        help="measure where every two structures cost the same, and tell it with intervals",
+        help="measure where every two structures cost the same, with intervals",
         description="Measure posted and tuned structures on a fine grid of dirty frames, find "
         "where every two cost the same, and check the predicted winners on held-out cells. The "
         "same command goes on where it stopped.",

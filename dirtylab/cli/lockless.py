@@ -1,4 +1,4 @@
-"""``dirtylab lockless`` and ``dirtylab soak``: measure, check, soak; keep what came out."""
+"""``dirtylab lockless`` and ``dirtylab soak``: measure, check, soak, and write the results."""
 
 import argparse
 import dataclasses
@@ -20,7 +20,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add both commands."""
     lockless = commands.add_parser(
         "lockless",
-        help="what atomic inserts cost, alone, at once and while harvested; every small schedule",
+        help="cost of atomic inserts, alone, concurrent and while harvested; every small schedule",
         description="Measure atomic against plain inserts, 1 … 8 vCPUs at once, and inserts while "
         "harvesting; check all schedules of small cases of every protocol and mutant.",
     )
@@ -110,7 +110,7 @@ def soak_into(out: str, inserts: int) -> int:
 
 
 def has_failed(row: dict[str, Any]) -> bool:
-    """Return whether a structure lost an insert, or was late though it must not be."""
+    """Return whether a structure lost an insert, or was late though it never may be."""
     from dirtylab.lockless import LATE
 
     return bool(row["lost"] or row["ghosts"] or (row["late"] and row["structure"] not in LATE))

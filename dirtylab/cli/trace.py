@@ -1,4 +1,4 @@
-"""``dirtylab trace``: what is in a trace, and conversion between formats."""
+"""``dirtylab trace``: the content of a trace, and conversion between formats."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     command = commands.add_parser(
         "trace",
-        help="list recordings, tell what is in one, convert between formats",
-        description="Formats are told apart by the end of the name: .npz (compact, everything "
+        help="list recordings, describe one, convert between formats",
+        description="The end of the name tells the format: .npz (compact, everything "
         "kept), .txt (a frame a line), .bitmap (KVM's dirty bitmaps, one after the other).",
     )
     verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")

@@ -33,7 +33,7 @@ class Taken:
         self.notes: list[str] = []
         """Lines on what was not recorded, and why it ended early."""
         self._journal = journal
-        self._told = {"notes": 0, "memories": 0}
+        self._written = {"notes": 0, "memories": 0}
         self._write(lambda journal: journal.begin(facts, pages))
 
     @property
@@ -56,9 +56,9 @@ class Taken:
         self.epochs.append((end, pages))
         if self._journal:
             known: dict[str, list[Any]] = {"notes": list(self.notes), "memories": list(memories)}
-            new = {name: found[self._told[name] :] for name, found in known.items()}
+            new = {name: found[self._written[name] :] for name, found in known.items()}
             self._write(lambda journal: journal.add(end, pages, new))
-            self._told = {name: len(found) for name, found in known.items()}
+            self._written = {name: len(found) for name, found in known.items()}
 
     def note(self, lines: Sequence[str]) -> None:
         """Add the lines that are not known yet."""

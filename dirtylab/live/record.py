@@ -206,7 +206,7 @@ def record_guest(
     facts = {
         "name": f"kvm-{dataset}",
         "dataset": dataset,
-        "options": {key: _told(value) for key, value in options.items()},
+        "options": {key: _storable(value) for key, value in options.items()},
         "seed": seed,
         "mechanism": GUESTS[tracking].name,
         "vcpus": vcpus,
@@ -259,7 +259,7 @@ def _facts(words: Sequence[str], name: str | None, interval: float, many: bool) 
     }
 
 
-def _told(option: Any) -> Any:
+def _storable(option: Any) -> Any:
     """Return an option as a file can hold it."""
     return as_utf8(os.fspath(option)) if isinstance(option, str | os.PathLike) else option
 

@@ -1,15 +1,15 @@
 """One cell of a sweep: structures that track the same frames, side by side, in one process.
 
-In each round every structure has its turn, in a new random order.  A turn is one epoch off the
-clock, which brings the structure's own memory into the caches (or, where a cold cache is asked for,
-a walk over other memory that throws it out), and then, on frames that it has not seen before:
+In each round every structure has its turn, in a new random order.  A turn begins with an untimed
+epoch, which brings the structure's own memory into the caches (or, for a cold cache, with streaming
+other memory to evict it).  Then, on frames that it has not seen before:
 
     insert (timed), collect (timed)  ·  insert, harvest (timed)  ·  insert, clear (timed)  ·  epoch
 
-Few frames come as a burst of epochs, each with frames of its own, and the burst's time is divided:
-one epoch of 100 frames would be a few readings of the clock.  Calls from Python are part of the
-times, a µs or so each.  A reference kernel that never changes is timed before and after each turn;
-what it takes tells how fast the machine was just then.
+With few frames a burst of epochs is timed, each with frames of its own, and its time is divided:
+one epoch of 100 frames would be a few steps of the clock.  Times include the calls from Python,
+about a µs each.  A reference kernel that never changes is timed before and after each turn; its
+time shows the machine's speed at that moment.
 """
 
 import time
@@ -38,15 +38,15 @@ _DRAWS = ("insert", "harvest", "clear", "epoch")
 """Operations that have frames of their own; a collect follows the insert."""
 CACHES = ("warm", "cold")
 BURST_FRAMES = 20_000
-"""Frames of a burst together, the words of a bitmap counted too, some to a frame ..."""
+"""Most frames in a burst, counting the bitmap's words too, several to a frame ..."""
 WORDS_A_FRAME = 64 * 4
 MOST_EPOCHS = 16
-"""... and the most epochs of it."""
+"""... and most epochs in a burst."""
 SEED_STEP = 1000
-"""Seeds that a round has for itself."""
+"""Number of seeds reserved for a round."""
 _REFERENCE_WORDS = 2**15
 _COLD_TIMES = 2
-"""Memory walked over to throw all else out of the caches, in units of the last of them."""
+"""Memory streamed to evict all else from the caches, in units of the last-level cache."""
 _STEP = np.uint64(6364136223846793005)
 _MASK = np.uint64(_REFERENCE_WORDS - 1)
 _HIGH = np.uint64(40)
@@ -59,7 +59,7 @@ class Candidate(NamedTuple):
     structure: str
     options: Options = ()
     control: bool = False
-    """Whether this is the second of two alike, there to be compared with the first."""
+    """Whether this is the control: a second entry, to be compared with an equal first one."""
 
 
 class Cell(NamedTuple):
@@ -82,7 +82,7 @@ class Plan(NamedTuple):
 
 @kernel
 def reference(memory: Frames, loops: int) -> np.uint64:
-    """Multiply, and read 256 KiB at random: work that is the same whenever it is timed."""
+    """Multiply, and read 256 KiB at random: the same work each time."""
     state = np.uint64(1)
     total = np.uint64(0)
     for _ in range(loops):
@@ -120,7 +120,7 @@ class CellBenchmark:
     Raises
     ------
     AssertionError
-        A structure returns other frames than went in; nothing has been timed then.
+        A structure returns other frames than were inserted; then nothing has been timed.
     ValueError
         A structure can't take the cell's frames, for lack of capacity say.
     """
@@ -147,7 +147,7 @@ class CellBenchmark:
         self._reference_ns()  # compiles it, or loads it: 45 ms on the clock of the first turn
 
     def _require_agreement(self, candidate: Candidate, frames: Frames, expected: Frames) -> None:
-        """Let nothing count unless a structure gives the frames that went in, and forgets them."""
+        """Raise unless a structure returns exactly the inserted frames and then is empty."""
         structure = make(candidate, self._cell.pages)
         name = f"{candidate.structure}, {label(self._cell)}:"
         for operation in ("collect", "harvest"):
@@ -167,8 +167,8 @@ class CellBenchmark:
     def _fresh(self, candidate: Candidate, frames: Frames) -> Structure:
         """Return a structure to be timed; note how much memory it takes and what a collect touches.
 
-        It is the second of its kind: the first has compiled all that there is to compile, which
-        made the process grow by 8 MB where the structure has 0.1.
+        It is the second instance: the first has triggered all compilation, by which the process
+        grew by 8 MB where the structure has 0.1.
         """
 
         def filled() -> Structure:
@@ -186,8 +186,8 @@ class CellBenchmark:
                 "nodes": counted.nodes,
             }
         )
-        # Writes all memory: else each round's frames would meet pages that nobody has touched,
-        # and an insert of 588 frames into 60 million pages took 186 µs of faults, not 4 µs.
+        # Writes all memory first: else each round's frames fault on untouched pages, and an
+        # insert of 588 frames into 60 million pages took 186 µs, not 4 µs.
         structure.harvest(self._out)
         structure.clear()
         return structure
@@ -203,7 +203,7 @@ class CellBenchmark:
         return rows
 
     def _draw_all(self, seed: int) -> Drawn:
-        """Return frames for each operation: those of its own.
+        """Return frames for each operation, different for each.
 
         An epoch over frames that the insert before it had brought into the caches took 49 µs where
         its insert and harvest alone take 89 (tree64, 31,000 of 13 million pages in clusters).
@@ -266,7 +266,7 @@ class CellBenchmark:
         return time.perf_counter_ns() - begin
 
     def _reference_ns(self) -> int:
-        """Return what the reference kernel takes, its memory in the caches: the lesser of two."""
+        """Return the reference kernel's time with its memory cached: the lesser of two."""
         reference(self._memory, _REFERENCE_WORDS)  # else 63 µs after large cells, 32 after small
         return min(self._time_reference() for _ in range(2))
 

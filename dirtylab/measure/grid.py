@@ -1,4 +1,4 @@
-"""What a sweep goes over: structures × operations × datasets × pages × dirty frames × options."""
+"""The grid of a sweep: structures × operations × datasets × pages × dirty frames × options."""
 
 import itertools
 import os
@@ -23,10 +23,10 @@ from dirtylab.measure.cell import (
 from dirtylab.structures import names
 
 BYTES_A_PAGE = 16
-"""Memory that a cell needs for each page and frame, at most: a list, its copy, a mask."""
+"""Most memory that a cell needs for each page and frame: a list, its copy, a mask."""
 
 _ANY_PAGES = 4104
-"""A size at which no structure has anything to refuse."""
+"""A size that every structure accepts."""
 _TRIED_FRAMES = 2**16
 _SHOWN = 5
 
@@ -41,10 +41,10 @@ class Grid(NamedTuple):
     cells: tuple[Cell, ...]
     plan: Plan
     skipped: tuple[str, ...]
-    """Cells that can't be, each with the reason."""
+    """Cells that can't be measured, each with the reason."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what decides which rows a sweep gives, ready for JSON."""
+        """Return everything that determines a sweep's rows, ready for JSON."""
         return {
             "contestants": [
                 [one.structure, dict(one.options), one.control] for one in self.plan.candidates

@@ -1,12 +1,12 @@
-"""A sweep on disk: what was asked, and a line for each sample, added to as cells are finished.
+"""A sweep on disk: its grid, and a line for each sample, appended as cells are finished.
 
 ::
 
     sweep.json    format, what is measured in each cell, machines
     samples.csv   one row a sample; only whole rounds of a cell are ever added, in one write
 
-A file that was cut off or edited keeps its good rows; the bad ones are named and not used, and the
-rounds they belonged to are measured again.  What stood there before is kept under another name.
+Of a truncated or edited file the valid rows are used; bad ones are named, and the rounds they
+belong to are measured again.  The file as it was found is kept under another name.
 """
 
 import json
@@ -54,7 +54,7 @@ _SHOWN = 5
 
 
 class SampleStoreError(ValueError):
-    """A results folder that this sweep can't go on with; it is left as it was."""
+    """A results folder that this sweep can't continue; it is left unchanged."""
 
 
 class SampleStore:
@@ -103,7 +103,7 @@ class SampleStore:
         self.close()
 
     def close(self) -> None:
-        """Let other sweeps use the folder."""
+        """Release the folder for other sweeps."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -117,7 +117,7 @@ class SampleStore:
         return self._cells[key_of(cell)]
 
     def add(self, cell: Cell, rows: Sequence[Row], machine: Mapping[str, Any]) -> None:
-        """Take whole rounds of a cell, measured on a machine; on disk when this returns."""
+        """Add whole rounds of a cell, measured on a machine; they are on disk when this returns."""
         known = {
             "dataset": cell.dataset,
             "pages": cell.pages,
@@ -210,7 +210,7 @@ def describe_bad(bad: Sequence[str]) -> str:
 
 
 def _keep_beside(samples: pathlib.Path) -> None:
-    """Copy what was found to a name that is free."""
+    """Copy the file as it was found to a free name."""
     number = 1
     kept = samples.with_name("samples-before.csv")
     while kept.exists():
@@ -221,7 +221,7 @@ def _keep_beside(samples: pathlib.Path) -> None:
 
 
 def _same_sweep(header: pathlib.Path, grid: Grid) -> dict[str, Any]:
-    """Return a folder's header when this sweep can go on there."""
+    """Return a folder's header when this sweep can continue there."""
     try:
         found = read_object(header, {"format": Whole()})
         version = found["format"]

@@ -1,7 +1,7 @@
 """Sweeps: every structure × operation × pattern × size, one row a sample.
 
-Whole rounds of a cell are measured, and written down before the next begins.  Where the cells go on
-many machines, each measures one cell at a time; which cell goes where is left to the executor.
+Whole rounds of a cell are measured, and stored before the next begins.  On several machines each
+measures one cell at a time; the executor distributes the cells.
 """
 
 import concurrent.futures
@@ -37,7 +37,7 @@ LEAST_ROUNDS = 3
 """
 MOST_ATTEMPTS = 3
 HOPELESS = (ValueError, TypeError, AssertionError, MemoryError, concurrent.futures.BrokenExecutor)
-"""Errors that another attempt would meet again."""
+"""Errors that a retry would raise again."""
 
 
 class Task(NamedTuple):
@@ -50,7 +50,7 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What a task gave, and where."""
+    """The result of a task, and the machine that measured it."""
 
     rows: list[Row]
     machine: dict[str, Any]
@@ -93,8 +93,8 @@ def sweep(
         Rounds of each cell, 2 or more; 5 … 15 by the cell's size when omitted.
     budget : float or str, optional
         Time to spend, in seconds or as ``"90s"``, ``"5m"``, ``"1h"``: every 3 rounds go to the cell
-        whose medians are known least, first to those not measured yet.  What is under way when the
-        time is up is finished.  Excludes `repeats` and `executor`.
+        with the most uncertain medians, first to those not measured yet.  Rounds that have begun
+        when the time is up are finished.  Excludes `repeats` and `executor`.
     seed : int, optional
         Of frames and orders.
     cache : {"warm", "cold"}, optional
@@ -113,8 +113,8 @@ def sweep(
     pandas.DataFrame
         Columns ``structure, operation, dataset, pages, dirty``, options as ``structure_…`` and
         ``dataset_…``, ``seed, repeat, ns, reference_ns, bytes, growth, words, nodes, cache,
-        control, machine``.  ``control`` marks the first structure's second entry, there to be
-        compared with the first; ``reference_ns`` is what a fixed piece of work took beside.
+        control, machine``.  ``control`` marks the first structure's second entry, to be compared
+        with the first; ``reference_ns`` is the time of the reference kernel beside it.
         ``attrs`` holds ``machines``, ``skipped`` and ``bad_rows``.
 
     Raises
@@ -187,20 +187,20 @@ def parse_budget(given: float | str) -> float:
 
 
 def usual_rounds(cell: Cell) -> int:
-    """Return how many rounds a cell gets: large ones are slow, and vary less."""
+    """Return the number of rounds of a cell: fewer for large ones, which are slow and vary less."""
     work = cell.dirty + cell.pages / 64
     return 15 if work < 10**5 else 9 if work < 3 * 10**6 else 5
 
 
 def measure(task: Task, ticket: str = "") -> Done:
-    """Measure rounds of a cell while nothing else of ours is measured on this machine.
+    """Measure rounds of a cell while dirtylab measures nothing else on this machine.
 
     Parameters
     ----------
     task : Task
         What to measure.
     ticket : str, optional
-        Makes a request another one: dask gives equal requests the same result, or error.
+        Makes each request unique: dask gives equal requests the same result, or error.
     """
     with alone_on_machine():
         benchmark = CellBenchmark(task.cell, task.plan)
@@ -243,7 +243,7 @@ def _tasks(cell: Cell, grid: Grid, rounds: list[int]) -> Iterator[Task]:
 
 
 def _budgeted(grid: Grid, store: SampleStore, seconds: float) -> Iterator[Task]:
-    """Yield a few rounds of the cell known least, again and again, until time is up."""
+    """Yield a few rounds of the most uncertain cell, again and again, until time is up."""
     deadline = time.monotonic() + seconds
     doubts = {cell: uncertainty(store.rows_of(cell)) for cell in grid.cells}
     while time.monotonic() < deadline:
@@ -253,9 +253,9 @@ def _budgeted(grid: Grid, store: SampleStore, seconds: float) -> Iterator[Task]:
 
 
 def uncertainty(rows: Sequence[Row]) -> float:
-    """Return the widest relative standard error, about, of the medians of a cell's rows.
+    """Return the largest relative standard error, approximately, of the medians of a cell's rows.
 
-    Infinite where there are none, or too few to tell.
+    Infinite where there are none, or too few to estimate it.
     """
     groups: dict[object, list[float]] = {}
     for row in rows:
@@ -280,7 +280,7 @@ def _run(
 def _run_elsewhere(
     tasks: list[Task], executor: concurrent.futures.Executor
 ) -> Iterator[tuple[Task, Done]]:
-    """Hand all tasks out; take each one's result once, asking again where a worker was lost."""
+    """Submit all tasks; yield each result once, resubmitting where a worker was lost."""
     waiting = {_submit(executor, task): (task, 1) for task in tasks}
     trouble: Exception | None = None
     try:
@@ -288,7 +288,7 @@ def _run_elsewhere(
             finished, _ = concurrent.futures.wait(
                 waiting, return_when=concurrent.futures.FIRST_COMPLETED
             )
-            for future in finished:  # all of them before any trouble: what is measured is kept
+            for future in finished:  # results before errors: what is measured is kept
                 task, attempt = waiting.pop(future)
                 try:
                     done = future.result()
@@ -315,7 +315,7 @@ def _submit(executor: concurrent.futures.Executor, task: Task) -> "concurrent.fu
 
 
 def _weight(task: Task) -> float:
-    """Return about how much work a task is, in frames."""
+    """Return the estimated work of a task, in frames."""
     return task.rounds * (task.cell.dirty + task.cell.pages / 64 + 20_000)
 
 

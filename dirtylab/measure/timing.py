@@ -1,4 +1,4 @@
-"""One honest measurement: candidates interleaved, above the clock's floor, raw samples kept.
+"""Timing: candidates interleaved, samples well above the clock's resolution, raw samples kept.
 
 A candidate is a *sampler*: a function that does its work ``loops`` times and returns the
 nanoseconds that took, by a clock as close to the work as it can be (:mod:`.clock`).  Nothing
@@ -17,9 +17,9 @@ Sampler = Callable[[int], int]
 FLOOR_NS = 200
 """Shortest sample that counts: ten steps of a clock that takes 20 ns to read.
 
-No longer than needed, for looping has a price: caches and branch predictor learn work that is
-repeated.  The posted tree's walk of 100 random frames takes 11 µs the first time and 1.9 µs when
-looped, the copy of a list of 1,000 entries 290 ns and 60 ns.
+No longer than needed, as looping distorts: caches and branch predictor adapt to repeated work.  The
+posted tree's walk of 100 random frames takes 11 µs the first time and 1.9 µs when looped, the copy
+of a list of 1,000 entries 290 ns and 60 ns.
 """
 
 MAX_LOOPS = 10**7
@@ -35,7 +35,7 @@ class Samples(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What is reported of samples."""
+    """Summary statistics of samples."""
 
     median: float
     low: float
@@ -75,7 +75,7 @@ def interleave(
 ) -> dict[str, Samples]:
     """Measure candidates in turn, in a new random order each round.
 
-    Slow phases of the machine and what one candidate leaves in the caches then hit all alike.
+    Slow phases of the machine and cache contents left by others then affect all candidates alike.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def interleave(
     rng : numpy.random.Generator
         Draws the orders.
     prepare : callable, optional
-        Called with the number of each round before it: makes a fresh state, off the clock.
+        Called before each round with its number: makes a fresh state, untimed.
     floor_ns : int, optional
         Shortest sample, in ns; short work is looped up to it.
 

@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 
 
 def cases(pages: int, most: int) -> Iterator[Case]:
-    """Yield who inserts what: one insert a vCPU, and for a few frames several.
+    """Yield the frames that each vCPU inserts: one each, and for a few cases several.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ class ParentAfterChild(TreeState):
 
 @inlined
 def take_children_first(state: TreeState, out: Frames) -> int:
-    """Look at each word, go down, and clear on the way back what was seen."""
+    """Load each word, descend, and clear on the way back the bits that were seen."""
     top = state.shifts.size - 1
     left, base = np.zeros(top + 1, np.uint64), np.zeros(top + 1, np.uint64)
     seen = np.zeros(top + 1, np.uint64)
@@ -195,7 +195,7 @@ class TwoSteps(BitmapState):
 
 @inlined
 def take_in_two_steps(state: BitmapState, out: Frames) -> int:
-    """Not an exchange: what is set in between is wiped out."""
+    """Load, then store: bits set in between are overwritten."""
     found = 0
     for place in range(state.words.size):
         word = load_acquire(state.words, place)
@@ -246,7 +246,7 @@ def push_flags_first(state: RingState, vcpu: int, frame: np.uint64) -> bool:
     own = first_position(vcpu)
     place = place_of(state, vcpu, state.positions[own + PUSH])
     store_release(state.entries, place, DIRTY)
-    # Back to back the two stores reach memory in one go, and the error sleeps for hours.
+    # Back to back the two stores reach memory together, and the error stays hidden for hours.
     state.positions[own + KNOWN] = load_acquire(state.positions, own + RESET)
     store_release(state.entries, place + 1, frame)
     state.positions[own + PUSH] += ONE

@@ -1,4 +1,4 @@
-"""Where structures cross: times and their ratio along the dirty frames, and maps of the winner."""
+"""Figures of crossovers: times and ratios against dirty frames, maps of the cheapest structure."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,7 @@ def curves_picture(
     against: str = "bitmap",
     model: Model | None = None,
 ) -> Picture:
-    """Return times along the dirty frames, and below them their ratio to one structure.
+    """Draw times against dirty frames, and below them their ratios to one structure.
 
     Parameters
     ----------
@@ -281,11 +281,11 @@ def winner_map_picture(
     Parameters
     ----------
     model : Model
-        Foretells the areas.
+        Predicts the areas.
     pages : int, optional
         Size of the slot.
     structures : sequence of str, optional
-        Those that compete; when omitted, the tuned ones.  What the model does not know has no area.
+        The structures compared; the tuned ones when omitted.  One that the model lacks has no area.
     measured : pandas.DataFrame, optional
         A study's ``map``: the measured winners are drawn as marks.
     operation : str, optional
@@ -323,7 +323,7 @@ def winner_map_picture(
 
 @under_own_rc
 def radix_map_picture(model: Model, pages: int = 10_000_000, operation: str = "epoch") -> Picture:
-    """Return the best radix of a tree over density and cluster length, and what radix 64 loses."""
+    """Draw the best radix of a tree over density and cluster length, and the loss of radix 64."""
     names = [f"tree{radix}" for radix in RADICES]
     times = _map_times(model, pages, names, operation)
     loss = times[-1] / times.min(axis=0)

@@ -1,4 +1,4 @@
-"""Where structures meet: the crossovers of a study with intervals, and whether they hold."""
+"""Crossovers of a study with intervals, validated on the holdout set."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 CURVE = ["operation", "pattern", "pages"]
 MOSTLY = 0.9
-"""Share of the points that one structure wins when it is called the cheaper one throughout."""
+"""Share of points that a structure must win to be called cheaper throughout."""
 EVEN = "neither"
 TIE = 0.02
-"""Medians of two structures that differ by less are no winner and no loser."""
+"""Relative difference of medians below which two structures tie."""
 
 
 class Curve(NamedTuple):
-    """Two structures, an operation, a pattern and a slot; numbers of frames along it."""
+    """A curve over dirty frames: two structures, an operation, a pattern and a slot."""
 
     one: str
     other: str
@@ -47,15 +47,16 @@ def find_crossovers(
     rounds : pandas.DataFrame
         As :func:`dirtylab.studies.crossovers.record.load` gives them.
     structures, operations : sequence of str
-        Which; structures that a slot lacks are left out.
+        Those to compare; structures that a slot lacks are left out.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each crossover, and one without numbers where two structures don't meet:
+        A row for each crossover, and one without numbers where two structures have none:
         ``one, other, operation, pattern, pages, at, low, high, rising, cheaper``; ``rising`` says
-        that `one` is the cheaper before, ``cheaper`` which one is: before a crossover, or
-        throughout; ``neither`` where both win at some points and none is sure.
+        that `one` is cheaper below the crossover; ``cheaper`` is the structure that is cheaper
+        below it, or throughout; ``neither`` where both win at some points without a significant
+        crossover.
     """
     import pandas as pd
 
@@ -108,18 +109,18 @@ def _curve_crossovers(x: Array, ratio: Array, curve: Curve) -> Iterator[dict[str
 
 
 class Check(NamedTuple):
-    """How many winners were predicted rightly, outside the intervals."""
+    """Number of winners predicted correctly, outside the intervals."""
 
     cells: int
     right: int
     between: int
-    """Cells within an interval, or where neither is sure: of those nothing is predicted."""
+    """Cells within an interval, or with no significant winner: there is no prediction."""
     undecided: int
-    """Cells without a measured winner: their rounds do not agree on who is the faster."""
+    """Cells without a measured winner: their rounds disagree on the faster structure."""
 
     @property
     def share(self) -> float:
-        """Return the share that was right."""
+        """Return the share of correct predictions."""
         return self.right / self.cells if self.cells else float("nan")
 
 
@@ -172,7 +173,7 @@ def check(
 
 
 def agreed(one: npt.ArrayLike, other: npt.ArrayLike) -> bool:
-    """Return whether all rounds say the same of who is the faster, or that neither is."""
+    """Return whether all rounds agree on the faster structure, or the medians tie."""
     logs = np.log(np.asarray(one, float) / np.asarray(other, float))
     return bool(abs(np.median(logs)) < TIE or (logs > 0).all() or (logs < 0).all())
 
@@ -202,7 +203,7 @@ def winner(known: Sequence[Mapping[Any, Any]], curve: Curve, dirty: float) -> st
 
 
 def exponent(found: "pd.DataFrame") -> float:
-    """Return how a crossover moves with the slot: `at` grows like pages to this power.
+    """Return the exponent of a crossover over the slot: `at` grows like pages to this power.
 
     0 is a fixed number of frames, 1 a fixed density; nan where fewer than 2 slots have one.
     """

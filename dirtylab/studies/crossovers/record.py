@@ -1,7 +1,7 @@
-"""The crossover study: every two structures beside each other on a fine grid of dirty frames.
+"""Record the crossover study: all structures on a fine grid of dirty frames.
 
-Two sets of cells: ``find``, on which crossovers are fitted, and ``try``, with other numbers of
-frames in between and other seeds, on which the predicted winners are checked.
+Two sets of cells: the fit set ``find``, in which crossovers are located, and the holdout set
+``try``, with numbers of frames in between and other seeds, on which predictions are checked.
 
 Kept as ``rounds.csv``, one row a round of a cell and operation, a column of ns for each structure,
 ``map.csv``, medians of whole epochs over density and cluster length, and ``machine.json``.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 PAGES = (100_000, 1_000_000, 10_000_000, 100_000_000)
 POSTED_UP_TO = 10_000_000
-"""Largest slot of the posted structures: their bitmap looks at each page."""
+"""Largest slot of the posted structures: their bitmap tests each page."""
 PER_DECADE = 4
 FIRST, MOST = 10, 3_000_000
 ROUNDS = {"find": 7, "try": 3}
@@ -83,13 +83,13 @@ def record(
     out : path
         For ``rounds.csv``, ``map.csv`` and ``machine.json``.
     work : path
-        For the sweeps under way: the same call goes on where it stopped.
+        For unfinished sweeps: the same call goes on where it stopped.
     sizes : tuple of int, optional
         Slots.
     report : callable, optional
         Called with a line before each sweep.
     datasets : sequence of str or (str, dict), optional
-        Patterns; those that studies measure when omitted.
+        Patterns; the studies' usual ones when omitted.
     """
     import pandas as pd
 

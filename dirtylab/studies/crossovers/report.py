@@ -1,4 +1,4 @@
-"""What the crossover study found, in words and tables made from its data."""
+"""Report of the crossover study: sentences and tables made from its data."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -43,11 +43,11 @@ def markdown(study: Study, found: "pd.DataFrame", model: Model) -> str:
     Parameters
     ----------
     study : Study
-        What was measured.
+        The measurements.
     found : pandas.DataFrame
         Its :func:`all_crossovers`.
     model : Model
-        Whose trial is told.
+        The cost model whose validation is reported.
     """
     parts = [
         *(crossover_table(found, operation) for operation in OPERATIONS),
@@ -79,7 +79,7 @@ def _is_pair(table: "pd.DataFrame", one: str, other: str) -> "pd.Series[bool]":
 
 
 def _cell(rows: "pd.DataFrame", first: str) -> str:
-    """Return the crossovers of a pair in one slot; where there is none, who is cheaper."""
+    """Return the crossovers of a pair in one slot; where there is none, the cheaper one."""
     if rows.empty:
         return ""
     told = []
@@ -117,7 +117,7 @@ def moves(found: "pd.DataFrame") -> Iterator[str]:
 
 
 def _single(own: "pd.DataFrame") -> "pd.DataFrame":
-    """Return only those slots in which a pair meets once."""
+    """Return only those slots in which a pair has a single crossover."""
     times = own.groupby("pages")["at"].transform("size")
     return own[times == 1]
 

@@ -1,4 +1,4 @@
-"""Real dirty pages: traces as maps over time, structures on them, the kernel's log and ring."""
+"""Figures of real dirty pages: maps of traces over time, replays, KVM's log and ring."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,7 @@ KERNEL = {
     "kvm-ring": Look("KVM's dirty ring, 4,096 entries", "#0072B2", "o"),
     "pagemap": Look("PAGEMAP_SCAN (a process)", "#007D5A", "^"),
 }
-"""The kernel's mechanisms, as they are drawn."""
+"""Colours and markers of the kernel's mechanisms."""
 
 
 def ours() -> list[str]:
@@ -244,7 +244,7 @@ def _draw_harvests(ax: Axes, table: "pd.DataFrame") -> None:
 
 
 def _mark(ax: Axes, crossover: LogRingCrossover) -> None:
-    """Mark where log and ring meet, with its interval."""
+    """Mark the crossover of log and ring, with its interval."""
     if crossover.at is None:
         return
     low, high = ax.get_xlim()

@@ -1,4 +1,4 @@
-"""Where KVM's two mechanisms meet: the log costs by the slot, the ring by the writes."""
+"""Crossovers of KVM's dirty log, whose cost grows with the slot, and its dirty ring."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOG, RING = "kvm-log", "kvm-ring"
-_INTERPRETED = 2.5
-"""Instructions interpreted a write, of the guest's three, from which on it is interpreted."""
+_EMULATED = 2.5
+"""Emulated instructions a write, of the guest's three, above which it counts as emulated."""
 
 
 class LogRingCrossover(NamedTuple):
@@ -22,7 +22,7 @@ class LogRingCrossover(NamedTuple):
     ring: str
     pages: int
     at: Crossover | None
-    """None where they do not meet."""
+    """None where they do not cross."""
     cheaper: str
     """The cheaper one at the fewest dirty frames."""
 
@@ -39,7 +39,7 @@ class LogRingCrossover(NamedTuple):
 def log_ring_crossovers(
     table: "pd.DataFrame", log: str = LOG, ring: str = RING
 ) -> list[LogRingCrossover]:
-    """Return where a log and a ring meet, for each size of the slot.
+    """Return the crossovers of a log and a ring, for each size of the slot.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def log_ring_crossovers(
 
 
 def nesting(machine: dict[str, Any]) -> str:
-    """Return what the machine's nesting does to the times of KVM, in a sentence; may be empty.
+    """Return the effect of nested virtualisation on the times of KVM, in words; may be empty.
 
     Parameters
     ----------
@@ -76,14 +76,14 @@ def nesting(machine: dict[str, Any]) -> str:
         As ``machine.json`` has it.
     """
     count = machine.get("instructions_emulated_per_write")
-    if count is None or count < _INTERPRETED:
+    if count is None or count < _EMULATED:
         return ""
     return (
-        f"KVM interpreted {count:.1f} of the guest's 3 instructions a write here: its guests never "
-        "run on the processor, so no page of theirs is mapped, and none needs to be "
-        "write-protected again after a harvest, nor flushed from a TLB. The harvest times hold the "
-        "bookkeeping and the copying of log and ring, not that work, which on bare metal comes on "
-        "top of both for each dirty page; and how long a guest takes to write says nothing about a "
+        f"Nested VM: KVM emulated {count:.1f} of the guest's 3 instructions a write. Guest pages "
+        "are never mapped, so no page is write-protected again after a harvest, nor flushed from "
+        "a TLB. Harvest times include the bookkeeping and copying of log and ring, but not that "
+        "work, which on bare metal adds to both for each dirty page; and the time of the guest's "
+        "writes says nothing about a "
         "real one."
     )
 

@@ -1,7 +1,7 @@
-"""What a harvest costs: the kernel's own mechanisms beside our structures, on the same frames.
+"""Measure harvests: the kernel's mechanisms beside our structures, on the same frames.
 
-In each round every harvester, in a new random order, is made to track the same random frames,
-different ones in each round and none twice, and is then asked for the list of them:
+In each round every harvester, in a new random order, tracks the same random frames, new ones in
+each round and none twice, and then returns the list of them:
 
 =====================  ============================================================================
 ``kvm-log``            KVM_GET_DIRTY_LOG, then bits to frames as our bitmap does it
@@ -53,15 +53,15 @@ Record = dict[str, Any]
 
 
 class Spent(NamedTuple):
-    """What one harvest took, in ns, and what it gave."""
+    """The times of one harvest, in ns, and its frames."""
 
     frames: Frames
     fetch: int
-    """Until the kernel's answer is there; all of it, for a structure."""
+    """The kernel's answer; for a structure the whole harvest."""
     decode: int = 0
-    """Until there are frames."""
+    """Conversion to frames."""
     release: int = 0
-    """Until the kernel tracks them anew."""
+    """Making the kernel track the pages again."""
 
     @property
     def total(self) -> int:
@@ -70,12 +70,12 @@ class Spent(NamedTuple):
 
 
 class Harvester:
-    """Something that tracks frames and is asked for them.
+    """Tracks frames and harvests them.
 
     Parameters
     ----------
     name : str
-        What rows call it.
+        Its name in the rows.
     pages : int
         Size of the slot.
     """
@@ -94,7 +94,7 @@ class Harvester:
         raise NotImplementedError
 
     def rest(self) -> None:
-        """Let go of what the next round does not need."""
+        """Release what the next round does not need."""
 
     def close(self) -> None:
         """Release all."""
@@ -278,15 +278,15 @@ def _round(
                 "returned": spent.frames.size,
             }
         )  # fmt: skip
-    for one in made:  # not between the turns: what the system does for it would hit the next
+    for one in made:  # after all turns: the system would do its work during the next
         one.rest()
     return rows
 
 
 def instructions_per_write(pages: int = 4096, dirty: int = 1000) -> float | None:
-    """Return how many instructions a write KVM interprets here; None where it does not tell.
+    """Return how many instructions a write KVM emulates here; None where it does not report it.
 
-    3 of 3 mean that the hypervisor runs no instruction of the guest on the processor, 0 that it
+    3 of 3 mean that the hypervisor emulates every instruction of the guest, 0 that the processor
     runs them all.
     """
     if missing("kvm-log") is not None:

@@ -1,8 +1,8 @@
-"""Every structure over every trace: epochs replayed as they were recorded.
+"""Replay every trace on every structure.
 
-In each round the structures take turns, in a new random order, and each plays the whole trace: for
-each epoch an insert of its frames in the order recorded, then a harvest.  Before a structure is
-timed it plays the trace once, off the clock, and must return the very pages of each epoch.
+In each round the structures take turns, in a new random order, and each replays the whole trace:
+for each epoch an insert of its frames in the order recorded, then a harvest.  Before a structure is
+timed it replays the trace once, untimed, and must return exactly the pages of each epoch.
 """
 
 import time
@@ -40,7 +40,7 @@ def playable(pages: int) -> list[str]:
 
 
 def make(name: str, pages: int, most: int) -> Structure:
-    """Return a structure; one that keeps repeats has no end of its own: it has room for `most`."""
+    """Return a structure; one that keeps repeats gets room for `most`."""
     kind = STRUCTURES[name]
     return kind(pages, **({} if kind.unique_output else kind.options_for(max(most, 1))))
 
@@ -59,9 +59,9 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
     Parameters
     ----------
     trace : Trace
-        What is replayed.
+        The trace to replay.
     rounds : int, optional
-        How often.
+        Number of rounds.
     seed : int, optional
         Of the orders of the structures.
 
@@ -73,7 +73,7 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
     Raises
     ------
     AssertionError
-        A structure returns other pages than went in.
+        A structure returns other pages than were inserted.
     """
     rng = np.random.default_rng(seed)
     most = max((epoch.size for epoch in trace.epochs), default=0)
@@ -99,7 +99,7 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
 
 
 def play(structure: Structure, trace: Trace, out: Frames) -> tuple[int, int]:
-    """Play a trace; return the ns of all inserts, and of all harvests."""
+    """Replay a trace; return the ns of all inserts, and of all harvests."""
     inserts = harvests = 0
     for epoch in trace.epochs:
         begin = time.perf_counter_ns()
@@ -148,11 +148,11 @@ def same_job(times: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def winners(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Return for each trace the best structure, the next, and how far they are apart.
+    """Return for each trace the best structure, the next, and their ratio.
 
-    Only structures that do the same job take part (:func:`same_job`).  Two are *even* where the
-    rounds do not tell them apart: the 95 % interval of their median ratio holds 1, or there are too
-    few rounds for one.
+    Only structures with the same output are compared (:func:`same_job`).  Two are *even* where
+    their difference is not significant: the 95 % interval of their median ratio contains 1, or
+    there are too few rounds for one.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What was found on real dirty pages, in Markdown, from the measured data."""
+"""Report on real dirty pages: Markdown from the measured data."""
 
 from dirtylab.studies.live.judge import log_ring_crossovers, nesting
 from dirtylab.studies.live.replay import epochs, same_job, winners
@@ -22,13 +22,13 @@ def recordings_table(measured: Measured) -> str:
 
 
 def crossovers_list(measured: Measured) -> str:
-    """Return where KVM's log and ring meet, a point a slot, and what the machine distorts."""
+    """Return the crossovers of KVM's log and ring, a point a slot, and the effect of nesting."""
     points = "\n".join(f"- {met}" for met in log_ring_crossovers(measured.harvests))
     return f"{points}\n\n{nesting(measured.machine)}".strip()
 
 
 def text_report(measured: Measured) -> str:
-    """Return what was measured, for the terminal."""
+    """Return the results for the terminal."""
     from dirtylab.measure.machine import caption
     from dirtylab.studies.live.judge import log_ring_crossovers, nesting
     from dirtylab.studies.live.record import medians

@@ -1,4 +1,4 @@
-"""What ``dirtylab live`` measured, on disk: two tables and the machine."""
+"""Results of ``dirtylab live`` on disk: two tables and the machine."""
 
 import json
 import pathlib
@@ -23,7 +23,7 @@ WORDS = ("contestant", "trace", "structure", "operation")
 
 
 class Measured(NamedTuple):
-    """What ``dirtylab live`` wrote."""
+    """Results of ``dirtylab live``."""
 
     harvests: "pd.DataFrame"
     replays: "pd.DataFrame"
@@ -31,7 +31,7 @@ class Measured(NamedTuple):
 
 
 def save(found: dict[str, list[dict[str, Any]]], folder: pathlib.Path) -> None:
-    """Write the rows and what they were measured on."""
+    """Write the rows and the machine."""
     import pandas as pd
 
     from dirtylab.measure.files import write_text, write_whole
@@ -47,7 +47,7 @@ def save(found: dict[str, list[dict[str, Any]]], folder: pathlib.Path) -> None:
 
 
 def load(folder: pathlib.Path) -> Measured:
-    """Read back what :func:`save` wrote; OSError or ValueError names a file that is none."""
+    """Read what :func:`save` wrote; OSError or ValueError names an unreadable file."""
     from dirtylab._reading import Lacking, Maybe, Number
 
     harvests, replays = (read_table(folder / f"{name}.csv", COLUMNS[name], WORDS) for name in FILES)

@@ -1,4 +1,4 @@
-"""What the checker, the soak and the measurements found, as Markdown tables."""
+"""Results of the checker, the soak and the measurements, as Markdown tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The whole study: nine rows twice over, experiments, verdicts, and what it ran on."""
+"""The whole study: nine rows measured two ways, experiments, verdicts, and the machine."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
