@@ -46,7 +46,7 @@ class Plan:
 
 
 FULL_PLAN = Plan(repeats=25, runs=25)
-QUICK_PLAN = Plan(repeats=9, runs=9, between=5)
+QUICK_PLAN = Plan(repeats=9, runs=9, between=6)
 
 
 @dataclasses.dataclass(frozen=True)
