@@ -4,11 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures words \
-  datasets generators patterns laws traces tracefile describe)
+  datasets generators patterns laws traces tracefile describe bounds interrupts)
+
+# The lowest versions, on the lowest Python; its own environment.
+LOWEST_PYTHON ?= python3.11
+LOWEST := .venv-lowest
+LOWEST_TESTS ?= tests
 
 VOILA := --classic-tree --show_tracebacks=True
 
-.PHONY: help reproduce soak lab dashboard notebooks docs test lint format clean-cache clean
+.PHONY: help reproduce soak lab dashboard notebooks docs test test-lowest weak-memory fuzz lint format \
+  clean-cache clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,6 +50,21 @@ test: $(VENV)/ready-dev  ## all tests: compiled, interpreted, and with bounds ch
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not large" $(KERNEL_TESTS)
 	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(KERNEL_TESTS)
 
+FUZZ_ROUNDS ?= 2000
+FUZZ_SEED ?= 0
+
+fuzz: $(VENV)/ready-dev  ## the scripts in tests/fuzz at a larger size (FUZZ_ROUNDS, FUZZ_SEED)
+	@status=0; for script in tests/fuzz/[a-z]*.py; do \
+	  PYTHONPATH=tests $(BIN)/python $$script --rounds $(FUZZ_ROUNDS) --seed $(FUZZ_SEED) || status=1; \
+	done; exit $$status
+
+# Not in .ci/run, whose 25 minutes the tests above fill; a job of its own may take as long.
+test-lowest: $(LOWEST)/ready  ## all tests with the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS)
+
+weak-memory:  ## the lockless protocols under weak memory, by GenMC where it is installed
+	@$(PYTHON) tests/weak_memory/check.py
+
 lint: $(VENV)/ready-dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,8 +77,8 @@ format: $(VENV)/ready-dev  ## put the code into shape
 clean-cache:  ## forget compiled kernels; needed after editing a helper that a kernel of another file calls
 	find dirtylab -name '*.nbi' -delete -o -name '*.nbc' -delete
 
-clean: clean-cache  ## remove the environment
-	rm -rf $(VENV)
+clean: clean-cache  ## remove the environments
+	rm -rf $(VENV) $(LOWEST)
 
 $(VENV)/python-found:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -77,4 +98,15 @@ $(VENV)/ready-dashboard: $(VENV)/ready
 
 $(VENV)/ready-dev: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(LOWEST)/ready: pyproject.toml tests/lowest.py
+	@$(LOWEST_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "the lowest versions need Python 3.11; name it: make LOWEST_PYTHON=python3.11 test-lowest"; exit 1; }
+	@rm -rf $(LOWEST)
+	@$(LOWEST_PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt \
+	  -e '.[peers,cluster,dashboard]' --group test
 	@touch $@

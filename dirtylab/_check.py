@@ -15,11 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._jit import kernel
+from dirtylab._memory import tightest
+from dirtylab._units import MAX_PAGES as MAX_PAGES
 
-MAX_PAGES = 2**52
-"""A 64-bit physical address counts bytes; 2^52 pages of 4 KiB are all there can be."""
-
+_LARGE = 16 * 2**20
+"""Bytes from which on limits are read before an allocation: it takes longer than reading them."""
 Frames = npt.NDArray[np.uint64]
+
+_FRAME = np.dtype(np.uint64)
 
 
 def integer(name: str, value: object, low: int, high: int | None = None) -> int:
@@ -102,13 +105,26 @@ def memory(name: str, value: int, nbytes: int) -> None:
     Raises
     ------
     MemoryError
-        This machine has less memory; nothing was allocated.
+        This machine has less memory, or this process may use less: limits of its control groups
+        count, and its own.  Nothing was allocated.
     """
+    room = tightest() if nbytes >= _LARGE else None
+    if room is not None and nbytes > room.free:
+        raise MemoryError(
+            f"{name}={value}: needs {_gib(nbytes)} of memory; {room.source} allows "
+            f"{_gib(room.limit)}, of which {_gib(room.free)} are free"
+        )
     installed = physical_memory()
     if nbytes > installed:
         raise MemoryError(
             f"{name}={value}: needs {_gib(nbytes)} of memory; this machine has {_gib(installed)}"
         )
+
+
+def usable_memory() -> int:
+    """Return the bytes that this process may use: the machine's, or less where a limit is set."""
+    room = tightest()
+    return physical_memory() if room is None else min(physical_memory(), room.limit)
 
 
 def physical_memory() -> int:
@@ -152,17 +168,22 @@ def frames(name: str, values: object, pages: int) -> Frames:
     Raises
     ------
     TypeError
-        Not integers.
+        Not integers, or a masked array.
     ValueError
         More than one dimension.
     IndexError
         A frame is negative or not below `pages`; the first such is named.
     """
-    if type(values) is np.ndarray and values.dtype == np.uint64 and values.ndim == 1:
-        array: npt.NDArray[Any] = values  # what generators give: 1.4 µs less of a call of 1.8 µs
+    if (
+        type(values) is np.ndarray
+        and values.dtype is _FRAME
+        and values.ndim == 1
+        and values.flags.c_contiguous
+    ):
+        wide = array = values  # what generators give: 1.5 µs less of a call of 1.8 µs
     else:
         array = _as_integers(name, values, pages)
-    wide = _as_uint64(array)
+        wide = _as_uint64(array)
     worst = first_at_or_above(wide, pages)
     if worst < wide.size:
         _refuse_frame(name, worst, array[worst], pages)
@@ -174,7 +195,10 @@ def _as_integers(name: str, values: object, pages: int) -> npt.NDArray[Any]:
     if values is None or isinstance(values, str | bytes | Set | Mapping):
         kind = type(values).__name__
         raise TypeError(f"{name}: must be an array or sequence of integers, not {kind}")
-    array = np.atleast_1d(np.asarray(values))
+    kinds = set(map(type, values)) if isinstance(values, list | tuple) else {type(values)}
+    if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+        raise TypeError(f"{name}: must be without a mask; give what compressed() returns")
+    array = np.atleast_1d(_as_array(name, values))
     if array.ndim != 1:
         raise ValueError(f"{name}: must be one-dimensional, not of shape {array.shape}")
     if array.size == 0:
@@ -186,21 +210,37 @@ def _as_integers(name: str, values: object, pages: int) -> npt.NDArray[Any]:
     return array
 
 
+def _as_array(name: str, values: object) -> npt.NDArray[Any]:
+    """Return an array of `values`, of no subclass."""
+    try:
+        return np.asarray(values)
+    except ValueError:  # rows of several lengths
+        raise ValueError(f"{name}: must be one-dimensional, not a sequence of sequences") from None
+
+
+def apart(frames: Frames, owned: Iterable[npt.NDArray[Any]]) -> Frames:
+    """Return `frames`, copied where they lie in one of the arrays that they would change."""
+    return frames.copy() if any(np.may_share_memory(frames, one) for one in owned) else frames
+
+
 def output(out: object, needed: int) -> Frames:
     """Return `out` when it can take `needed` frames.
 
     Raises
     ------
     TypeError
-        Not a writeable, contiguous, one-dimensional uint64 array.
+        Not a writeable, contiguous, one-dimensional uint64 array, or one of a subclass.
     ValueError
         Too small.
     """
     if not isinstance(out, np.ndarray) or out.dtype != np.uint64 or out.ndim != 1:
         found = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else repr(out)
         raise TypeError(f"out: must be a one-dimensional uint64 array, not {found}")
-    if not (out.flags.writeable and out.flags.c_contiguous):
-        raise TypeError("out: must be writeable and contiguous")
+    if type(out) is not np.ndarray:
+        raise TypeError(f"out: must be a plain numpy.ndarray, not {type(out).__name__}")
+    flags = out.flags
+    if not (flags.writeable and flags.c_contiguous and flags.aligned):
+        raise TypeError("out: must be writeable, contiguous and aligned")
     if out.size < needed:
         raise ValueError(f"out: has room for {out.size} frames, {needed} needed; nothing written")
     return out

@@ -1,27 +1,89 @@
-"""What is said to a person who waits: in a terminal a bar on stderr, in a notebook a line."""
+"""Progress and notes: in a terminal a bar on stderr, in a notebook a line."""
 
 import contextlib
 import html
+import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 PATIENCE = 1.0
-"""Seconds after which a wait is explained."""
+"""Seconds after which a note explains the wait."""
 
+_noted: list[str] = []
 Step = tuple[str, Callable[[], object]]
 """What a step is called, and what it does."""
 
 
+def tell(text: str) -> None:
+    """Print a line on stderr; ignore a closed or broken stderr."""
+    with contextlib.suppress(OSError, ValueError):
+        print(one_line(text), file=sys.stderr)
+        flushed(sys.stderr)
+
+
+def note_once(text: str) -> None:
+    """Print a note that something in the environment is missing; the first time only."""
+    if not _noted:
+        _noted.append(text)
+        tell(f"dirtylab: note: {text}")
+
+
+def one_line(text: str) -> str:
+    r"""Return text with line breaks and terminal control characters escaped.
+
+    Examples
+    --------
+    >>> one_line("two\nlines of \x1b[1m×\x1b[0m")
+    'two\\nlines of \\x1b[1m×\\x1b[0m'
+    """
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
+def described(trouble: object) -> str:
+    """Return an error's message; its type where it has none, or only a key."""
+    text = str(trouble)
+    if isinstance(trouble, OSError) and trouble.strerror:
+        text = re.sub(r"^\[Errno \d+\] ", "", text)
+    plain = not isinstance(trouble, KeyError | RecursionError | ImportError | AssertionError)
+    return text if text and plain else f"{type(trouble).__name__}: {text}".removesuffix(": ")
+
+
+def require_streams() -> None:
+    """Keep files opened later from taking the descriptor of a closed stdin, stdout or stderr."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (place := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(place)
+    if sys.stderr is None:  # print would write to stdout
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def flushed(stream: TextIO) -> OSError | None:
+    """Flush stdout; on failure discard the rest and return the reason."""
+    try:
+        stream.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError, ValueError):  # or Python tries again at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None
+
+
 @contextlib.contextmanager
 def announced_compilation() -> Iterator[None]:
-    """Say on stderr what is going on when compiling takes longer than a second."""
+    """Print a note on stderr when compiling takes longer than a second."""
     text = "dirtylab: compiling, once a machine, some seconds ..."
-    timer = threading.Timer(PATIENCE, lambda: print(text, file=sys.stderr, flush=True))
+    timer = threading.Timer(PATIENCE, tell, [text])
     timer.daemon = True
-    timer.start()
+    if not _noted:  # that each process compiles
+        timer.start()
     try:
         yield
     finally:
@@ -29,7 +91,7 @@ def announced_compilation() -> Iterator[None]:
 
 
 def run_steps(steps: Sequence[Step], *, shown: bool = True) -> Iterator[str]:
-    """Do one step after the other under a progress bar; yield the label of each that is done."""
+    """Run steps one after the other under a progress bar; yield each one's label when done."""
     run = _run_in_notebook if shown and in_notebook() else _run_in_terminal
     yield from run(steps, shown)
 
@@ -44,7 +106,7 @@ def in_notebook() -> bool:
 def _run_in_terminal(steps: Sequence[Step], shown: bool) -> Iterator[str]:
     from tqdm import tqdm
 
-    hidden = None if shown else True  # None: where stderr is no terminal, logs say
+    hidden = None if shown else True  # None: no bar where stderr is no terminal, logs say
     with tqdm(steps, unit="step", disable=hidden, dynamic_ncols=True) as bar:
         for label, action in bar:
             bar.set_description(label)
@@ -53,7 +115,7 @@ def _run_in_terminal(steps: Sequence[Step], shown: bool) -> Iterator[str]:
 
 
 def _run_in_notebook(steps: Sequence[Step], shown: bool) -> Iterator[str]:
-    """Show a bar that becomes a line of text at the end: a saved notebook keeps the last state."""
+    """Show a bar that becomes a line of text at the end, since notebooks save the last state."""
     from IPython.display import HTML, display
 
     begin = time.perf_counter()

@@ -3,10 +3,12 @@
 Every compiled function of the package is made by :func:`kernel` or :func:`inlined`.  The flags
 and why:
 
-``cache=True``
+``enable_caching``, which is ``cache=True``
     Compile once a machine, not once a process (a NamedTuple of arrays caches; ``jitclass``
     does not).  The cache does not notice a change in a helper of *another* file: after editing
-    a helper, run ``make clean-cache``.
+    a helper, run ``make clean-cache``.  It lies in the folder ``NUMBA_CACHE_DIR``, else beside the
+    source, else in the user's cache folder; where none of them can be written, or a cached file
+    can't be read, each process compiles anew.
 ``nogil=True``
     A kernel touches arrays only, so other threads may run meanwhile.
 ``error_model="numpy"``
@@ -20,26 +22,114 @@ and why:
     dirty frames then takes 2.7 times as long, its bitmap's scan of 10 million 1.3 times.
 """
 
+import pickle
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
 
+from dirtylab._console import note_once
+
 Function = TypeVar("Function", bound=Callable[..., object])
+
+_UNCACHED = (
+    "no folder for compiled code can be used here: each process compiles anew, some seconds "
+    "(NUMBA_CACHE_DIR may name a folder)"
+)
 
 
 def kernel(function: Function) -> Function:
     """Compile `function` on first use; keep its Python form where the JIT is switched off."""
-    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return _compiled(function)
 
 
 def uncounted(function: Function) -> Function:
     """Compile `function`, which allocates nothing, as :func:`kernel` does; count no references."""
-    flags: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-    return cast(Function, numba.njit(**flags)(function))
+    return _compiled(function, _nrt=False)
 
 
 def inlined(function: Function) -> Function:
     """Compile `function` as :func:`kernel` does, into the body of each kernel that calls it."""
-    compile_into = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-    return cast(Function, compile_into(function))
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: Function, **flags: Any) -> Function:
+    made = numba.njit(nogil=True, error_model="numpy", **flags)(function)
+    if made is not function:  # as it is where the JIT is switched off
+        _cache(made)
+        made.compile = _uninterrupted(made.compile)
+    return cast(Function, made)
+
+
+def _cache(dispatcher: Any) -> None:
+    """Keep what `dispatcher` compiles, where that is possible."""
+    try:
+        dispatcher.enable_caching()
+    except (RuntimeError, OSError):  # the first is Numba's word for "no folder"
+        note_once(_UNCACHED)
+        return
+    cache = dispatcher._cache
+    cache.load_overload = _or_nothing(cache.load_overload)
+    cache.save_overload = _or_nothing(cache.save_overload)
+
+
+def _uninterrupted(compile_for: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `compile_for`, with Ctrl-C, alarms and the like heeded at its end.
+
+    An interrupt in the middle leaves Numba with functions half known: each later compilation that
+    meets them fails, for as long as the process lives.  And in LLVM's objects it can lead to one
+    being freed twice, which aborts the process then or at its end: 1 of 24 processes.
+    """
+
+    def attempt(*arguments: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            return compile_for(*arguments)
+        handlers = _handled_in_python()
+        if not handlers or _postpone in handlers.values():
+            return compile_for(*arguments)
+        _postponed.clear()
+        try:
+            for number in handlers:
+                signal.signal(number, _postpone)
+            return compile_for(*arguments)
+        finally:
+            for number, heed in handlers.items():
+                signal.signal(number, heed)
+            for number in _postponed:
+                handlers[number](number, None)
+
+    return attempt
+
+
+def _handled_in_python() -> dict[int, Callable[..., Any]]:
+    """Return the handlers of the signals that interrupt, where they are Python; Ctrl-C's last."""
+    found = {number: signal.getsignal(number) for number in _INTERRUPTING}
+    return {number: heed for number, heed in found.items() if callable(heed)}
+
+
+_INTERRUPTING = [
+    int(getattr(signal, name))
+    for name in ("SIGALRM", "SIGHUP", "SIGPROF", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGVTALRM",
+                 "SIGINT")
+    if hasattr(signal, name)
+]  # fmt: skip
+_postponed: list[int] = []
+
+
+def _postpone(number: int, _: object) -> None:
+    _postponed.append(number)
+
+
+def _or_nothing(action: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `action`, going on without a result where a file of the cache can't be used."""
+
+    def attempt(*arguments: Any) -> Any:
+        try:
+            return action(*arguments)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            note_once(_UNCACHED)
+            return None
+
+    return attempt

@@ -4,23 +4,29 @@ import pathlib
 import re
 from typing import TYPE_CHECKING
 
-from dirtylab import mailing_list
 from dirtylab._data import data_file
-from dirtylab.advice import findings
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.advice.model import Model
-from dirtylab.figures.crossover import crossovers_picture, curves_picture, winner_map_picture
-from dirtylab.figures.live import harvests_picture, maps_picture
-from dirtylab.figures.mailing_list import PICTURES
+from dirtylab.datasets import DATASETS, declared
 from dirtylab.figures.style import Picture, save_picture
-from dirtylab.live.demonstration import measured
-from dirtylab.live.findings import meetings_list, recordings_table
-from dirtylab.lockless import report as lockless_report
-from dirtylab.lockless import summary as lockless_summary
-from dirtylab.mailing_list import Study
-from dirtylab.measure import comparison, duel
-from dirtylab.measure.compare import COPY, SCATTER
 from dirtylab.measure.machine import caption
+from dirtylab.studies import mailing_list
+from dirtylab.studies.crossovers import record as crossovers_record
+from dirtylab.studies.crossovers import report as crossovers_report
+from dirtylab.studies.crossovers.figures import (
+    crossovers_picture,
+    curves_picture,
+    winner_map_picture,
+)
+from dirtylab.studies.live.experiments import measured
+from dirtylab.studies.live.figures import harvests_picture, maps_picture
+from dirtylab.studies.live.report import crossovers_list, recordings_table
+from dirtylab.studies.lockless import report as lockless_report
+from dirtylab.studies.lockless import summary as lockless_summary
+from dirtylab.studies.mailing_list import Study
+from dirtylab.studies.mailing_list.figures import PICTURES
+from dirtylab.studies.peers import report as peers_report
+from dirtylab.studies.peers.record import COPY, SCATTER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +46,7 @@ def blocks(study: Study) -> dict[str, str]:
         "figure": "\n\n".join(images),
         "runs": f"{mailing_list.markdown_table(study.evidence)}\n\n{machine}",
         "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
+        "patterns": patterns_block(),
         **comparison_blocks(),
         **crossover_blocks(),
         **live_blocks(),
@@ -48,16 +55,26 @@ def blocks(study: Study) -> dict[str, str]:
     }
 
 
+def patterns_block() -> str:
+    """Return every pattern with what it draws and the options that it declares."""
+    rows = []
+    for name, generator in DATASETS.items():
+        first, _, _ = (generator.__doc__ or "").strip().partition("\n")
+        options = [f"`{option.name}` ({option.in_units()})" for option in declared(name).options]
+        rows.append([f"`{name}`", first, "; ".join(options)])
+    return lockless_report.table(["pattern", "what it does", "options"], rows, ":-- :-- :--")
+
+
 def comparison_blocks() -> dict[str, str]:
-    """Return the comparison's tables, each with its machine."""
-    records, machine = comparison.load(data_file("measured/compare"))
+    """Return the peers_report's tables, each with its machine."""
+    records, machine = peers_report.load(data_file("measured/compare"))
     note = f"*Measured on {caption(machine)}.*"
     tables = {
-        "collect": comparison.ratios(records, "collect", COPY),
-        "insert": comparison.ratios(records, "insert", SCATTER),
-        "epoch": comparison.epochs(records),
+        "collect": peers_report.ratios(records, "collect", COPY),
+        "insert": peers_report.ratios(records, "insert", SCATTER),
+        "epoch": peers_report.epochs(records),
     }
-    return {name: f"{comparison.markdown(table)}\n\n{note}" for name, table in tables.items()}
+    return {name: f"{peers_report.markdown(table)}\n\n{note}" for name, table in tables.items()}
 
 
 def lockless_block() -> str:
@@ -70,19 +87,19 @@ def lockless_block() -> str:
 
 def crossover_blocks() -> dict[str, str]:
     """Return what the crossover study found, and its figures."""
-    study, model = duel.load(), shipped_model()
-    found = findings.all_meetings(study)
+    study, model = crossovers_record.load(), shipped_model()
+    found = crossovers_report.all_crossovers(study)
     machine = f"*Measured on {caption(study.machine)}.*"
     pictures = crossover_pictures(study, model, found)
     images = [f"![{pictures[name].alt}]({CROSSOVERS}/{name}.png)" for name in pictures]
     return {
         "crossovers": "\n\n".join(images),
-        "findings": f"{findings.markdown(study, found, model)}\n\n{machine}",
+        "findings": f"{crossovers_report.markdown(study, found, model)}\n\n{machine}",
     }
 
 
 def crossover_pictures(
-    study: duel.Study, model: Model, found: "pd.DataFrame"
+    study: crossovers_record.Study, model: Model, found: "pd.DataFrame"
 ) -> dict[str, Picture]:
     """Return the README's pictures of the crossover study."""
     return {
@@ -99,7 +116,7 @@ def live_blocks() -> dict[str, str]:
     images = {n: f"![{picture.alt}]({LIVE}/{n}.png)" for n, picture in live_pictures().items()}
     return {
         "recordings": f"{images['recordings']}\n\n{recordings_table(found)}\n\n{machine}",
-        "harvests": f"{images['harvests']}\n\n{meetings_list(found)}\n\n{machine}",
+        "harvests": f"{images['harvests']}\n\n{crossovers_list(found)}\n\n{machine}",
     }
 
 
@@ -119,8 +136,10 @@ def rendered(text: str, study: Study) -> str:
 
 def draw_crossovers() -> None:
     """Draw the README's pictures of the crossover study anew."""
-    study, model = duel.load(), shipped_model()
-    for name, picture in crossover_pictures(study, model, findings.all_meetings(study)).items():
+    study, model = crossovers_record.load(), shipped_model()
+    for name, picture in crossover_pictures(
+        study, model, crossovers_report.all_crossovers(study)
+    ).items():
         save_picture(picture, pathlib.Path(CROSSOVERS), name)
 
 

@@ -229,9 +229,12 @@ def _singles_vector(typing: Any, words: Any, places: Any, first: Any, out: Any, 
 
 @inlined
 def decode_plain(word: np.uint64, base: np.uint64, shift: np.uint64, out: Words, pos: int) -> int:
-    """Write ``(base + bit) << shift`` for each set bit, ascending; return how many."""
+    """Write ``(base + bit) << shift`` for each set bit, ascending; return how many.
+
+    Stops at the end of `out`.
+    """
     begin = pos
-    while word:
+    while word and pos < out.size:
         out[pos] = (base + lowest_bit(word)) << shift
         pos += 1
         word &= word - ONE
@@ -290,7 +293,8 @@ def decode_listed(
             else:
                 for lane in range(8):
                     number = listed[place + lane]
-                    pos += decode(words[number], number << WORD_SHIFT, ZERO, out, pos, vector)
+                    base = number << WORD_SHIFT  # there is room for eight words
+                    pos += _decode_vector(words[number], base, ZERO, out, pos)
             place += 8
     while place < count:
         number = listed[place]

@@ -15,9 +15,9 @@ import time
 import pytest
 
 from dirtylab import cli
-from dirtylab.figures.mailing_list import PICTURES
-from dirtylab.mailing_list import study
-from dirtylab.mailing_list.rows import posted_rows
+from dirtylab.studies.mailing_list import study
+from dirtylab.studies.mailing_list.figures import PICTURES
+from dirtylab.studies.mailing_list.rows import posted_rows
 
 FOUR_LINES = re.compile(
     r"kB size l:\d+ t:\d+ b:\d+\n"
@@ -46,17 +46,17 @@ def test_radix_tree_prints_the_posted_programs_four_lines(order):
         ([], "the following arguments are required: COMMAND"),
         (["radix-tree"], "required: SIZE, COUNT"),
         (["radix-tree", "64"], "required: COUNT"),
-        (["radix-tree", "-64", "5"], "argument SIZE: -64 is not within 1 … 4503599627370496"),
-        (["radix-tree", "0", "5"], "argument SIZE: 0 is not within 1 …"),
-        (["radix-tree", "64", "0"], "argument COUNT: 0 is not within 1 …"),
-        (["radix-tree", "64.5", "5"], "argument SIZE: '64.5' is not a whole number"),
-        (["radix-tree", "many", "5"], "argument SIZE: 'many' is not a whole number"),
+        (["radix-tree", "-64", "5"], "argument SIZE: '-64': must be 1 … 4503599627370496"),
+        (["radix-tree", "0", "5"], "argument SIZE: '0': must be 1 … 4503599627370496"),
+        (["radix-tree", "64", "0"], "argument COUNT: '0': must be 1 … 4503599627370496"),
+        (["radix-tree", "64.5", "5"], "argument SIZE: '64.5': must be a number of pages"),
+        (["radix-tree", "many", "5"], "argument SIZE: 'many': must be a number of pages"),
         (["radix-tree", "8", "5"], "argument SIZE: 8: the posted program crashes here"),
         (["radix-tree", "20", "5"], "argument SIZE: 20: the posted program writes past the end"),
         (["radix-tree", "64", "5", "sequence"], "argument seq: invalid choice: 'sequence'"),
         (["radix-tree", "64", "65", "seq"], "dirty=65: a sequence can't be longer than the slot"),
-        (["radix-tree", str(2**60), "5"], "argument SIZE: 1152921504606846976 is not within 1 …"),
-        (["radix-tree", "9" * 30, "5"], "is not within 1 …"),
+        (["radix-tree", str(2**60), "5"], "argument SIZE: '1152921504606846976': must be 1 …"),
+        (["radix-tree", "9" * 30, "5"], "must be 1 … 4503599627370496"),
         (["reproduce", "--out", ""], "--out '': must name a folder"),
         (["reproduce", "--fast"], "unrecognized arguments: --fast"),
         (["reproduce", "--out"], "argument --out: expected one argument"),
@@ -110,7 +110,7 @@ def test_ctrl_c_while_drawing_keeps_what_was_measured(monkeypatch, capsys, tmp_p
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dirtylab.figures.mailing_list.save_all", interrupt)
+    monkeypatch.setattr("dirtylab.studies.mailing_list.figures.save_all", interrupt)
     assert cli.main(["reproduce", "--quick", "--out", str(tmp_path)]) == 130
     assert "interrupted while drawing; samples and verdicts are written" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"samples.csv", "study.json"}
@@ -130,11 +130,12 @@ def test_version_and_help(capsys):
     assert re.search(r"dirtylab \d+\.\d+", capsys.readouterr().out)
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path):
-    command = f"{sys.executable} -m dirtylab radix-tree 1024 10 | true"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True)
-    assert "Traceback" not in done.stderr
-    assert "Exception" not in done.stderr
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_error(unbuffered):
+    command = f"{sys.executable} -m dirtylab trace list | true"
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=environment)
+    assert done.stderr == ""
 
 
 # --- reproduce ----------------------------------------------------------------------------------
@@ -178,7 +179,7 @@ def test_reproduce_writes_samples_provenance_and_figures(folder):
 
 
 def test_reproduce_as_json_is_what_is_on_disk(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("dirtylab.mailing_list.command._draw", lambda *_: 0)
+    monkeypatch.setattr("dirtylab.cli.reproduce._draw", lambda *_: 0)
     assert cli.main(["reproduce", "--json", "--quick", "--out", str(tmp_path)]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "study.json").read_text())
@@ -186,8 +187,9 @@ def test_reproduce_as_json_is_what_is_on_disk(monkeypatch, capsys, tmp_path):
     assert (first["order"], first["dirty"], len(printed["rows"])) == ("random", 100, 9)
     assert first["ns"]["posted"]["posted-list"]["median"] == 642
     assert first["ns"]["careful"]["posted-tree"]["low"] > 0
-    low, high = printed["crossover"]["interval_95"]
-    assert low <= printed["crossover"]["dirty"] <= high
+    crossover = printed["crossover"]
+    low, high = crossover["interval_95"] or (0, 10_000_000)  # none where an end is beyond the rows
+    assert low <= crossover["dirty"] <= high
 
 
 def test_an_out_that_is_a_file_is_refused_before_measuring(capsys, tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import threading
 import time
+from contextlib import nullcontext
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -12,20 +13,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirtylab import DATASETS, STRUCTURES, explore
+from dirtylab._units import share_text
 from dirtylab.advice.model import Model
-from dirtylab.explore import datasets, frame, lines, machine, measuring, scale, verdict
-from dirtylab.explore.anatomy_view import AnatomyState, AnatomyView, reads_of
-from dirtylab.explore.canvas import png_of
-from dirtylab.explore.controls import Action, Choice, Pad, Several, Slider
-from dirtylab.explore.crossover import CrossoverState, CrossoverView, interval_label
-from dirtylab.explore.export import export
-from dirtylab.explore.job import Event
-from dirtylab.explore.loop import Once
-from dirtylab.explore.memory_view import BUILT, MemoryState, MemoryView, facts_of
-from dirtylab.explore.pattern_view import PatternState, page_map, seen
-from dirtylab.explore.toy import toy
+from dirtylab.explore.kit import kernel_loop, slider_steps, widget
+from dirtylab.explore.kit.canvas import png_of
+from dirtylab.explore.kit.controls import Action, Choice, Pad, Several, Slider
+from dirtylab.explore.kit.export import export
+from dirtylab.explore.kit.kernel_loop import Coalesced
+from dirtylab.explore.process.mail_job import MailJob
+from dirtylab.explore.process.messages import Event
+from dirtylab.explore.process.worker_client import Worker
+from dirtylab.explore.views import (
+    cheapest,
+    dataset_controls,
+    measured_cells,
+    model_curves,
+    resources,
+)
+from dirtylab.explore.views.anatomy import AnatomyState, AnatomyView, reads_of
+from dirtylab.explore.views.crossover_text import interval_label
+from dirtylab.explore.views.crossovers import CrossoverState, CrossoverView
+from dirtylab.explore.views.mailing_list import MailView
+from dirtylab.explore.views.memory import BUILT, MemoryState, MemoryView
+from dirtylab.explore.views.memory import content_of as memory_of
+from dirtylab.explore.views.pattern_figure import page_map
+from dirtylab.explore.views.patterns import PatternState
+from dirtylab.explore.views.patterns import content_of as pattern_of
+from dirtylab.explore.views.small_example import small_example
 from dirtylab.structures import Tree
-from dirtylab.theory.cost import Error, Law
+from dirtylab.studies.mailing_list.runs import CAREFUL
+from dirtylab.theory.cost_fit import Error, Law
 
 MACHINE = {
     "cpu": "a made-up CPU", "cores": 2, "memory_gib": 8.0, "virtual_machine": False,
@@ -77,20 +94,20 @@ class FakeWorker:
         self.closed = True
 
 
-def law(**prices):
-    return Law(prices, SMALL_ERROR, SMALL_ERROR, 100)
+def law(**coefficients):
+    return Law(coefficients, SMALL_ERROR, SMALL_ERROR, 100)
 
 
 @pytest.fixture
 def model():
     """Return a model whose list meets bitmap and tree where a test can tell."""
-    prices = {
+    coefficients = {
         "list": {"frames": 10.0}, "bitmap": {"words": 1.0},
         "tree64": {"leaves": 20.0, "call": 50.0}, "tree8": {"leaves": 30.0, "call": 50.0},
     }  # fmt: skip
     laws = {
         (name, operation): law(**each)
-        for name, each in prices.items() for operation in ("insert", "collect", "harvest")
+        for name, each in coefficients.items() for operation in ("insert", "collect", "harvest")
     }  # fmt: skip
     for name in ("bitmap", "tree64", "tree8"):
         laws[name, "insert"] = law(frames=1.0)
@@ -100,19 +117,33 @@ def model():
 @pytest.fixture
 def worker(monkeypatch):
     made = FakeWorker()
-    monkeypatch.setattr(machine, "worker", lambda: made)
+    monkeypatch.setattr(resources, "worker", lambda: made)
     return made
 
 
 @pytest.fixture
 def crossovers(model, worker, monkeypatch):
     """Return a function that makes the view with the made-up model and worker."""
-    monkeypatch.setattr(machine, "model", lambda: model)
+    monkeypatch.setattr(resources, "model", lambda: model)
     return lambda **parameters: explore.crossovers(**parameters)
 
 
+def state_of(kind, **parameters):
+    """Return a state: the defaults of the function that shows it, and what differs."""
+    shows = {
+        AnatomyState: explore.anatomy, CrossoverState: explore.crossovers,
+        MemoryState: explore.memory, PatternState: explore.patterns,
+    }  # fmt: skip
+    return kind(**{**shows[kind].__kwdefaults__, **parameters})
+
+
 def view_of(model, worker, **parameters):
-    return CrossoverView(CrossoverState(**parameters), CrossoverState(), model, lambda: worker)
+    state, usual = state_of(CrossoverState, **parameters), state_of(CrossoverState)
+    return CrossoverView(state, usual, model, lambda: worker)
+
+
+def anatomy_of(**parameters):
+    return AnatomyView(state_of(AnatomyState, **parameters), state_of(AnatomyState))
 
 
 SIMPLE = {
@@ -167,12 +198,13 @@ def test_reset_goes_back_to_the_usual_state(shown):
     view = shown.view
     usual = view.state
     slider = next(c for c in view.controls() if isinstance(c, Slider))
-    shown._made[slider.name].index = (slider.steps.index(slider.value) + 1) % len(slider.steps)
+    following = (slider.steps.index(slider.value) + 1) % len(slider.steps)
+    shown.panel.widgets[slider.name].index = following
     assert view.state != usual
     before = shown._shown.value
     shown._reset()
     assert view.state == usual
-    assert shown._made[slider.name].value == slider.value
+    assert shown.panel.widgets[slider.name].value == slider.value
     assert shown._shown.value != before
 
 
@@ -261,7 +293,7 @@ def test_a_control_that_the_view_moves_is_moved_on_the_page(shown):
     other = slider.steps[0] if slider.value != slider.steps[0] else slider.steps[1]
     shown.view.change(slider.name, other)
     shown._draw()
-    assert shown._made[slider.name].value == other
+    assert shown.panel.widgets[slider.name].value == other
 
 
 def test_the_numbers_are_a_table(shown):
@@ -275,10 +307,10 @@ def test_the_numbers_are_a_table(shown):
 def test_the_crossover_is_where_the_prices_put_it(model, worker):
     """List: 10 ns a frame; bitmap: 1 ns a word of 156,250: they meet at 15,625 frames."""
     view = view_of(model, worker, structures=("list", "bitmap"))
-    drawn, _ = view._drawn()
-    assert [one.winner for one in drawn.stretches] == ["list", "bitmap"]
-    assert drawn.meetings[0].at == pytest.approx(15_625, rel=1e-3)
-    assert drawn.meetings[0].low < 15_625 < drawn.meetings[0].high
+    drawn = view.content()
+    assert [one.winner for one in drawn.regions] == ["list", "bitmap"]
+    assert drawn.crossovers[0].at == pytest.approx(15_625, rel=1e-3)
+    assert drawn.crossovers[0].low < 15_625 < drawn.crossovers[0].high
     assert "list beats bitmap below 0.16 % dirty" in view.draw().sentence
 
 
@@ -294,12 +326,12 @@ def test_the_crossover_is_where_the_prices_put_it(model, worker):
 )
 def test_an_interval_names_its_unit_once(model, worker, axis, low, high, words):
     view = view_of(model, worker, dataset="clustered", x=axis)
-    assert interval_label(view._drawn()[0], low, high) == words
+    assert interval_label(view.content(), low, high) == words
 
 
 def test_lines_are_the_models_own(model, worker):
-    setting = lines.Setting("clustered", (("length", 64),), 10**6, 1000, None, "dirty")
-    found = lines.curves(model, ("list", "tree64"), "epoch", setting)
+    setting = model_curves.Setting("clustered", (("length", 64),), 10**6, 1000, None, "dirty")
+    found = model_curves.curves(model, ("list", "tree64"), "epoch", setting)
     for name in ("list", "tree64"):
         own = model.predict(name, "epoch", "clustered", 10**6, found.x, length=64)
         np.testing.assert_allclose(found.ns[name], own)
@@ -308,28 +340,29 @@ def test_lines_are_the_models_own(model, worker):
 @pytest.mark.parametrize("dataset", [name for name in DATASETS if name != "trace"])
 @pytest.mark.parametrize("axis", ["dirty", "pages"])
 def test_every_pattern_has_lines_along_every_axis(model, dataset, axis):
-    setting = lines.Setting(dataset, (), 10**6, 1000, None, axis)
-    found = lines.curves(model, ("list", "bitmap", "tree8"), "collect", setting)
+    setting = model_curves.Setting(dataset, (), 10**6, 1000, None, axis)
+    found = model_curves.curves(model, ("list", "bitmap", "tree8"), "collect", setting)
     assert found.x.size > 10
     assert all(np.isfinite(ns).all() and (ns > 0).all() for ns in found.ns.values())
     assert (np.diff(found.x) > 0).all()
 
 
-def test_blocks_of_a_strided_pattern_stay_near_the_exact_count():
+def test_blocks_of_a_strided_pattern_are_counted_exactly():
     from dirtylab.theory.occupancy import occupied
 
     dirty = np.array([10.0, 1e3, 1e5, 1e6, 9e6, 1e7])
     for block in (1, 64, 512, 8**6):
-        quick = lines.Remembered("strided", 10**7, dirty, {"stride": 63}).occupied(block)
-        exact = occupied("strided", 10**7, dirty, block, stride=63)
-        np.testing.assert_allclose(quick, exact, rtol=0.1, atol=2)
+        drawn = model_curves.CachedPattern("strided", 10**7, dirty, {"stride": 63}).occupied(block)
+        np.testing.assert_array_equal(drawn, occupied("strided", 10**7, dirty, block, stride=63))
 
 
 def test_a_stretch_that_hardly_differs_is_none_of_its_own():
     x = np.geomspace(1, 1e6, 61)
-    curves = lines.Curves(x, x, x, {"a": x, "b": np.full_like(x, 1000.0), "c": 0.97 * x + 20})
-    assert [one.winner for one in verdict.regions(curves)] == ["a", "c", "b"]
-    kept = verdict.regions(curves, tie=0.1)
+    curves = model_curves.Curves(
+        x, x, x, {"a": x, "b": np.full_like(x, 1000.0), "c": 0.97 * x + 20}
+    )
+    assert [one.winner for one in cheapest.regions(curves)] == ["a", "c", "b"]
+    kept = cheapest.regions(curves, tie=0.1)
     assert [one.winner for one in kept] == ["a", "b"]
     assert kept[0].end == pytest.approx(1000, rel=0.05)
 
@@ -337,8 +370,8 @@ def test_a_stretch_that_hardly_differs_is_none_of_its_own():
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30), st.floats(0, 1))
 def test_stretches_cover_the_axis_once(heights, tie):
     x = np.geomspace(1, 1e4, len(heights))
-    curves = lines.Curves(x, x, x, {"a": np.ones_like(x), "b": np.exp(heights)})
-    found = verdict.regions(curves, tie)
+    curves = model_curves.Curves(x, x, x, {"a": np.ones_like(x), "b": np.exp(heights)})
+    found = cheapest.regions(curves, tie)
     assert found[0].begin == x[0]
     assert found[-1].end == x[-1]
     for before, after in pairwise(found):
@@ -348,11 +381,11 @@ def test_stretches_cover_the_axis_once(heights, tie):
 
 def test_sliders_that_contradict_each_other_are_refused_in_a_line(crossovers):
     shown = crossovers(dataset="clustered", pages=1_000_000)
-    shown._made["length"].value = 4096
-    shown._made["clusters"].value = 1000
+    shown.panel.widgets["length"].value = 4096
+    shown.panel.widgets["clusters"].value = 1000
     assert "4096000 pages without overlap" in shown._message.value
     assert 'role="alert"' in shown._message.value
-    shown._made["clusters"].value = 100
+    shown.panel.widgets["clusters"].value = 100
     assert "alert" not in shown._message.value
 
 
@@ -378,14 +411,14 @@ def test_a_parameter_out_of_range_is_named(crossovers, parameters, words):
 
 def test_more_dirty_frames_than_pages_are_refused_in_a_line(crossovers):
     shown = crossovers(pages=1000, dirty=1000)
-    shown._made["dirty"].value = 2000
+    shown.panel.widgets["dirty"].value = 2000
     assert "dirty=2,000: must be 1 … 1,000" in shown._message.value
 
 
 def test_an_axis_of_clusters_wants_clusters(crossovers):
     shown = crossovers(x="length")
     assert "clustered" in shown._message.value
-    shown._made["dataset"].value = "clustered"
+    shown.panel.widgets["dataset"].value = "clustered"
     assert "alert" not in shown._message.value
     assert "pages a cluster" in shown._shown.value
 
@@ -409,7 +442,7 @@ def test_measuring_lays_markers_over_the_lines_and_says_where_they_meet(model, w
     worker.finish()
     assert not view.progress().running
     assert "measured" in view.progress().message
-    drawn, _ = view._drawn()
+    drawn = view.content()
     assert set(drawn.points) == {"list", "tree64"}
     assert drawn.current
     assert drawn.measured[0].at == pytest.approx(10_000, rel=0.05)
@@ -425,12 +458,12 @@ def test_markers_of_other_sliders_are_faint_and_come_back(model, worker):
     view.act("measure")
     worker.finish()
     view.change("pages", 5_000_000)
-    drawn, _ = view._drawn()
+    drawn = view.content()
     assert drawn.points
     assert not drawn.current
     assert not drawn.measured
     view.change("pages", 10_000_000)
-    assert view._drawn()[0].current
+    assert view.content().current
 
 
 def test_the_slider_of_the_axis_itself_leaves_markers_valid(model, worker):
@@ -438,7 +471,7 @@ def test_the_slider_of_the_axis_itself_leaves_markers_valid(model, worker):
     view.act("measure")
     worker.finish()
     view.change("dirty", 50_000)
-    assert view._drawn()[0].current
+    assert view.content().current
 
 
 def test_cancel_keeps_what_has_come_in(model, worker):
@@ -448,37 +481,81 @@ def test_cancel_keeps_what_has_come_in(model, worker):
     view.act("cancel")
     assert not view.progress().running
     assert "kept" in view.progress().message
-    drawn, _ = view._drawn()
+    drawn = view.content()
     assert len(drawn.points["list"][0]) == 1
     view.draw()
 
 
 def test_a_second_measurement_waits_for_the_first(crossovers, worker):
     shown = crossovers()
-    shown._made["measure"].click()
-    assert shown._made["measure"].disabled
-    assert not shown._made["cancel"].disabled
+    shown.panel.widgets["measure"].click()
+    assert shown.panel.widgets["measure"].disabled
+    assert not shown.panel.widgets["cancel"].disabled
     assert shown._bar.layout.visibility == "visible"
     with pytest.raises(ValueError, match="is running"):
         shown.view.act("measure")
     worker.finish()
-    assert not shown._made["measure"].disabled
+    assert not shown.panel.widgets["measure"].disabled
     assert shown._bar.layout.visibility == "hidden"
 
 
 def test_a_worker_that_died_is_reported_and_the_view_lives(crossovers, worker):
     shown = crossovers()
-    shown._made["measure"].click()
+    shown.panel.widgets["measure"].click()
     worker._tell(Event("failed", 0, 13, message="the worker ended; it starts again"))
     assert "not measured: the worker ended" in shown._message.value
-    shown._made["measure"].click()
+    shown.panel.widgets["measure"].click()
     worker.finish()
     assert "alert" not in shown._message.value
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("too many open files"), RuntimeError])
+def test_whatever_ends_a_start_leaves_the_view_idle_and_says_why(crossovers, worker, error):
+    def broken(job, on_event):
+        on_event(Event("progress", 0, 1, message="starting …"))
+        raise error
+
+    shown = crossovers()
+    start, worker.measure = worker.measure, broken
+    worker.cancel = lambda: None
+    with pytest.raises(KeyboardInterrupt) if error is KeyboardInterrupt else nullcontext():
+        shown.panel.widgets["measure"].click()
+    assert not shown.view.progress().running
+    assert 'role="alert"' in shown._message.value
+    words = {KeyboardInterrupt: "interrupted", RuntimeError: "RuntimeError"}
+    assert f"not measured: {words.get(error, error)}" in shown.view.progress().message
+    assert not shown.panel.widgets["measure"].disabled
+    worker.measure = start
+    shown.panel.widgets["measure"].click()
+    worker.finish()
+    assert "alert" not in shown._message.value
+    assert shown.view.content().current
+
+
+def test_a_failure_is_shown_as_an_alert_until_the_next_measurement_or_reset(crossovers, worker):
+    shown = crossovers()
+    shown.panel.widgets["measure"].click()
+    worker._tell(Event("failed", 0, 13, message="the worker ended"))
+    shown.panel.widgets["dirty"].index = 3
+    assert 'role="alert"' in shown._message.value
+    assert "the worker ended" in shown._message.value
+    shown._reset()
+    assert shown._message.value == ""
+
+
+def test_reset_says_nothing_of_an_earlier_measurement(crossovers, worker):
+    shown = crossovers()
+    shown.panel.widgets["measure"].click()
+    worker.finish()
+    assert "measured" in shown._message.value
+    shown._reset()
+    assert shown._message.value == ""
+    assert shown.view.content().current, "the points are kept"
+
+
 def test_a_measurement_too_large_for_the_machine_is_refused_in_a_line(crossovers, worker):
     shown = crossovers(pages=2**34, dirty=1000, structures=("list", "posted-list"))
-    shown._made["measure"].click()
+    shown.panel.widgets["measure"].click()
     assert "GiB" in shown._message.value
     assert not worker.jobs
     assert not shown.view.progress().running
@@ -491,14 +568,14 @@ def test_a_late_event_of_a_cancelled_job_changes_nothing(model, worker):
     view.act("cancel")
     view.act("measure")
     late(Event("cell", 1, 13, 0, (("list", 1.0),)))
-    assert view._measurement.latest is None
+    assert view._session.latest is None
 
 
 @pytest.mark.parametrize("axis", ["dirty", "pages", "length"])
 def test_cells_lie_on_the_axis_and_can_be_drawn(axis):
-    setting = lines.Setting("clustered", (), 1_000_000, 2_000, None, axis)
-    x, wanted = measuring.cells(setting, [3000.0])
-    assert 5 <= len(x) == len(wanted) <= 2 * measuring.POINTS
+    setting = model_curves.Setting("clustered", (), 1_000_000, 2_000, None, axis)
+    x, wanted = measured_cells.measured_cells(setting, [3000.0])
+    assert 5 <= len(x) == len(wanted) <= 2 * measured_cells.POINTS
     assert x == sorted(set(x))
     for place, cell in zip(x, wanted, strict=True):
         if axis == "dirty":
@@ -512,8 +589,8 @@ def test_cells_lie_on_the_axis_and_can_be_drawn(axis):
 
 
 def test_points_are_dense_near_the_crossover():
-    setting = lines.Setting("random", (), 10**7, 1000, None, "dirty")
-    x, _ = measuring.cells(setting, [20_000.0])
+    setting = model_curves.Setting("random", (), 10**7, 1000, None, "dirty")
+    x, _ = measured_cells.measured_cells(setting, [20_000.0])
     near = [one for one in x if 20_000 / 7 < one < 20_000 * 7]
     assert len(near) >= 6
 
@@ -524,39 +601,39 @@ def test_points_are_dense_near_the_crossover():
 @pytest.mark.parametrize("dataset", [name for name in DATASETS if name != "trace"])
 def test_every_step_of_every_option_is_one_that_the_generator_takes(dataset):
     options = {}
-    for control in datasets.controls(dataset, ()):
+    for control in dataset_controls.controls(dataset, ()):
         values = control.steps if isinstance(control, Slider) else control.words
         for value in values:
-            given = datasets.changed(dataset, (), control.name, value)
+            given = dataset_controls.changed(dataset, (), control.name, value)
             try:
-                datasets.refuse(dataset, 100_000, 50, given)
+                dataset_controls.refuse(dataset, 100_000, 50, given)
             except ValueError:
                 continue
-            wanted = datasets.tracked(dataset, given)
+            wanted = dataset_controls.tracked(dataset, given)
             assert DATASETS[wanted.generator](100_000, 50, **wanted.options).size == 50
-            again = datasets.controls(dataset, given)
+            again = dataset_controls.controls(dataset, given)
             now = next(one for one in again if one.name == control.name)
             assert now.value == value
         options[control.name] = values
     usual = DATASETS[dataset](100_000, 50)
-    np.testing.assert_array_equal(usual, DATASETS[dataset](100_000, 50, **datasets.tracked(
+    np.testing.assert_array_equal(usual, DATASETS[dataset](100_000, 50, **dataset_controls.tracked(
         dataset, ()).options))  # fmt: skip
 
 
 def test_there_may_be_no_traces(monkeypatch):
-    monkeypatch.setattr(datasets, "recordings", list)
-    assert datasets.traces() == ()
-    assert "random" in datasets.names()
+    monkeypatch.setattr(dataset_controls, "recordings", list)
+    assert dataset_controls.traces() == ()
+    assert "random" in dataset_controls.names()
 
 
 def test_a_recorded_trace_is_a_pattern_like_any(model, worker):
     name = "trace: sqlite"
-    assert name in datasets.names()
+    assert name in dataset_controls.names()
     view = view_of(model, worker, dataset=name, pages=100_000, dirty=600)
     assert name in view.draw().alt
     numbers = np.array([1.0, 30.0, 5000.0, 20_000.0])
-    theory = datasets.tracked(name, ()).theory
-    pattern = lines.Remembered("trace", 100_000, numbers, theory)
+    theory = dataset_controls.tracked(name, ()).theory
+    pattern = model_curves.CachedPattern("trace", 100_000, numbers, theory)
     for block in (1, 64, 512):
         for number, counted in zip(numbers, pattern.occupied(block), strict=True):
             frames = DATASETS["trace"](100_000, int(number), path="sqlite", fit="tile")
@@ -567,16 +644,16 @@ def test_a_recorded_trace_is_a_pattern_like_any(model, worker):
 
 
 def test_the_pattern_explorer_counts_what_the_frames_touch():
-    found = seen(PatternState("random", (), 4096, 500, 3))
+    found = pattern_of(state_of(PatternState, dataset="random", pages=4096, dirty=500, seed=3))
     frames = set(DATASETS["random"](4096, 500, seed=3).tolist())
-    counted = found.touched.counted
+    counted = found.counted
     assert counted["pages"] == len(frames)
     assert counted["words"] == len({frame // 64 for frame in frames})
     assert counted["lines"] == len({frame // 512 for frame in frames})
     made = Tree(4096, radix=8)
     made.insert(list(frames))
     assert counted["nodes8"] == made.operations().nodes
-    for name, expected in found.touched.expected.items():
+    for name, expected in found.expected.items():
         assert expected == pytest.approx(counted[name], rel=0.1)
 
 
@@ -594,16 +671,16 @@ def test_the_page_map_holds_every_dirty_page_once(pages):
 
 @given(st.integers(9, 10**6), st.sampled_from(BUILT), st.sampled_from([4, 8, 16]))
 def test_the_memory_explorer_states_what_structures_allocate(pages, radix, entry):
-    facts = facts_of(MemoryState(pages, 1, radix, entry))
-    assert facts.bitmap == STRUCTURES["bitmap"](pages).nbytes
-    assert facts.tree == Tree(pages, radix=radix).nbytes
-    assert facts.hybrid == STRUCTURES["hybrid"](pages).nbytes
-    assert facts.posted == STRUCTURES["posted-tree"](pages, as_posted=True).nbytes
-    assert entry * facts.meets_bitmap == pytest.approx(facts.bitmap)
+    facts = memory_of(state_of(MemoryState, pages=pages, dirty=1, radix=radix, entry=entry))
+    assert facts.nbytes["bitmap"] == STRUCTURES["bitmap"](pages).nbytes
+    assert facts.nbytes["tree"] == Tree(pages, radix=radix).nbytes
+    assert facts.nbytes["hybrid"] == STRUCTURES["hybrid"](pages).nbytes
+    assert facts.nbytes["posted-tree"] == STRUCTURES["posted-tree"](pages, as_posted=True).nbytes
+    assert entry * facts.meets_bitmap == pytest.approx(facts.nbytes["bitmap"])
 
 
 def test_allocate_says_that_the_formulas_hold():
-    view = MemoryView(MemoryState(), MemoryState())
+    view = MemoryView(state_of(MemoryState), state_of(MemoryState))
     view.act("allocate")
     assert "as the formulas say" in view.draw().note
 
@@ -611,7 +688,7 @@ def test_allocate_says_that_the_formulas_hold():
 def test_allocating_more_than_there_is_is_refused(monkeypatch):
     shown = explore.memory(pages=2**34)
     monkeypatch.setattr("dirtylab._check.physical_memory", lambda: 2**30)
-    shown._made["allocate"].click()
+    shown.panel.widgets["allocate"].click()
     assert "needs" in shown._message.value
     assert "1.0 GiB" in shown._message.value
 
@@ -620,8 +697,8 @@ FRAMES = st.lists(st.integers(0, 63), max_size=32)
 
 
 @given(FRAMES, st.sampled_from([2, 4, 8]))
-def test_the_toy_reads_what_the_real_walk_would(frames, radix):
-    made = toy(64, radix, 8, frames)
+def test_the_small_example_reads_what_the_real_walk_would(frames, radix):
+    made = small_example(64, radix, 8, frames)
     assert np.flatnonzero(made.levels[0]).tolist() == sorted(set(frames))
     nodes = {(level, frame // radix ** (level + 1)) for frame in frames
              for level in range(len(made.levels))}  # fmt: skip
@@ -635,14 +712,14 @@ def test_the_toy_reads_what_the_real_walk_would(frames, radix):
 
 @given(FRAMES, st.integers(0, 40))
 def test_steps_are_counted_up_to_what_is_needed(frames, step):
-    made = toy(64, 8, 8, frames)
+    made = small_example(64, 8, 8, frames)
     for one in reads_of(made, step):
         assert one.done == min(step, one.needed)
     assert made.steps == max(one.needed for one in reads_of(made, 0))
 
 
 def test_frames_are_inserted_by_pad_and_by_button():
-    view = AnatomyView(AnatomyState(frames=(), step=0), AnatomyState())
+    view = anatomy_of(frames=(), step=0)
     view.change("pad", (3, 9))
     view.change("frame", 3)
     view.act("insert")
@@ -658,12 +735,12 @@ def test_frames_are_inserted_by_pad_and_by_button():
 
 def test_a_full_list_says_so():
     shown = explore.anatomy(frames=tuple(range(32)))
-    shown._made["pad 40"].value = True
+    shown.panel.widgets["pad 40"].value = True
     assert "at most 32" in shown._message.value
 
 
 def test_a_smaller_slot_drops_the_frames_outside():
-    view = AnatomyView(AnatomyState(frames=(1, 60), frame=63), AnatomyState())
+    view = anatomy_of(frames=(1, 60), frame=63)
     view.change("pages", 32)
     assert view.state.frames == (1,)
     assert view.state.frame == 31
@@ -674,14 +751,10 @@ def test_a_smaller_slot_drops_the_frames_outside():
 
 
 def test_a_run_again_takes_the_place_of_the_recorded_one(worker, monkeypatch):
-    from dirtylab.explore.mail_view import MailView
-    from dirtylab.mailing_list.runs import CAREFUL
-
     view = explore.mailing_list(run=1).view
     recorded = view.evidence()
     fake = MailView(view.state, view.usual, view._study, lambda: worker)
-    fake._measurement._worker = worker
-    fake.act("again")
+    fake.act("measure")
     names = ("posted-list", "posted-tree", "posted-bitmap")
     rows = tuple((f"{method}/{name}", 7.0) for method in ("as posted", "careful") for name in names)
     worker._tell(Event("cell", 1, 9, 0, rows))
@@ -695,8 +768,6 @@ def test_a_run_again_takes_the_place_of_the_recorded_one(worker, monkeypatch):
 
 
 def test_a_run_is_measured_again_in_a_process_of_its_own():
-    from dirtylab.explore.rerun import Rerun, Rerunner
-
     told, over = [], threading.Event()
 
     def hear(event):
@@ -704,8 +775,10 @@ def test_a_run_is_measured_again_in_a_process_of_its_own():
         if event.kind in ("done", "failed", "cancelled"):
             over.set()
 
-    Rerunner().measure(Rerun(1, 2), hear)
+    again = Worker()
+    again.measure(MailJob(1, 2), hear)
     assert over.wait(60)
+    again.close()
     assert told[-1].kind == "done", told[-1]
     methods = {key.partition("/")[0] for event in told for key, _ in event.rows}
     assert methods == {"as posted", "careful"}
@@ -713,16 +786,14 @@ def test_a_run_is_measured_again_in_a_process_of_its_own():
 
 
 def test_a_run_is_cancelled_at_once():
-    from dirtylab.explore.rerun import Rerun, Rerunner
-
-    runner, over, told = Rerunner(), threading.Event(), []
+    runner, over, told = Worker(), threading.Event(), []
 
     def hear(event):
         told.append(event)
         if event.kind == "cancelled":
             over.set()
 
-    runner.measure(Rerun(6, 1000), hear)
+    runner.measure(MailJob(6, 1000), hear)
     time.sleep(0.3)
     begin = time.monotonic()
     runner.cancel()
@@ -746,37 +817,36 @@ def test_pictures_are_valid_png(width, height, seed):
 
 @given(st.floats(1e-9, 1))
 def test_percent_says_the_share(share):
-    text = scale.percent(share)
+    text = share_text(share)
     assert text.endswith(" %")
     assert float(text[:-2]) / 100 == pytest.approx(share, rel=0.06)
 
 
 def test_slider_labels_differ_from_step_to_step():
     for steps, shown in (
-        (scale.PAGES, scale.pages_read), (scale.DIRTY, scale.frames_label),
-        (scale.DENSITIES, scale.percent),
+        (slider_steps.PAGES, slider_steps.pages_read),
+        (slider_steps.DIRTY, slider_steps.frames_label),
+        (slider_steps.DENSITIES, share_text),
     ):  # fmt: skip
         assert len({shown(step) for step in steps}) == len(steps)
 
 
 def test_outside_a_kernel_drawing_is_at_once():
     calls = []
-    Once(lambda: calls.append(1))()
+    Coalesced(lambda: calls.append(1))()
     assert calls == [1]
 
 
 def test_in_a_kernel_many_askings_make_one_drawing_on_the_main_loop(monkeypatch):
     import asyncio
 
-    from dirtylab.explore import loop as module
-
     drawn = []
 
     async def kernel():
-        monkeypatch.setattr(module, "main_loop", asyncio.get_running_loop)
+        monkeypatch.setattr(kernel_loop, "main_loop", asyncio.get_running_loop)
         own = asyncio.get_running_loop()
-        monkeypatch.setattr(module, "main_loop", lambda: own)
-        once = Once(lambda: drawn.append(threading.current_thread()))
+        monkeypatch.setattr(kernel_loop, "main_loop", lambda: own)
+        once = Coalesced(lambda: drawn.append(threading.current_thread()))
         threads = [threading.Thread(target=once) for _ in range(20)]
         for thread in threads:
             thread.start()
@@ -794,14 +864,12 @@ def test_in_a_kernel_many_askings_make_one_drawing_on_the_main_loop(monkeypatch)
 def test_a_late_drawing_waits_until_nobody_asks(monkeypatch):
     import asyncio
 
-    from dirtylab.explore import loop as module
-
     drawn = []
 
     async def kernel():
         own = asyncio.get_running_loop()
-        monkeypatch.setattr(module, "main_loop", lambda: own)
-        once = Once(lambda: drawn.append(1), delay=0.05)
+        monkeypatch.setattr(kernel_loop, "main_loop", lambda: own)
+        once = Coalesced(lambda: drawn.append(1), delay=0.05)
         for _ in range(5):
             once()
             await asyncio.sleep(0.02)
@@ -814,9 +882,9 @@ def test_a_late_drawing_waits_until_nobody_asks(monkeypatch):
 
 def test_states_are_frozen_and_controls_plain():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        CrossoverState().pages = 3
-    kinds = {type(control) for control in AnatomyView(AnatomyState(), AnatomyState()).controls()}
+        state_of(CrossoverState).pages = 3
+    kinds = {type(control) for control in anatomy_of().controls()}
     assert kinds == {Slider, Pad}
     assert Several.__dataclass_params__.frozen
     assert Action.__dataclass_params__.frozen
-    assert frame.REFUSALS
+    assert widget.REFUSALS

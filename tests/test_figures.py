@@ -9,21 +9,23 @@ import pytest
 
 from dirtylab import STRUCTURES, mailing_list
 from dirtylab._data import data_file
-from dirtylab.advice import findings
+from dirtylab._units import count_text, nbytes_text
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.figures.anatomy import toy_picture
-from dirtylab.figures.crossover import (
+from dirtylab.figures.patterns import matrix_picture, patterns_picture
+from dirtylab.figures.style import LOOKS, save_picture, time_label
+from dirtylab.figures.visits import rows_of, visits_picture
+from dirtylab.structures import posted
+from dirtylab.studies.crossovers import record as crossovers_record
+from dirtylab.studies.crossovers import report as crossovers_report
+from dirtylab.studies.crossovers.figures import (
     crossovers_picture,
     curves_picture,
     radix_map_picture,
     winner_map_picture,
 )
-from dirtylab.figures.mailing_list import PICTURES, RATIO_LOOKS
-from dirtylab.figures.memory import dirty_picture, pages_picture
-from dirtylab.figures.patterns import matrix_picture, patterns_picture
-from dirtylab.figures.style import LOOKS, count_label, memory_label, save_picture, time_label
-from dirtylab.figures.visits import rows_of, visits_picture
-from dirtylab.measure import duel
+from dirtylab.studies.mailing_list.figures import PICTURES, RATIO_LOOKS
+from dirtylab.studies.memory.figures import dirty_picture, pages_picture
 
 
 @pytest.fixture(scope="module")
@@ -41,17 +43,24 @@ def drawn(name):
         "matrix": matrix_picture,
         "memory-pages": pages_picture,
         "memory-dirty": dirty_picture,
-        "curves": lambda: curves_picture(duel.load(), model=shipped_model()),
+        "curves": lambda: curves_picture(crossovers_record.load(), model=shipped_model()),
         "clusters": lambda: curves_picture(
-            duel.load(), pattern="clustered:length=64", operation="harvest"
+            crossovers_record.load(), pattern="clustered:length=64", operation="harvest"
         ),
         "posted": lambda: curves_picture(
-            duel.load(), operation="collect", structures=duel.POSTED, against="posted-bitmap"
+            crossovers_record.load(),
+            operation="collect",
+            structures=posted(),
+            against="posted-bitmap",
         ),
         "crossovers": lambda: crossovers_picture(
-            findings.all_meetings(duel.load()), duel.load().machine, "epoch"
+            crossovers_report.all_crossovers(crossovers_record.load()),
+            crossovers_record.load().machine,
+            "epoch",
         ),
-        "winners": lambda: winner_map_picture(shipped_model(), measured=duel.load().map),
+        "winners": lambda: winner_map_picture(
+            shipped_model(), measured=crossovers_record.load().map
+        ),
         "radices": lambda: radix_map_picture(shipped_model()),
     }[name]()
 
@@ -158,7 +167,7 @@ def test_drawing_never_loads_pyplot():
         "import sys\n"
         "from dirtylab import mailing_list\n"
         "from dirtylab._data import data_file\n"
-        "from dirtylab.figures.mailing_list import PICTURES\n"
+        "from dirtylab.studies.mailing_list.figures import PICTURES\n"
         "study = mailing_list.load(data_file('measured/mailing_list'))\n"
         "del PICTURES['cold-runs']\n"
         "[make(study).figure.canvas.draw() for make in PICTURES.values()]\n"
@@ -186,9 +195,9 @@ def test_a_toy_shows_the_frames_it_was_given():
 
 @pytest.mark.parametrize(
     ("label", "value", "text"),
-    [(count_label, 1e4, "10 k"), (count_label, 100, "100"), (count_label, 1e7, "10 M"),
+    [(count_text, 1e4, "10 k"), (count_text, 100, "100"), (count_text, 1e7, "10 M"),
      (time_label, 1e4, "10 µs"), (time_label, 1e9, "1 s"), (time_label, 5, "5 ns"),
-     (memory_label, 2**36, "64 GiB"), (memory_label, 2**45, "32 TiB"), (memory_label, 1, "1 B")],
+     (nbytes_text, 2**36, "64 GiB"), (nbytes_text, 2**45, "32 TiB"), (nbytes_text, 1, "1 B")],
 )  # fmt: skip
 def test_ticks_read_like_words(label, value, text):
     assert label(value) == text

@@ -1,5 +1,6 @@
 """Promises of the project itself: light imports, one set of bounds, documents made from data."""
 
+import ast
 import doctest
 import importlib
 import os
@@ -10,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import lowest
 import pytest
 import yaml
 
@@ -65,6 +67,20 @@ def test_conda_users_get_the_same_bounds():
     assert listed[-1] == {"pip": ["-e ."]}
 
 
+def test_the_lowest_versions_are_those_of_the_bounds():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found = lowest.constraints(project)
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["test"]
+    assert {re.match(r"[\w-]+", one)[0] for one in wanted} <= set(found)
+    assert {"numpy==2.0", "pandas==2.2.2"} <= {f"{name}=={found[name]}" for name in found}
+    without = {"project": {**project["project"], "dependencies": ["numpy<3"]}}
+    with pytest.raises(ValueError, match="numpy<3: has no lowest version"):
+        lowest.constraints(project | without)
+    twice = {"project": {**project["project"], "dependencies": ["pyroaring>=0.9"]}}
+    with pytest.raises(ValueError, match=r"pyroaring: has two lowest versions, 0.9 and 1.0"):
+        lowest.constraints(project | twice)
+
+
 def test_binder_gets_the_same_bounds_and_installs_the_project_afterwards():
     listed = yaml.safe_load((ROOT / ".binder/environment.yml").read_text())["dependencies"]
     assert re.fullmatch(r"python=3\.1[1-9]", listed[0])
@@ -118,12 +134,10 @@ def test_examples_in_docstrings_are_true(name):
 
 
 FLOORS = [
-    "cli", "explore", "figures", "mailing_list", "lockless", "advice", "live", "measure",
+    "cli", "explore", "studies", "figures", "advice", "verify", "lockless", "live", "measure",
     "structures", "datasets", "theory",
 ]  # fmt: skip
 """From the top; a room imports from lower floors only."""
-MAY_LOOK_UP = {("mailing_list.command", "figures")}
-"""The command hands its result to the figures, when it is done."""
 
 
 @pytest.mark.parametrize("room", FLOORS)
@@ -131,9 +145,28 @@ def test_rooms_import_from_lower_floors_only(room):
     sources = [*(ROOT / "dirtylab" / room).rglob("*.py"), ROOT / "dirtylab" / f"{room}.py"]
     above = FLOORS[: FLOORS.index(room)]
     for source in filter(Path.exists, sources):
-        place = f"{room}.{source.stem}"
         for imported in re.findall(r"from dirtylab\.(\w+)", source.read_text()):
-            assert imported not in above or (place, imported) in MAY_LOOK_UP, (source, imported)
+            assert imported not in above, (source, imported)
+
+
+@pytest.mark.parametrize("room", ["kit", "process"])
+def test_rooms_of_the_explorers_import_from_lower_floors_only(room):
+    above = {"kit": ("process", "views"), "process": ("views",)}[room]
+    sources = list((ROOT / "dirtylab" / "explore" / room).glob("*.py"))
+    assert len(sources) > 5
+    for source in sources:
+        imported = set(re.findall(r"dirtylab\.explore\.(\w+)", source.read_text()))
+        assert not imported & set(above), source
+
+
+def test_importing_the_explorers_loads_none_of_their_rooms():
+    script = (
+        "import sys, dirtylab.explore\n"
+        "own = [name for name in sys.modules if name.startswith('dirtylab.explore.')]\n"
+        "print(own, 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[] False\n", done.stderr
 
 
 def test_theory_knows_neither_structures_nor_timing():
@@ -144,3 +177,50 @@ def test_theory_knows_neither_structures_nor_timing():
         for module, name in imported:
             own = module.startswith("dirtylab.theory") or name == " import theory"
             assert own or (module, name) == ("dirtylab", " import _check"), source
+
+
+SOURCES = sorted((ROOT / "dirtylab").rglob("*.py"))
+
+
+def sources_with(pattern):
+    found = re.compile(pattern, re.MULTILINE)
+    return {str(path.relative_to(ROOT / "dirtylab")) for path in SOURCES
+            if found.search(path.read_text(encoding="utf-8"))}  # fmt: skip
+
+
+def test_only_the_commands_know_argparse():
+    assert {path.split("/")[0] for path in sources_with(r"^\s*(import|from) argparse")} == {"cli"}
+
+
+def test_numba_flags_stand_in_one_file():
+    assert sources_with(r"\bn?jit\(|numba import .*\bn?jit\b") == {"_jit.py"}
+    assert sources_with(r"\bnogil=|\bforceinline=|\berror_model=|\b_nrt=|\bcache=True") == {
+        "_jit.py"
+    }
+
+
+def imports_of(path, modules):
+    """Modules that importing the file imports: a package only where a name of its own is taken."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{one.name}" for one in node.names}
+            yield from names & modules or {node.module} & modules
+        elif isinstance(node, ast.Import):
+            yield from {one.name for one in node.names} & modules
+
+
+def test_no_module_imports_itself_in_a_circle():
+    named = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in SOURCES
+    }
+    links = {name: set(imports_of(path, named.keys())) for name, path in named.items()}
+    while leaves := [name for name in links if not links[name] & links.keys()]:
+        for name in leaves:
+            del links[name]
+    assert links == {}
+
+
+def test_contributors_see_the_floors_as_they_are():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)/`", text, re.MULTILINE) == FLOORS

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dirtylab.measure.quality import judge, remarks
+from dirtylab.measure.quality import judge, remarks, rounds_needed
 from dirtylab.measure.sweep import sweep
 
 ROUNDS = 15
@@ -46,13 +46,13 @@ def rng():
     return np.random.default_rng(2016)
 
 
-# --- one contestant ------------------------------------------------------------------------------
+# --- one candidate ------------------------------------------------------------------------------
 
 
 def test_a_quiet_machine_gets_no_remark(rng):
     quality = judge(samples(rng), steady(), twice=(samples(rng), samples(rng)))
     assert quality.remarks == []
-    assert quality.control[0] < 1 < quality.control[1]
+    assert quality.control.low < 1 < quality.control.high
 
 
 @pytest.mark.parametrize("rounds", [5, 9, 15, 60])
@@ -81,26 +81,42 @@ def test_drift_that_the_machines_speed_explains_is_said_as_such(rng):
     assert said[0].startswith("the machine's speed changed by ")
 
 
-def test_five_rounds_in_order_may_be_chance():
-    quality = judge([1e4, 2e4, 3e4, 4e4, 5e4], steady(5))
-    assert quality.drift == pytest.approx(1)
-    assert quality.drift_chance == pytest.approx(2 / 120)
-    assert quality.remarks == []
+TOO_FEW = "fewer than 6 rounds: too few to tell drift from noise"
 
 
-def test_the_same_contestant_twice_must_agree(rng):
+def test_drift_is_told_with_the_fewest_rounds_that_are_judged():
+    times = np.geomspace(1_000, 32_000, 6)
+    quality = judge(times, steady(6), clock_step=1)
+    assert quality.drift_chance == pytest.approx(2 / 720)
+    assert quality.remarks == ["times rose with the rounds (rank correlation +1.00)"]
+    assert judge(times[:5], steady(5), clock_step=1).remarks == [TOO_FEW]
+
+
+@pytest.mark.parametrize(("cells", "rounds"), [(1, 6), (6, 7), (30, 8)])
+def test_drift_of_a_sweeps_cell_is_told_with_the_fewest_rounds_that_are_judged(rng, cells, rounds):
+    def drift(table):
+        table.loc[some_cells(table, 1), "ns"] *= 2.0 ** table["repeat"]
+
+    assert rounds_needed(cells) == rounds
+    told = f"1 of {cells} cells rose or fell with the rounds"
+    assert told in remarks(table_of(rng, cells=cells, rounds=rounds, change=drift))
+    fewer = remarks(table_of(rng, cells=cells, rounds=rounds - 1, change=drift))
+    assert f"{cells} of {cells} cells have {TOO_FEW.replace('6', str(rounds))}" in fewer
+
+
+def test_the_same_candidate_twice_must_agree(rng):
     twice = (samples(rng) * 1.2, samples(rng))
     quality = judge(twice[0], steady(), twice=twice)
-    low, high = quality.control
+    _, low, high = quality.control
     assert 1 < low < 1.2 < high
-    said = f"the same contestant twice differs by a ratio of {low:.2f} … {high:.2f}"
+    said = f"the same candidate twice differs by a ratio of {low:.2f} … {high:.2f}"
     assert quality.remarks == [said]
 
 
 def test_few_rounds_tell_nothing_of_drift_or_control():
     quality = judge([1e4, 2e4, 3e4], steady(3), twice=([1e4] * 3, [5e4] * 3))
-    assert quality.control == (0, np.inf)
-    assert quality.remarks == []
+    assert quality.control == (pytest.approx(0.2), None, None)
+    assert quality.remarks == [TOO_FEW]
 
 
 @pytest.mark.parametrize(("factor", "percent"), [(1.3, "30 %"), (1.1, None)])
@@ -204,7 +220,7 @@ def test_the_clocks_floor_is_that_of_the_machine(rng):
 def test_too_few_rounds_are_said(rng):
     table = table_of(rng, rounds=3)
     assert remarks(table) == [
-        "6 of 6 cells have fewer than 5 rounds: too few to tell drift from noise"
+        "6 of 6 cells have fewer than 7 rounds: too few to tell drift from noise"
     ]
 
 

@@ -186,7 +186,7 @@ def test_the_summary_of_a_hybrid_is_one_bit_a_cache_line():
     assert made.operations() == (19, 0, 8 * 19)
     made.clear()
     made.insert([1, 1100])
-    made._summary[0] = 1
+    made._state.summary[0] = 1
     with pytest.raises(AssertionError, match="summary says whether its block"):
         made.check()
 

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dirtylab.explore import job as jobs
-from dirtylab.explore import measurer
-from dirtylab.explore import worker as workers
-from dirtylab.explore.worker import Cell, Event, Job, Worker
-from dirtylab.measure.contest import Contestant, Plan, reference
+from dirtylab.explore.process import cell_job, worker_client
+from dirtylab.explore.process.cell_job import CellJob, CpuTimeBenchmark
+from dirtylab.explore.process.mail_job import MailJob
+from dirtylab.explore.process.messages import Event
+from dirtylab.explore.process.worker_client import Worker
+from dirtylab.measure.cell import Candidate, Cell, Plan, reference
 
 PATIENCE = 60
 CELLS = (
@@ -27,7 +28,7 @@ CELLS = (
     ("clustered", {"length": 16}, 10_000, 500),
     Cell("sequential", (), 4097, 4097),
 )
-JOB = Job((("list", {}), ("bitmap", {})), "collect", CELLS, rounds=5, seed=7)
+JOB = CellJob((("list", {}), ("bitmap", {})), "collect", CELLS, rounds=5, seed=7)
 ENDLESS = dataclasses.replace(JOB, cells=CELLS[:1], rounds=10_000)
 MANY = dataclasses.replace(JOB, cells=CELLS[:1] * 500)
 
@@ -111,7 +112,7 @@ def test_progress_is_told_before_measure_returns():
 
 def test_options_tell_structures_of_one_name_apart(shared):
     structures = (("tree", {"radix": 8}), ("tree", {"radix": 16}), ("bitmap", {}))
-    heard, last = run(shared, Job(structures, "insert", CELLS[:1], rounds=3))
+    heard, last = run(shared, CellJob(structures, "insert", CELLS[:1], rounds=3))
     assert last.kind == "done", last
     expected = {"tree(radix=8)", "tree(radix=16)", "bitmap"}
     assert {label for label, _ in heard.rows(0)} == expected
@@ -144,7 +145,7 @@ def test_cancel_ends_a_process_that_does_not_heed_it():
     last = heard.last()
     took = time.monotonic() - begin
     assert (last.kind, last.done) == ("cancelled", 0)
-    assert took < 10 * workers.PATIENCE
+    assert took < 10 * worker_client.CANCEL_SECONDS
     assert is_gone(pid)
     assert run(worker, JOB)[1].kind == "done", "a new process serves the next job"
     worker.close()
@@ -191,6 +192,49 @@ def is_gone_or_idle(worker):
     return worker.pid is None
 
 
+def test_a_job_that_wants_a_new_process_gets_one_that_ends_with_it():
+    worker, pids = Worker(), []
+    for _ in range(2):
+        heard = Heard()
+        worker.measure(MailJob(1, 2), heard)
+        heard.until(lambda event: event.kind == "cell")
+        pids.append(worker.pid)
+        assert heard.last().kind == "done"
+        assert worker.pid is None
+    assert pids[0] != pids[1]
+    assert all(is_gone(pid) for pid in pids)
+    worker.close()
+
+
+@pytest.mark.parametrize("place", ["_start", "_deliver"])
+def test_an_interrupt_of_a_start_leaves_the_worker_free(monkeypatch, place):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    worker, heard = Worker(), Heard()
+    with monkeypatch.context() as patch:
+        patch.setattr(worker_client, place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            worker.measure(JOB, heard)
+    assert worker.pid is None
+    assert run(worker, JOB)[1].kind == "done"
+    worker.close()
+
+
+@pytest.mark.parametrize("place", ["Pipe", "_start"])
+def test_a_process_that_can_not_start_fails_the_job(monkeypatch, place):
+    def broken(*_):
+        raise OSError("too many open files")
+
+    worker = Worker()
+    with monkeypatch.context() as patch:
+        patch.setattr(worker_client, place, broken)
+        _, last = run(worker, JOB)
+    assert (last.kind, last.message) == ("failed", "too many open files")
+    assert run(worker, JOB)[1].kind == "done"
+    worker.close()
+
+
 def test_one_job_at_a_time(shared):
     first, second = Heard(), Heard()
     shared.measure(ENDLESS, first)
@@ -233,18 +277,18 @@ def test_a_job_that_can_not_be_is_refused_before_anything_is_started(name):
 
 def test_what_is_needed_counts_structures_and_frames(monkeypatch):
     cell = Cell("random", (), 10_000_000, 1_000_000)
-    with_list = Job((("list", {}),), "collect", (cell,))
-    small = jobs.needed_bytes(Job((("bitmap", {}),), "collect", (cell,)), cell)
-    needed = jobs.needed_bytes(with_list, cell)
+    with_list = CellJob((("list", {}),), "collect", (cell,))
+    small = cell_job.needed_bytes(CellJob((("bitmap", {}),), "collect", (cell,)), cell)
+    needed = cell_job.needed_bytes(with_list, cell)
     assert needed - small == 2 * (4 * 10_000_000 - 1_250_000)
     for free, refused in ((needed, False), (needed - 1, True)):
-        monkeypatch.setattr(jobs, "free_memory", lambda free=free: free)
+        monkeypatch.setattr(cell_job, "free_memory", lambda free=free: free)
         with pytest.raises(MemoryError) if refused else contextlib.nullcontext():
-            jobs.checked(with_list)
+            with_list.checked()
 
 
 def test_free_memory_is_within_the_machines():
-    assert 0 < jobs.free_memory() <= jobs._check.physical_memory()
+    assert 0 < cell_job.free_memory() <= cell_job._check.physical_memory()
 
 
 def test_options_that_only_the_pattern_can_refuse_fail_in_one_line(shared):
@@ -265,7 +309,7 @@ def test_events_come_on_the_kernels_loop(shared, monkeypatch):
 
     async def kernel():
         loop, over = asyncio.get_running_loop(), asyncio.Event()
-        monkeypatch.setattr(workers, "main_loop", lambda: loop)
+        monkeypatch.setattr(worker_client, "main_loop", lambda: loop)
 
         def take(event):
             seen.append((event.kind, threading.current_thread() is threading.main_thread()))
@@ -302,14 +346,14 @@ def test_the_process_has_a_session_of_its_own(shared):
 
 
 def test_the_clock_stands_still_while_the_processor_is_elsewhere():
-    plan = Plan((Contestant("bitmap"),), ("collect",), 0, "warm")
-    contest = measurer._Contest(Cell("random", (), 4096, 64), plan)
-    assert contest._time(lambda: time.sleep(0.2)) < 0.1e9
+    plan = Plan((Candidate("bitmap"),), ("collect",), 0, "warm")
+    benchmark = CpuTimeBenchmark(Cell("random", (), 4096, 64), plan)
+    assert benchmark._time(lambda: time.sleep(0.2)) < 0.1e9
     loops = np.uint64(10**7)
     words = np.zeros(2**15, np.uint64)
     reference(words, loops)
     begin = time.thread_time_ns()
-    spent = contest._time(lambda: reference(words, loops))
+    spent = benchmark._time(lambda: reference(words, loops))
     assert 0.5 < spent / (time.thread_time_ns() - begin) <= 1, "work counts in full"
 
 
@@ -338,11 +382,12 @@ def test_close_leaves_nothing_behind():
 def test_the_process_ends_with_the_kernel_however_that_ends(end):
     script = f"""
 import os, sys, threading
-from dirtylab.explore.worker import Job, Worker
+from dirtylab.explore.process.cell_job import CellJob
+from dirtylab.explore.process.worker_client import Worker
 begun = threading.Event()
 worker = Worker()
 cells = (("random", {{}}, 10_000, 100),)
-job = Job((("bitmap", {{}}),), "collect", cells, rounds=10_000)
+job = CellJob((("bitmap", {{}}),), "collect", cells, rounds=10_000)
 worker.measure(job, lambda event: "round" in event.message and begun.set())
 begun.wait()
 print(worker.pid, flush=True)

@@ -1,25 +1,36 @@
-"""Advice: which structure to take for an epoch, how much that matters, and when it would change."""
+"""Advice: the cheapest structure for an epoch, the costs of all, and where the choice changes."""
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dirtylab import _check
-from dirtylab._units import nbytes_text, ns_text, parse_bytes, parse_seconds
+from dirtylab._units import (
+    nbytes_text,
+    ns_text,
+    parse_bytes,
+    parse_frames,
+    parse_pages,
+    parse_seconds,
+)
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
+from dirtylab.datasets import require, written
+from dirtylab.structures import STRUCTURES, tuned
 from dirtylab.theory.crossover import crossings
-from dirtylab.theory.memory import structure_bytes
-from dirtylab.theory.occupancy import Array
+from dirtylab.theory.features import has_work_law
+from dirtylab.theory.memory import known_bytes
+from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
 POINTS = 60
-"""Points of a curve on which crossovers are looked for."""
+"""Points of a curve on which crossovers are searched."""
 REACH = 1000.0
-"""How far from the question they are looked for: up to so many times less or more."""
+"""Largest factor from the question within which they are searched, in both directions."""
 SHOWN = 4
 CALIBRATED_PAGES = (30_000, 100_000_000)
 CALIBRATED_DIRTY = (10, 3_000_000)
@@ -40,12 +51,14 @@ class Question(NamedTuple):
 
 
 class Option(NamedTuple):
-    """What a structure would cost."""
+    """A structure's predicted cost."""
 
     structure: str
     insert_ns: float
+    """NaN where the time is not known: it has to be measured."""
     harvest_ns: float
-    nbytes: int
+    nbytes: int | None
+    """None where it is not known, as of a structure without a law of its memory."""
     allowed: bool
     """Whether it keeps to the memory limit."""
 
@@ -54,25 +67,35 @@ class Option(NamedTuple):
         """Return the time of a whole epoch."""
         return self.insert_ns + self.harvest_ns
 
+    @property
+    def predicted(self) -> bool:
+        """Return whether the model knows its times."""
+        return not math.isnan(self.epoch_ns)
 
-class Meeting(NamedTuple):
-    """Where the advice would change: there the other structure costs as much."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: None for a time that is not known."""
+        facts = {**self._asdict(), "epoch_ns": self.epoch_ns}
+        return {name: value if value == value else None for name, value in facts.items()}
+
+
+class AdviceChange(NamedTuple):
+    """Where the advice changes: the other structure costs the same there."""
 
     other: str
     axis: str
     """``dirty``, ``pages`` or ``length``."""
     at: float
     factor: float
-    """How many times more (or less: below 1) than asked."""
+    """`at` as a multiple of the question's value."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """Structures from the cheapest epoch to the dearest; those above the memory limit last."""
+    """Structures by cost of an epoch, ascending; those above the memory limit last."""
 
     question: Question
     ranking: tuple[Option, ...]
-    meetings: tuple[Meeting, ...]
+    changes: tuple[AdviceChange, ...]
     notes: tuple[str, ...]
     model: Model
     own_calibration: bool
@@ -80,12 +103,13 @@ class Advice:
     given: bool = False
 
     @property
-    def pick(self) -> str:
-        """Return the structure to take."""
-        return self.ranking[0].structure
+    def pick(self) -> str | None:
+        """Return the structure to choose; None where there is no prediction: measure."""
+        first = self.ranking[0]
+        return first.structure if first.predicted else None
 
     def __str__(self) -> str:
-        return "\n".join(_told(self))
+        return "\n".join(_text_lines(self))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON: times in ns, memory in bytes."""
@@ -93,8 +117,8 @@ class Advice:
         return {
             "question": self.question._asdict(),
             "pick": self.pick,
-            "ranking": [{**one._asdict(), "epoch_ns": one.epoch_ns} for one in self.ranking],
-            "crossovers": [one._asdict() for one in self.meetings],
+            "ranking": [one.as_dict() for one in self.ranking],
+            "crossovers": [one._asdict() for one in self.changes],
             "notes": list(self.notes),
             "own_calibration": self.own_calibration,
             "machine": self.model.machine,
@@ -107,8 +131,8 @@ class Advice:
 
 
 def advise(
-    pages: int,
-    dirty: float,
+    pages: int | str,
+    dirty: float | str,
     dataset: str = "random",
     *,
     period: float | str | None = None,
@@ -120,14 +144,15 @@ def advise(
 
     Parameters
     ----------
-    pages : int
-        Size of the slot.
-    dirty : int or float
-        Frames written in an epoch, repeats included; a float below 1 is a share of the pages.
+    pages : int or str
+        Size of the slot, also as ``"10M"`` or ``"64GiB"`` of guest memory.
+    dirty : int, float or str
+        Frames written in an epoch, repeats included; a float up to 1 is a share of the pages, and
+        so are ``"1%"`` and ``"0.01"``.
     dataset : str, optional
         Pattern, a name in ``dirtylab.DATASETS`` other than ``trace``.
     period : float or str, optional
-        Time between harvests, in seconds or as ``"100ms"``, of which tracking takes a share.
+        Time between harvests, in seconds or as ``"100ms"``; tracking is shown as a share of it.
     memory_limit : int or str, optional
         Most bytes that the structure may take, or ``"2MiB"``.
     model : Model, optional
@@ -147,44 +172,53 @@ def advise(
 
     Notes
     -----
-    A list is taken to have room for the frames of one epoch.  Cost: some 10 ms.
+    A list is assumed to have room for the frames of one epoch.  Cost: some 10 ms.
+
+    Where the pattern has no closed form there are no times and no pick: a note says how to measure
+    it.  Structures without one are ranked last, without times.
     """
     question = _question(pages, dirty, dataset, options, period, memory_limit)
     chosen, own = (model, False) if model is not None else current_model()
     pattern = _pattern(question)
-    options_found = [_option(chosen, name, question, pattern) for name in chosen.structures]
-    ranking = sorted(options_found, key=lambda one: (not one.allowed, one.epoch_ns))
+    lawless = [name for name in tuned() if not has_work_law(name)]
+    names = dict.fromkeys((*chosen.structures, *lawless))
+    options_found = [_option(chosen, name, question, pattern) for name in names]
+    ranking = sorted(options_found, key=_place)
     if not ranking[0].allowed:
-        least = min(one.nbytes for one in ranking)
+        least = min(one.nbytes for one in ranking if one.nbytes is not None)
         raise ValueError(
-            f"memory_limit={memory_limit!r}: no structure is so small; the smallest takes "
+            f"memory_limit={memory_limit!r}: no structure fits; the smallest takes "
             f"{nbytes_text(least)}"
         )
-    meetings = tuple(_meetings(chosen, question, ranking))
+    changes = tuple(_changes(chosen, question, ranking)) if ranking[0].predicted else ()
     notes = tuple(_notes(question, ranking, chosen))
-    return Advice(question, tuple(ranking), meetings, notes, chosen, own, model is not None)
+    return Advice(question, tuple(ranking), changes, notes, chosen, own, model is not None)
+
+
+def _place(option: Option) -> tuple[bool, bool, float]:
+    nbytes = math.inf if option.nbytes is None else float(option.nbytes)
+    cost = option.epoch_ns if option.predicted else nbytes
+    return not option.allowed, not option.predicted, cost
 
 
 def _question(
-    pages: int,
-    dirty: float,
+    pages: int | str,
+    dirty: float | str,
     dataset: str,
     options: dict[str, Any],
     period: float | str | None,
     memory_limit: int | str | None,
 ) -> Question:
-    size = _check.integer("pages", pages, 1, 2**40)
-    if isinstance(dirty, float) and 0 < dirty < 1:
-        dirty = max(1, round(size * dirty))
-    number = _check.integer("dirty", dirty, 1, 2**40)
+    size = parse_pages("pages", pages, 1, 2**40)
+    number = _check.integer("dirty", parse_frames("dirty", dirty, size), 1, 2**40)
     seconds = None if period is None else parse_seconds("period", period)
     limit = None if memory_limit is None else parse_bytes("memory_limit", memory_limit)
     if dataset == "trace":
-        raise ValueError("dataset='trace': has no law; describe it and give the pattern nearest")
+        raise ValueError(
+            "dataset='trace': has no closed form; describe it and give the nearest pattern"
+        )
     question = Question(dataset, options, size, number, seconds, limit)
-    if dataset == "random" and not options.get("replacement", True) and number > size:
-        raise ValueError(f"dirty={number}: must be within 1 … {size} without replacement")
-    _pattern(question).occupied(1)  # complains about an unknown pattern or option
+    require(dataset, size, number, options)
     return question
 
 
@@ -197,19 +231,22 @@ def _pattern(question: Question, **changed: Any) -> Pattern:
 
 
 def _option(model: Model, structure: str, question: Question, pattern: Pattern) -> Option:
-    radix = {"radix": int(structure[4:])} if structure.startswith("tree") else {}
-    capacity = {"capacity": question.dirty} if structure == "list" else {}
-    name = "tree" if radix else structure
-    nbytes = structure_bytes(name, question.pages, **radix, **capacity)
-    insert = float(model.times(structure, "insert", pattern))
-    harvest = float(model.times(structure, "harvest", pattern))
+    kind = STRUCTURES.get(structure)
+    room = kind.options_for(question.dirty) if kind else {}
+    nbytes = known_bytes(structure, question.pages, **room)
+    known = structure in model.structures and has_occupancy_law(pattern.dataset, pattern.options)
+    insert, harvest = (
+        float(model.times(structure, operation, pattern)) if known else math.nan
+        for operation in ("insert", "harvest")
+    )
     limit = question.memory_limit
-    return Option(structure, insert, harvest, nbytes, limit is None or nbytes <= limit)
+    allowed = limit is None or (nbytes is not None and nbytes <= limit)
+    return Option(structure, insert, harvest, nbytes, allowed)
 
 
-def _meetings(model: Model, question: Question, ranking: list[Option]) -> Iterator[Meeting]:
-    """Yield for each axis where the pick meets another, the nearest first; a few in all."""
-    allowed = [one.structure for one in ranking if one.allowed]
+def _changes(model: Model, question: Question, ranking: list[Option]) -> Iterator[AdviceChange]:
+    """Yield the nearest crossovers of the pick with others, over all axes; a few in all."""
+    allowed = [one.structure for one in ranking if one.allowed and one.predicted]
     found = []
     for axis, places, curve in _axes(model, question):
         curves = {name: curve(name) for name in allowed}
@@ -219,13 +256,13 @@ def _meetings(model: Model, question: Question, ranking: list[Option]) -> Iterat
             at = [place for place in crossings(places, own / curves[other]) if place != here]
             if at:
                 nearest = min(at, key=lambda place: abs(np.log(place / here)))
-                found.append(Meeting(other, axis, float(nearest), float(nearest / here)))
+                found.append(AdviceChange(other, axis, float(nearest), float(nearest / here)))
     found.sort(key=lambda one: abs(np.log(one.factor)))
     yield from found[:SHOWN]
 
 
 def _axes(model: Model, question: Question) -> Iterator[tuple[str, Array, Callable[[str], Array]]]:
-    """Yield each axis with its places, and the cost of an epoch along it."""
+    """Yield each axis with its points, and the cost of an epoch along it."""
     dirty = _around(question.dirty, 1, max(question.dirty, question.pages))
     along_dirty = _pattern(question, dirty=dirty)
     yield "dirty", dirty, lambda name: model.times(name, "epoch", along_dirty)
@@ -249,12 +286,18 @@ def _around(middle: float, least: float, most: float) -> Array:
 
 
 def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[str]:
+    if not has_occupancy_law(question.dataset, question.options):
+        yield measured_only(question)
+    else:
+        yield from _notes_on_structures(question, ranking, model)
+    if not ranking[0].predicted:
+        return
     first, *others = [one for one in ranking if one.allowed]
     error = model.trial.error.median if model.trial else 0.15
     close = [one.structure for one in others if one.epoch_ns < first.epoch_ns * (1 + error)]
     if close:
         names = " and ".join(close)
-        yield f"{names}: within the model's error of {first.structure}; take either"
+        yield f"{names}: within the model's error of {first.structure}; choose either"
     if question.period is not None and first.epoch_ns > 1e9 * question.period:
         yield f"even {first.structure} takes longer than the period of {question.period:g} s"
     low, high = CALIBRATED_PAGES
@@ -265,7 +308,27 @@ def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[
         yield f"dirty: {question.dirty:,} is outside of what was calibrated, {low:,} … {high:,}"
 
 
-def _told(advice: Advice) -> Iterator[str]:
+def measured_only(question: Question, structure: str = "") -> str:
+    """Return why a pattern or a structure has no times, and how to measure them."""
+    pattern = written(question.dataset, question.options)
+    whose = f"--structures {structure} " if structure else ""
+    return (
+        f"{structure or question.dataset} has no closed form: measured only; dirtylab sweep {whose}"
+        f"--datasets {pattern} --pages {question.pages} --dirty {question.dirty} measures it"
+    )
+
+
+def _notes_on_structures(question: Question, ranking: list[Option], model: Model) -> Iterator[str]:
+    """Yield the structures that the model knows no time of."""
+    for one in ranking:
+        if not one.predicted:
+            yield measured_only(question, one.structure)
+    later = [name for name in tuned() if has_work_law(name) and name not in model.structures]
+    if later:
+        yield f"{', '.join(later)}: not in this model: measured only, until a new calibration"
+
+
+def _text_lines(advice: Advice) -> Iterator[str]:
     question = advice.question
     options = "".join(f" {name}={value}" for name, value in question.options.items())
     yield (
@@ -275,13 +338,13 @@ def _told(advice: Advice) -> Iterator[str]:
     yield ""
     yield from _table(advice)
     yield ""
-    for one in advice.meetings:
+    for one in advice.changes:
         way = f"{one.factor:.1f} times as many" if one.factor > 1 else f"{one.factor:.2g} of that"
         if one.axis == "length":
             way = way.replace("as many", "as long")
         yield f"{one.other} costs as much at {one.at:,.0f} {_AXES[one.axis]} ({way})"
-    if not advice.meetings:
-        yield f"no other costs as little within a factor of {REACH:,.0f} in any direction"
+    if not advice.changes and advice.pick:
+        yield f"no crossover with another structure within a factor of {REACH:,.0f}"
     yield from (f"note: {note}" for note in advice.notes)
     yield ""
     yield from _sources(advice)
@@ -295,12 +358,15 @@ def _table(advice: Advice) -> Iterator[str]:
     share = "  of period" if period else ""
     yield f"{'':12}{'insert':>10}{'harvest':>10}{'epoch':>10}{'memory':>12}{share}"
     for one in advice.ranking:
-        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period else ""
-        over = "" if one.allowed else "  above the memory limit"
+        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period and one.predicted else ""
+        unsure = "" if one.nbytes is not None else "may be "
+        over = "" if one.allowed else f"  {unsure}above the memory limit"
+        memory = "measured only" if one.nbytes is None else nbytes_text(one.nbytes)
         times = "".join(
             f"{ns_text(ns):>10}" for ns in (one.insert_ns, one.harvest_ns, one.epoch_ns)
         )
-        yield f"{one.structure:12}{times}{nbytes_text(one.nbytes):>12}{part}{over}"
+        times = times if one.predicted else f"{'measured only':>30}"
+        yield f"{one.structure:12}{times}{memory:>12}{part}{over}"
 
 
 def _sources(advice: Advice) -> Iterator[str]:

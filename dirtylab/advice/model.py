@@ -1,8 +1,9 @@
-"""A machine's cost model: a law for each structure and operation, and the memory beside it."""
+"""A machine's cost model: a fitted law for each structure and operation."""
 
 import json
 import os
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,23 +11,55 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab.advice.trial import Trial
+from dirtylab._reading import (
+    Each,
+    Maybe,
+    Number,
+    Whole,
+    printable,
+    read_object,
+    require_shape,
+    shown,
+)
+from dirtylab.advice.validation import ERROR_SHAPE, Trial
+from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
+from dirtylab.datasets import read
 from dirtylab.measure.files import write_text
-from dirtylab.theory.cost import Law, fit
-from dirtylab.theory.occupancy import Array
+from dirtylab.theory.cost_fit import Law, fit
+from dirtylab.theory.features import CACHES, Subject, features, has_work_law
+from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
-from dirtylab.theory.terms import CACHES, Subject, terms
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-STRUCTURES = ("list", "bitmap", "tree8", "tree16", "tree32", "tree64", "hybrid")
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 MEASURED = ("insert", "collect", "harvest")
 """Operations that have laws; an epoch is an insert and a harvest."""
 
+LAW_SHAPE = {
+    "structure": str,
+    "operation": str,
+    "prices": Each(dict, Number(0)),
+    "training": ERROR_SHAPE,
+    "held_out": ERROR_SHAPE,
+    "cells": Whole(0),
+}
+SHAPE = {
+    "format": Whole(),
+    "machine": dict,
+    "reference_ns": Number(1e-3, 1e18),
+    "trial": Maybe(TRIAL_SHAPE),
+    "laws": Each(list, LAW_SHAPE),
+}
+"""A model's file."""
 Options = Mapping[str, Any]
+
+
+_CACHE_SIZE = re.compile(r"([1-9][0-9]{0,8})([KM])", re.ASCII)
+_ANY_PATTERN = Pattern("random", 2**16, np.array(100.0), {})
+"""The names of the features are the same for all patterns."""
 
 
 class ModelError(ValueError):
@@ -43,9 +76,9 @@ class Model:
     machine : mapping
         What it was measured on, as ``describe_machine`` gives it.
     reference_ns : float, optional
-        What the reference kernel took while it was measured: the speed that its times are for.
+        Time of the reference kernel during the measurement: the speed that its times refer to.
     trial : Trial, optional
-        How good it was on cells held out.
+        Its errors on held-out cells.
     """
 
     def __init__(
@@ -67,7 +100,7 @@ class Model:
 
     @property
     def structures(self) -> tuple[str, ...]:
-        """Structures that it knows."""
+        """Structures with laws."""
         return tuple(dict.fromkeys(structure for structure, _ in self.laws))
 
     def predict(
@@ -116,10 +149,13 @@ class Model:
         """
         _check.choice("structure", structure, self.structures)
         _check.choice("operation", operation, OPERATIONS)
-        subject = subject_of(structure, self._caches)
+        subject = Subject(structure, {}, self._caches)
         parts = ("insert", "harvest") if operation == "epoch" else (operation,)
+        for part in parts:
+            if (structure, part) not in self.laws:
+                raise ValueError(f"operation={operation!r}: the model has no {part} of {structure}")
         times = [
-            self.laws[structure, part].predict(terms(subject, part, pattern)) for part in parts
+            self.laws[structure, part].predict(features(subject, part, pattern)) for part in parts
         ]
         total: Array = np.sum(times, axis=0)
         return total
@@ -146,39 +182,53 @@ class Model:
         Raises
         ------
         ModelError
-            It is something else; what to do is said.
+            It is no model of this version; the message says what to do.
         """
-        where = pathlib.Path(path)
         try:
-            found = json.loads(where.read_text(encoding="utf-8"))
-            version = found["format"]
-            laws = {
-                (one["structure"], one["operation"]): Law.from_dict(one) for one in found["laws"]
-            }
-            machine, reference_ns = found["machine"], float(found["reference_ns"])
-            trial = Trial.from_dict(found["trial"]) if found["trial"] else None
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{where}: is no model ({error}); run dirtylab calibrate") from None
+            found = read_object(path, {"format": Whole()})
+        except ValueError as error:
+            raise ModelError(f"{error}: is no model; run dirtylab calibrate") from None
+        where, version = printable(path), found["format"]
         if version != FORMAT:
             raise ModelError(f"{where}: has format {version}, not {FORMAT}; run dirtylab calibrate")
-        return cls(laws, machine, reference_ns, trial)
+        try:
+            require_shape(found, SHAPE)
+            laws = _laws(found["laws"], cache_bytes(found["machine"]))
+        except ValueError as error:
+            raise ModelError(f"{where}: is no model ({error}); run dirtylab calibrate") from None
+        trial = Trial.from_dict(found["trial"]) if found["trial"] else None
+        return cls(laws, found["machine"], float(found["reference_ns"]), trial)
 
 
-def subject_of(structure: str, caches: tuple[int, ...]) -> Subject:
-    """Return whose time is asked for: ``tree16`` is a tree of radix 16."""
-    if structure.startswith("tree") and structure[4:].isdigit():
-        return Subject("tree", {"radix": int(structure[4:])}, caches)
-    return Subject(structure, {}, caches)
+def _laws(given: list[dict[str, Any]], caches: tuple[int, ...]) -> dict[tuple[str, str], Law]:
+    """Return the laws of a file; ValueError where one could not be asked for a time."""
+    laws: dict[tuple[str, str], Law] = {}
+    for number, one in enumerate(given):
+        structure, operation = one["structure"], one["operation"]
+        if structure == "tree" or not has_work_law(structure):
+            raise ValueError(f"laws.{number}.structure: {shown(structure)} is unknown")
+        if operation not in MEASURED or (structure, operation) in laws:
+            raise ValueError(
+                f"laws.{number}.operation: must be one of {', '.join(MEASURED)}, each once, not "
+                f"{shown(operation)}"
+            )
+        known = features(Subject(structure, {}, caches), operation, _ANY_PATTERN)
+        names = {*known.always, *(f"+ {name}" for name in known.hinges)}
+        if unknown := sorted({*one["prices"]} - names):
+            raise ValueError(f"laws.{number}.prices: {shown(unknown[0])} is no feature")
+        laws[structure, operation] = Law.from_dict(one)
+    return laws
 
 
 def cache_bytes(machine: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return a machine's data caches in bytes, a usual machine's where it does not tell."""
-    told = machine.get("caches") or {}
-    sizes = [told.get("L1d"), told.get("L2"), told.get("L3")]
+    """Return a machine's data caches in bytes; usual sizes where unknown."""
+    told = machine.get("caches")
+    sizes = [told.get(name) if isinstance(told, dict) else None for name in ("L1d", "L2", "L3")]
     units = {"K": 2**10, "M": 2**20}
+    found = [_CACHE_SIZE.fullmatch(size) if isinstance(size, str) else None for size in sizes]
     return tuple(
-        int(size[:-1]) * units[size[-1]] if size and size[-1] in units else usual
-        for size, usual in zip(sizes, CACHES, strict=True)
+        int(size[1]) * units[size[2]] if size else usual
+        for size, usual in zip(found, CACHES, strict=True)
     )
 
 
@@ -192,8 +242,8 @@ def name_of(row: Mapping[Any, Any]) -> str:
 def cells_of(table: "pd.DataFrame", reference_ns: float | None = None) -> "pd.DataFrame":
     """Return one row for each cell, structure and operation of a sweep, with its median time.
 
-    Times are scaled to one speed of the machine, by what the reference kernel took beside each: to
-    that where it takes `reference_ns`, the usual one when omitted.
+    Times are scaled to one speed of the machine by the reference kernel's time beside each: to the
+    speed at which it takes `reference_ns`, its median when omitted.
     """
     kept = table[~table["control"]].copy()
     kept["structure"] = [name_of(row) for row in kept.to_dict("records")]
@@ -212,24 +262,29 @@ def _pattern_keys(cells: "pd.DataFrame") -> list[str]:
 def pattern_of(row: Mapping[Any, Any]) -> Pattern:
     """Return the pattern of one of :func:`cells_of`'s rows."""
     options = {
-        name[8:]: _plain(value)
+        name[8:]: value
         for name, value in row.items()
         if name.startswith("dataset_") and value not in ("", None) and value == value
     }
-    return Pattern(row["dataset"], int(row["pages"]), np.array(float(row["dirty"])), options)
+    dirty = np.array(float(row["dirty"]))
+    return Pattern(row["dataset"], int(row["pages"]), dirty, read(row["dataset"], options))
 
 
-def _plain(value: Any) -> Any:
-    """Return an option as its generator takes it: numbers may have come back from text."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return value
-    return int(number) if number == int(number) else number
+def _with_law(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
+    """Return for each cell whether there is a law of its pattern and of its structure's work."""
+    rows = cells.to_dict("records")
+    patterns = [pattern_of(row) for row in rows]
+    return np.array(
+        [
+            has_occupancy_law(one.dataset, one.options) and has_work_law(row["structure"])
+            for row, one in zip(rows, patterns, strict=True)
+        ],
+        bool,
+    )
 
 
 def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
-    """Return the model that explains a sweep best.
+    """Fit a model to a sweep; patterns and structures without a closed form are left out.
 
     Parameters
     ----------
@@ -242,28 +297,32 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
     laws = {}
     reference_ns = float(table["reference_ns"].median())
     cells = cells_of(table, reference_ns)
-    cells = cells[cells["operation"].isin(MEASURED)]
+    cells = cells[cells["operation"].isin(MEASURED) & _with_law(cells)]
     keys = _pattern_keys(cells)
     known: dict[tuple[Any, ...], Pattern] = {}
     for (structure, operation), group in cells.groupby(["structure", "operation"], sort=False):
-        subject = subject_of(str(structure), caches)
+        subject = Subject(str(structure), {}, caches)
         patterns = [
             known.setdefault(tuple(map(str, key)), pattern_of(row))
             for key, row in zip(
                 group[keys].itertuples(index=False), group.to_dict("records"), strict=True
             )
         ]
-        work = [terms(subject, str(operation), pattern) for pattern in patterns]
+        work = [features(subject, str(operation), pattern) for pattern in patterns]
         laws[str(structure), str(operation)] = fit(work, group["ns"].to_numpy())
     return Model(laws, machine, reference_ns)
 
 
 def errors_on(model: Model, cells: "pd.DataFrame") -> "pd.DataFrame":
-    """Return cells with what the model predicts and its relative error, a share."""
-    found = cells[cells["structure"].isin(model.structures)].copy()
+    """Return cells with the model's prediction and its relative error, a share.
+
+    Both are missing where a pattern or structure has no law: it is measured only.
+    """
+    unknown = [has_work_law(name) and name not in model.structures for name in cells["structure"]]
+    found = cells[~np.array(unknown, bool)].copy()
     found["predicted"] = [
-        float(model.times(row["structure"], row["operation"], pattern_of(row)))
-        for row in found.to_dict("records")
+        float(model.times(row["structure"], row["operation"], pattern_of(row))) if known else np.nan
+        for row, known in zip(found.to_dict("records"), _with_law(found), strict=True)
     ]
     found["error"] = (found["predicted"] / found["ns"] - 1.0).abs()
     return found

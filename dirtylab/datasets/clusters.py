@@ -19,15 +19,16 @@ Source: Knuth, The Art of Computer Programming, volume 2, 3.4.2, algorithm S, fo
 """
 
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
+from dirtylab._options import Option, one_two_five
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import Bijection, bijection, permute
+from dirtylab.datasets.declare import pattern
 from dirtylab.datasets.draws import below, word
 from dirtylab.datasets.patterns import fill_random
 
@@ -147,10 +148,23 @@ def place(seed: int, span: int, lengths: Frames, total: int, overlap: bool) -> F
     return starts
 
 
+def span_of(pages: int, spread: float) -> int:
+    """Return the pages in which clusters lie."""
+    return max(1, round(spread * pages))
+
+
 def require_room(
-    clusters: int | None, length: int | None, dirty: int, span: int, overlap: bool
+    pages: int,
+    dirty: int,
+    *,
+    clusters: int | None,
+    length: int | None,
+    spread: float,
+    overlap: bool,
+    **_: object,
 ) -> None:
-    """Refuse clusters that do not fit into `span` pages."""
+    """Refuse clusters that do not fit into their share of the slot."""
+    span = span_of(pages, spread)
     where = f"the {span} pages that spread leaves"
     if length is not None and length > span:
         raise ValueError(f"length={length}: must be 1 … {span}, {where}")
@@ -166,57 +180,41 @@ def require_room(
         raise ValueError(f"dirty={dirty}: without overlap must be 0 … {span}, {where}")
 
 
+@pattern(require_room, studied={"length": 64}, place=3)
 def clustered(
-    pages: int,
-    dirty: int,
-    *,
-    seed: int = 0,
-    clusters: int | None = None,
-    length: int | None = None,
-    lengths: str = "geometric",
-    spread: float = 1.0,
-    overlap: bool = False,
-) -> Frames:
+    pages: int, dirty: int, *, seed: int = 0,
+    length: Annotated[int | None, Option(
+        "Pages in a cluster, on average.", low=1, high=2**52, unit="page",
+        omitted="what makes `dirty` frames of so many clusters",
+        label="cluster length", steps=tuple(2**power for power in range(21)),
+    )] = None,
+    clusters: Annotated[int | None, Option(
+        "Number of clusters; those that `dirty` frames do not reach take no room.",
+        low=1, high=2**52, steps=one_two_five(1, 10**7),
+        omitted="what `dirty` frames of `length` make, or the square root of `dirty`",
+    )] = None,
+    lengths: Annotated[str, Option(
+        "Whether each page of a cluster is as likely as any other to be its last, or all clusters "
+        "are equally long (the last one may be cut; without `length` they differ by a page at "
+        "most).",
+        words=LENGTHS, label="their lengths",
+    )] = "geometric",
+    spread: Annotated[float, Option(
+        "Share of the slot in which the clusters lie, from page 0 on; at least one page.",
+        low=0, high=1, unit="share of the slot", label="within the first",
+    )] = 1.0,
+    overlap: Annotated[bool, Option(
+        "Whether clusters may overlap; then each starts anywhere, and one that reaches the end of "
+        "its share of the slot goes on at page 0.  Otherwise they may touch.",
+    )] = False,
+) -> Frames:  # fmt: skip
     """Draw runs of neighbouring frames that lie anywhere in the slot.
 
     It stands for a guest that writes objects of several pages, buffers, huge pages or files: the
     neighbour of a dirty page is likely to be dirty.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more.  One cluster is written after the other, each in ascending
-        order, and all again from the first when there are not enough of them.
-    seed : int, optional
-        0 … 2^64 - 1; another seed draws other frames.
-    clusters : int, optional
-        Number of clusters, 1 or more; those that `dirty` frames do not reach take no room.
-        What `dirty` frames of `length` make, or the square root of `dirty`, when omitted.
-    length : int, optional
-        Pages in a cluster, on average; 1 or more.  What makes `dirty` frames of so many clusters
-        when omitted.
-    lengths : {"geometric", "fixed"}
-        Whether each page of a cluster is as likely as any other to be its last, or all clusters
-        are equally long (the last one may be cut; without `length` they differ by a page at most).
-    spread : float, optional
-        Share of the slot, 0 … 1, in which the clusters lie, from page 0 on; at least one page.
-    overlap : bool, optional
-        Whether clusters may overlap; then each starts anywhere, and one that reaches the end of
-        its share of the slot goes on at page 0.  Otherwise they may touch.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range; the clusters do not fit.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    One cluster is written after the other, each in ascending order, and all again from the first
+    when there are not enough of them.
 
     Notes
     -----
@@ -229,18 +227,16 @@ def clustered(
     >>> clustered(1000, 8, length=4, lengths="fixed")
     array([137, 138, 139, 140, 968, 969, 970, 971], dtype=uint64)
     """
-    pages, dirty, seed = draws.arguments(pages, dirty, seed)
-    clusters = None if clusters is None else _check.integer("clusters", clusters, 1, 2**52)
-    given = length is not None
-    length = None if length is None else _check.integer("length", length, 1, 2**52)
-    _check.choice("lengths", lengths, LENGTHS)
-    span = max(1, round(_check.real("spread", spread, 0, 1) * pages))
-    require_room(clusters, length, dirty, span, _check.truth("overlap", overlap))
     out = np.empty(dirty, np.uint64)
     if dirty:
         shape = shape_of(dirty, clusters, length)
-        parts = fixed_lengths(shape, given) if lengths == "fixed" else random_lengths(shape, seed)
+        parts = (
+            fixed_lengths(shape, length is not None)
+            if lengths == "fixed"
+            else random_lengths(shape, seed)
+        )
         with draws.wrapping():
+            span = span_of(pages, spread)
             starts = place(seed, span, parts, shape.pages, overlap)
             visit(bijection(shape.clusters, seed), starts, parts, np.uint64(span), out)
     return out

@@ -22,7 +22,6 @@ integer generation in an interval", 2019.
 
 import numpy as np
 
-from dirtylab import _check
 from dirtylab._jit import inlined, kernel
 
 DRAW = 0
@@ -87,34 +86,3 @@ def wrapping() -> np.errstate:
     Compiled code wraps silently; with the JIT switched off NumPy would warn.
     """
     return np.errstate(over="ignore")
-
-
-def arguments(pages: object, dirty: object, seed: object) -> tuple[int, int, int]:
-    """Check what every generator is given.
-
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames to draw, 0 or more.
-    seed : int
-        0 … 2^64 - 1.
-
-    Returns
-    -------
-    tuple of int
-        The three, clean.
-
-    Raises
-    ------
-    TypeError, ValueError
-        One is no integer or out of range.
-    MemoryError
-        The frames would not fit in this machine's memory.
-    """
-    slot = _check.pages(pages, low=1)
-    count = _check.integer("dirty", dirty, 0, 2**56)
-    start = _check.integer("seed", seed, 0, 2**64 - 1)
-    _check.memory("dirty", count, 8 * count)
-    return slot, count, start

@@ -20,13 +20,14 @@ Source: the algorithm as documented for glibc's random_r; checked against the C 
 tests.
 """
 
+from typing import Annotated
+
 import numpy as np
-import numpy.typing as npt
 
-from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import kernel
-
-Frames = npt.NDArray[np.uint64]
+from dirtylab._options import Option
+from dirtylab.datasets.declare import pattern
 
 ORDERS = ("random", "sequential")
 
@@ -110,34 +111,25 @@ def rand_remainders(seed: int, modulus: int, count: int) -> Frames:
     return out
 
 
+def require_slot(pages: int, dirty: int, *, order: str) -> None:
+    """Refuse a sequence that is longer than the slot."""
+    if order == "sequential" and dirty > pages:
+        raise ValueError(f"dirty={dirty}: a sequence can't be longer than the slot, pages={pages}")
+
+
+@pattern(require_slot, studied=None, drawn=None)
 def mailing_list(
-    pages: int, dirty: int, order: str = "random", *, seed: int | None = None
+    pages: int,
+    dirty: int,
+    order: Annotated[str, Option("``rand() % pages``, or 0, 1, 2, …", words=ORDERS)] = "random",
+    *,
+    seed: Annotated[int | None, Option(low=0)] = None,
 ) -> Frames:
     """Draw the frames that the posted program of 2016 drew, bit for bit, on any platform.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of draws, 0 or more.  Draws repeat: 10,000,000 of 10,000,000 pages touch 6,319,304.
-    order : {"random", "sequential"}
-        ``rand() % pages``, or 0, 1, 2, …
-    seed : int, optional
-        What ``srand`` is given; ``pages + dirty``, as posted, when omitted.  Its low 32 bits
-        count, and 0 acts as 1.  A sequence has none.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is no integer or out of range; a sequence longer than the slot.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    Draws repeat: 10,000,000 of 10,000,000 pages touch 6,319,304.  The seed is what ``srand`` is
+    given, ``pages + dirty``, as posted, when omitted; its low 32 bits count, and 0 acts as 1.  A
+    sequence has none.
 
     Notes
     -----
@@ -153,14 +145,6 @@ def mailing_list(
     >>> mailing_list(64, 3, "sequential")
     array([0, 1, 2], dtype=uint64)
     """
-    pages = _check.pages(pages, low=1)
-    dirty = _check.integer("dirty", dirty, 0, 2**56)
-    _check.choice("order", order, ORDERS)
-    if seed is not None:
-        seed = _check.integer("seed", seed, 0)
-    _check.memory("dirty", dirty, 8 * dirty)
     if order == "random":
         return rand_remainders(pages + dirty if seed is None else seed, pages, dirty)
-    if dirty > pages:
-        raise ValueError(f"dirty={dirty}: a sequence can't be longer than the slot, pages={pages}")
     return np.arange(dirty, dtype=np.uint64)

@@ -9,17 +9,27 @@
 Cost: 8 bytes a frame, the output and nothing else; 1 … 13 ns a frame.
 """
 
+from typing import Annotated
+
 import numpy as np
 
-from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
+from dirtylab._options import Option
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import bijection, fill_distinct
+from dirtylab.datasets.declare import pattern
 from dirtylab.datasets.draws import below, word
 
 USUAL_STRIDE = 64
 """One page in each 64-bit word of a bitmap, the least that a word can be worth."""
+STRIDES = (1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 63, 64, 65, 127, 128, 255, 256, 511, 512, 513,
+           1_000, 4_096, 4_097, 32_768)  # fmt: skip
+"""Strides on both sides of the blocks of structures."""
+
+First = Annotated[
+    int, Option("The first frame.", low=0, high="pages - 1", unit="frame", label="first frame")
+]
 
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
@@ -46,34 +56,21 @@ def fill_strided(start: np.uint64, stride: np.uint64, pages: np.uint64, out: Fra
             frame = offset
 
 
-def random(pages: int, dirty: int, *, seed: int = 0, replacement: bool = True) -> Frames:
+def require_enough(pages: int, dirty: int, *, replacement: bool) -> None:
+    """Refuse more frames than pages where none may come again."""
+    if not replacement and dirty > pages:
+        raise ValueError(f"dirty={dirty}: without replacement must be 0 … {pages}, all the pages")
+
+
+@pattern(require_enough, place=1)
+def random(
+    pages: int, dirty: int, *, seed: int = 0,
+    replacement: Annotated[bool, Option("Whether a frame may come again.", label="repeats")] = True,
+) -> Frames:  # fmt: skip
     """Draw frames from anywhere in the slot, each page as likely as any other.
 
     It stands for a guest that updates a large hash table or database in memory, where a page
     says nothing about the next.
-
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more; at most `pages` without replacement.
-    seed : int, optional
-        0 … 2^64 - 1; another seed draws other frames.
-    replacement : bool, optional
-        Whether a frame may come again.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range.
-    MemoryError
-        The frames would not fit in this machine's memory.
 
     Notes
     -----
@@ -87,9 +84,6 @@ def random(pages: int, dirty: int, *, seed: int = 0, replacement: bool = True) -
     >>> sorted(random(5, 5, replacement=False).tolist())
     [0, 1, 2, 3, 4]
     """
-    pages, dirty, seed = draws.arguments(pages, dirty, seed)
-    if not _check.truth("replacement", replacement) and dirty > pages:
-        raise ValueError(f"dirty={dirty}: without replacement must be 0 … {pages}, all the pages")
     out = np.empty(dirty, np.uint64)
     with draws.wrapping():
         if replacement:
@@ -99,39 +93,27 @@ def random(pages: int, dirty: int, *, seed: int = 0, replacement: bool = True) -
     return out
 
 
+def require_room(pages: int, dirty: int, *, start: int, wrap: bool) -> None:
+    """Refuse a sequence that would go on beyond the last page and may not."""
+    if not wrap and dirty > pages - start:
+        raise ValueError(f"dirty={dirty}: without wrap must be 0 … {pages - start}, pages - start")
+
+
+@pattern(require_room, place=0)
 def sequential(
-    pages: int, dirty: int, *, seed: int = 0, start: int = 0, wrap: bool = True
-) -> Frames:
+    pages: int, dirty: int, *, seed: int = 0, start: First = 0,
+    wrap: Annotated[bool, Option(
+        "Whether page 0 follows the last page, as often as need be.  Otherwise the slot must have "
+        "`dirty` pages from `start` on.",
+        label="goes round",
+    )] = True,
+) -> Frames:  # fmt: skip
     """Give one frame after the other.
 
     It stands for a guest that fills a buffer, zeroes fresh memory or reads a file into its page
     cache.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more.
-    seed : int, optional
-        0 … 2^64 - 1; nothing is random here, every seed gives the same frames.
-    start : int, optional
-        The first frame, 0 … ``pages - 1``.
-    wrap : bool, optional
-        Whether page 0 follows the last page, as often as need be.  Otherwise the slot must have
-        `dirty` pages from `start` on.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range; no room without a wrap.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    Nothing is random here: every seed gives the same frames.
 
     Notes
     -----
@@ -142,47 +124,26 @@ def sequential(
     >>> sequential(8, 4, start=6)
     array([6, 7, 0, 1], dtype=uint64)
     """
-    pages, dirty, _ = draws.arguments(pages, dirty, seed)
-    start = _check.integer("start", start, 0, pages - 1)
-    if not _check.truth("wrap", wrap) and dirty > pages - start:
-        raise ValueError(f"dirty={dirty}: without wrap must be 0 … {pages - start}, pages - start")
     out = np.empty(dirty, np.uint64)
     fill_strided(np.uint64(start), _ONE, np.uint64(pages), out)
     return out
 
 
+@pattern(studied=None, drawn={"stride": 63}, place=2)
 def strided(
-    pages: int, dirty: int, *, seed: int = 0, stride: int | None = None, start: int = 0
-) -> Frames:
+    pages: int, dirty: int, *, seed: int = 0,
+    stride: Annotated[int | None, Option(
+        "Pages from a frame to the next.", low=1, high="pages", unit="page", steps=STRIDES,
+        omitted="64, or `pages` if that is less", usual=USUAL_STRIDE,
+    )] = None,
+    start: First = 0,
+) -> Frames:  # fmt: skip
     """Give every `stride`-th frame; at the end of the slot go on one page after the first.
 
     It stands for a guest that touches one field of each large record, or that walks a matrix
     across its rows.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more.  No frame comes again before all pages have come.
-    seed : int, optional
-        0 … 2^64 - 1; nothing is random here, every seed gives the same frames.
-    stride : int, optional
-        Pages from a frame to the next, 1 … `pages`; 64, or `pages` if that is less, when omitted.
-    start : int, optional
-        The first frame, 0 … ``pages - 1``.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    Nothing is random here: every seed gives the same frames, none again before all pages have come.
 
     Notes
     -----
@@ -193,10 +154,7 @@ def strided(
     >>> strided(12, 5, stride=5)
     array([ 0,  5, 10,  1,  6], dtype=uint64)
     """
-    pages, dirty, _ = draws.arguments(pages, dirty, seed)
-    usual = min(USUAL_STRIDE, pages)
-    stride = usual if stride is None else _check.integer("stride", stride, 1, pages)
-    start = _check.integer("start", start, 0, pages - 1)
+    step = min(USUAL_STRIDE, pages) if stride is None else stride
     out = np.empty(dirty, np.uint64)
-    fill_strided(np.uint64(start), np.uint64(stride), np.uint64(pages), out)
+    fill_strided(np.uint64(start), np.uint64(step), np.uint64(pages), out)
     return out

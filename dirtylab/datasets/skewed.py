@@ -14,15 +14,16 @@ Source: for zipf, Hörmann and Derflinger, "Rejection-inversion to generate vari
 discrete distributions", 1996.
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
+from dirtylab._options import Option
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import bijection, scatter
+from dirtylab.datasets.declare import pattern
 from dirtylab.datasets.draws import below, unit, word
 from dirtylab.datasets.portable import exp, exp_slope, log, log_slope
 
@@ -127,38 +128,24 @@ def share_of(pages: int, share: float) -> int:
     return max(1, round(share * pages))
 
 
+@pattern(studied=None)
 def zipf(
-    pages: int, dirty: int, *, seed: int = 0, exponent: float = 1.0, scattered: bool = True
-) -> Frames:
+    pages: int, dirty: int, *, seed: int = 0,
+    exponent: Annotated[float, Option(
+        "Near 0 all pages are alike, above 1 a few take nearly all.", above=0,
+        steps=tuple(round(0.1 * tenth, 1) for tenth in range(1, 21)),
+    )] = 1.0,
+    scattered: Annotated[bool, Option(
+        "Whether the ranks are shuffled over the slot; otherwise page 0 has the first rank.",
+        label="ranks scattered",
+    )] = True,
+) -> Frames:  # fmt: skip
     """Draw frames by Zipf's law: rank k comes 1 / k^exponent as often as the first.
 
     It stands for a guest that serves many users, a cache or a key-value store, where a few
     entries are asked for all the time and most hardly ever.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52; each page has a rank.
-    dirty : int
-        Number of frames, 0 or more; they repeat.
-    seed : int, optional
-        0 … 2^64 - 1; another seed draws other frames.
-    exponent : float, optional
-        Above 0; near 0 all pages are alike, above 1 a few take nearly all.
-    scattered : bool, optional
-        Whether the ranks are shuffled over the slot; otherwise page 0 has the first rank.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    Each page of the slot has a rank.
 
     Notes
     -----
@@ -170,9 +157,6 @@ def zipf(
     >>> zipf(1000, 8, scattered=False)
     array([352,   0, 123,   0,   6,  93,   0, 272], dtype=uint64)
     """
-    pages, dirty, seed = draws.arguments(pages, dirty, seed)
-    exponent = _check.positive("exponent", exponent)
-    scattered = _check.truth("scattered", scattered)
     out = np.empty(dirty, np.uint64)
     with draws.wrapping():
         fill_zipf(draws.key(seed, draws.DRAW), zipf_law(exponent, float(pages)), out)
@@ -181,47 +165,28 @@ def zipf(
     return out
 
 
+@pattern(studied=None)
 def hotset(
-    pages: int,
-    dirty: int,
-    *,
-    seed: int = 0,
-    writes: float = 0.9,
-    hot: float = 0.1,
-    place: str = "start",
-) -> Frames:
+    pages: int, dirty: int, *, seed: int = 0,
+    hot: Annotated[float, Option(
+        "Share of the pages that are hot, rounded to whole pages, at least one.",
+        low=0, high=1, unit="share of the slot", label="hot pages",
+    )] = 0.1,
+    writes: Annotated[float, Option(
+        "Share of the writes that go to the hot pages; the rest go to the others.  All of them "
+        "where there are no others.",
+        low=0, high=1, unit="share of all", label="writes to them",
+        steps=(0.0, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0),
+    )] = 0.9,
+    place: Annotated[str, Option(
+        "Whether the hot pages are the first of the slot or lie anywhere.",
+        words=PLACES, label="where they lie",
+    )] = "start",
+) -> Frames:  # fmt: skip
     """Draw most frames from a few pages: a share of the writes to a share of the pages.
 
     It stands for a guest whose writable working set is small against its memory, as Clark and
     others found of most servers (2005).
-
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more; they repeat.
-    seed : int, optional
-        0 … 2^64 - 1; another seed draws other frames.
-    writes : float, optional
-        Share of the writes that go to the hot pages, 0 … 1; the rest go to the others.  All of
-        them where there are no others.
-    hot : float, optional
-        Share of the pages that are hot, 0 … 1, rounded to whole pages, at least one.
-    place : {"start", "spread"}
-        Whether the hot pages are the first of the slot or lie anywhere.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range.
-    MemoryError
-        The frames would not fit in this machine's memory.
 
     Notes
     -----
@@ -232,10 +197,7 @@ def hotset(
     >>> hotset(1000, 8)
     array([97, 90, 31, 17, 64, 21, 12, 89], dtype=uint64)
     """
-    pages, dirty, seed = draws.arguments(pages, dirty, seed)
-    writes = _check.real("writes", writes, 0, 1)
-    hot_pages = share_of(pages, _check.real("hot", hot, 0, 1))
-    _check.choice("place", place, PLACES)
+    hot_pages = share_of(pages, hot)
     out, key = np.empty(dirty, np.uint64), draws.key(seed, draws.DRAW)
     with draws.wrapping():
         share = writes if hot_pages < pages else 1.0
@@ -245,47 +207,30 @@ def hotset(
     return out
 
 
+@pattern(studied=None)
 def phases(
-    pages: int,
-    dirty: int,
-    *,
-    seed: int = 0,
-    number: int = 8,
-    hot: float = 0.1,
-    overlap: float = 0.5,
-) -> Frames:
+    pages: int, dirty: int, *, seed: int = 0,
+    number: Annotated[int, Option(
+        "Number of phases.", low=1, high=2**20, unit="phase", label="phases",
+        steps=tuple(2**power for power in range(9)),
+    )] = 8,
+    hot: Annotated[float, Option(
+        "Share of the pages that are hot at a time, rounded to whole pages, at least one.  The "
+        "first phase begins at page 0; after the last page comes page 0 again.",
+        low=0, high=1, unit="share of the slot", label="hot at a time",
+    )] = 0.1,
+    overlap: Annotated[float, Option(
+        "Share of the hot pages that stay hot in the next phase, rounded to whole pages.",
+        low=0, high=1, unit="share of them", label="stays hot",
+        steps=(0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0),
+    )] = 0.5,
+) -> Frames:  # fmt: skip
     """Draw frames from a hot set that moves on through the slot, phase by phase.
 
     It stands for a guest that works through its data in passes, a garbage collector or a batch
     job, where what is hot now is cold a moment later.
 
-    Parameters
-    ----------
-    pages : int
-        Size of the slot in 4 KiB pages, 1 … 2^52.
-    dirty : int
-        Number of frames, 0 or more, evenly divided among the phases; they repeat.
-    seed : int, optional
-        0 … 2^64 - 1; another seed draws other frames.
-    number : int, optional
-        Number of phases, 1 … 2^20.
-    hot : float, optional
-        Share of the pages that are hot at a time, 0 … 1, rounded to whole pages, at least one.
-        The first phase begins at page 0; after the last page comes page 0 again.
-    overlap : float, optional
-        Share of the hot pages that stay hot in the next phase, 0 … 1, rounded to whole pages.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(dirty,)``, uint64, frames in arrival order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is of the wrong kind or out of range.
-    MemoryError
-        The frames would not fit in this machine's memory.
+    The frames are evenly divided among the phases.
 
     Notes
     -----
@@ -296,10 +241,8 @@ def phases(
     >>> phases(1000, 8, number=4, overlap=0)
     array([ 13,  97, 127, 190, 265, 231, 386, 317], dtype=uint64)
     """
-    pages, dirty, seed = draws.arguments(pages, dirty, seed)
-    number = _check.integer("number", number, 1, 2**20)
-    size = share_of(pages, _check.real("hot", hot, 0, 1))
-    step = round(size * (1 - _check.real("overlap", overlap, 0, 1))) % pages
+    size = share_of(pages, hot)
+    step = round(size * (1 - overlap)) % pages
     out, key = np.empty(dirty, np.uint64), draws.key(seed, draws.DRAW)
     with draws.wrapping():
         fill_phases(key, np.uint64(size), np.uint64(step), np.uint64(pages), number, out)

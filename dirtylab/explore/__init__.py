@@ -3,43 +3,49 @@
 >>> from dirtylab import explore
 >>> explore.crossovers(dataset="clustered", length=64)  # doctest: +SKIP
 
-Logic is plain Python (states, lines, sentences) and is tested without a browser; only
-:mod:`.frame` knows ipywidgets.  A callback records what was asked for and schedules one drawing on
-the kernel's main loop: JupyterLab runs callbacks on another thread than cells, and drawing there
-would corrupt figures.
+``kit``
+    The toolkit: controls, canvas, widget, the kernel's loop, export.
+``process``
+    The measuring process: its messages, both of its ends, a session of one view.
+``views``
+    A module for each view, and for its figure.
+
+The signatures below state the defaults; Reset goes back to them.  Views are functions of a frozen
+state and are tested without a browser; only ``kit.widget`` and ``kit.control_widgets`` know
+ipywidgets.  A callback sets the state and requests one drawing on the kernel's main loop:
+JupyterLab runs callbacks on another thread than cells, and drawing there would corrupt figures.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dirtylab._matplotlib import expect_matplotlib
 
 if TYPE_CHECKING:
-    from dirtylab.explore.frame import Frame
+    from dirtylab.explore.kit.widget import ViewWidget
 
 __all__ = ["anatomy", "crossovers", "mailing_list", "memory", "patterns", "vcpus"]
 
+_State = TypeVar("_State")
+
+expect_matplotlib()
+
 
 def crossovers(
-    *,
-    pages: int = 10_000_000,
-    dirty: int = 100_000,
-    density: float | None = None,
-    dataset: str = "random",
-    structures: tuple[str, ...] = ("list", "bitmap", "tree"),
-    radix: int = 64,
-    operation: str = "collect",
-    x: str = "dirty",
-    rounds: int = 7,
+    *, pages: int = 10_000_000, dirty: int = 100_000, density: float | None = None,
+    dataset: str = "random", structures: tuple[str, ...] = ("list", "bitmap", "tree"),
+    radix: int = 64, operation: str = "collect", x: str = "dirty", rounds: int = 7,
     **dataset_options: Any,
-) -> "Frame":
-    """Show which structure is the cheapest where: model lines at once, measured on request.
+) -> "ViewWidget":  # fmt: skip
+    """Show which structure is the cheapest where: by the model at once, measured on request.
 
     Parameters
     ----------
     pages : int, optional
         Size of the slot in 4 KiB pages, 2 … 2^52.
     dirty : int, optional
-        Dirty frames, 1 or more; where ``x`` is "dirty" the place that the sentence speaks of.
+        Dirty frames, 1 or more; where ``x`` is "dirty" the sentence gives the times at this place.
     density : float, optional
-        The share of the slot that is dirty, above 0 up to 1, instead of `dirty`.
+        Share of the slot that is dirty, above 0 up to 1, instead of `dirty`.
     dataset : str, optional
         Name in ``dirtylab.DATASETS``, or ``"trace: …"`` for a recorded one.
     structures : tuple of str, optional
@@ -57,24 +63,25 @@ def crossovers(
 
     Returns
     -------
-    Frame
+    ViewWidget
         A widget; the last expression of a cell shows it.
 
     Raises
     ------
     ValueError, TypeError
-        A parameter that no control could be set to; what is allowed is said.
+        A parameter that no control could be set to; the message says what is allowed.
     """
-    from dirtylab.explore.crossover import CrossoverState, CrossoverView
-    from dirtylab.explore.datasets import checked_options
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.machine import model, worker
+    from dirtylab.explore.kit.widget import ViewWidget
+    from dirtylab.explore.views.crossovers import CrossoverState, CrossoverView
+    from dirtylab.explore.views.dataset_controls import checked_options
+    from dirtylab.explore.views.resources import model, worker
 
     options = checked_options(dataset, dataset_options)
     state = CrossoverState(
-        pages, dirty, density, dataset, options, tuple(structures), radix, operation, x, rounds
-    )
-    return Frame(CrossoverView(state, CrossoverState(), model(), worker))
+        pages=pages, dirty=dirty, density=density, dataset=dataset, options=options,
+        structures=tuple(structures), radix=radix, operation=operation, x=x, rounds=rounds,
+    )  # fmt: skip
+    return ViewWidget(CrossoverView(state, _usual(CrossoverState, crossovers), model(), worker))
 
 
 def memory(
@@ -84,7 +91,7 @@ def memory(
     radix: int = 8,
     entry: int = 8,
     show: str = "times the bitmap",
-) -> "Frame":
+) -> "ViewWidget":
     """Show what structures take in bytes, against pages and against dirty frames.
 
     Parameters
@@ -102,18 +109,19 @@ def memory(
 
     Returns
     -------
-    Frame
+    ViewWidget
         A widget; the last expression of a cell shows it.
 
     Raises
     ------
     ValueError, TypeError
-        A parameter that no control could be set to; what is allowed is said.
+        A parameter that no control could be set to; the message says what is allowed.
     """
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.memory_view import MemoryState, MemoryView
+    from dirtylab.explore.kit.widget import ViewWidget
+    from dirtylab.explore.views.memory import MemoryState, MemoryView
 
-    return Frame(MemoryView(MemoryState(pages, dirty, radix, entry, show), MemoryState()))
+    state = MemoryState(pages=pages, dirty=dirty, radix=radix, entry=entry, show=show)
+    return ViewWidget(MemoryView(state, _usual(MemoryState, memory)))
 
 
 def anatomy(
@@ -123,7 +131,7 @@ def anatomy(
     frames: tuple[int, ...] = (10, 1, 11, 10, 45),
     frame: int = 20,
     step: int = 6,
-) -> "Frame":
+) -> "ViewWidget":
     """Show a small list, bitmap and tree; insert frames and step through their harvest.
 
     Parameters
@@ -135,25 +143,25 @@ def anatomy(
     frames : tuple of int, optional
         Dirty frames in order of arrival, 32 at most; the list keeps repeats.
     frame : int, optional
-        Where the button Insert would put one.
+        Frame that the button Insert inserts next.
     step : int, optional
         Reads of the harvest that have been done.
 
     Returns
     -------
-    Frame
+    ViewWidget
         A widget; the last expression of a cell shows it.
 
     Raises
     ------
     ValueError, TypeError, IndexError
-        A parameter that no control could be set to; what is allowed is said.
+        A parameter that no control could be set to; the message says what is allowed.
     """
-    from dirtylab.explore.anatomy_view import AnatomyState, AnatomyView
-    from dirtylab.explore.frame import Frame
+    from dirtylab.explore.kit.widget import ViewWidget
+    from dirtylab.explore.views.anatomy import AnatomyState, AnatomyView
 
-    state = AnatomyState(pages, radix, tuple(frames), frame, step)
-    return Frame(AnatomyView(state, AnatomyState()))
+    state = AnatomyState(pages=pages, radix=radix, frames=tuple(frames), frame=frame, step=step)
+    return ViewWidget(AnatomyView(state, _usual(AnatomyState, anatomy)))
 
 
 def patterns(
@@ -163,7 +171,7 @@ def patterns(
     dirty: int = 10_000,
     seed: int = 0,
     **dataset_options: Any,
-) -> "Frame":
+) -> "ViewWidget":
     """Show which pages a pattern dirties, in what runs, and what tracking them has to touch.
 
     Parameters
@@ -175,29 +183,30 @@ def patterns(
     dirty : int, optional
         Writes, 1 … 4,000,000.
     seed : int, optional
-        Another seed draws other frames.
+        Seed of the generator.
     **dataset_options
         As the generator takes them.
 
     Returns
     -------
-    Frame
+    ViewWidget
         A widget; the last expression of a cell shows it.
 
     Raises
     ------
     ValueError, TypeError
-        A parameter that no control could be set to; what is allowed is said.
+        A parameter that no control could be set to; the message says what is allowed.
     """
-    from dirtylab.explore.datasets import checked_options
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.pattern_view import PatternState, PatternView
+    from dirtylab.explore.kit.widget import ViewWidget
+    from dirtylab.explore.views.dataset_controls import checked_options
+    from dirtylab.explore.views.patterns import PatternState, PatternView
 
     options = checked_options(dataset, dataset_options)
-    return Frame(PatternView(PatternState(dataset, options, pages, dirty, seed), PatternState()))
+    state = PatternState(dataset=dataset, options=options, pages=pages, dirty=dirty, seed=seed)
+    return ViewWidget(PatternView(state, _usual(PatternState, patterns)))
 
 
-def mailing_list(*, run: int = 5, repeats: int = 9) -> "Frame":
+def mailing_list(*, run: int = 5, repeats: int = 9) -> "ViewWidget":
     """Show the nine runs of 2016 beside this project's, and run any of them again.
 
     Parameters
@@ -209,26 +218,27 @@ def mailing_list(*, run: int = 5, repeats: int = 9) -> "Frame":
 
     Returns
     -------
-    Frame
+    ViewWidget
         A widget; the last expression of a cell shows it.
 
     Raises
     ------
     ValueError, TypeError
-        A parameter that no control could be set to; what is allowed is said.
+        A parameter that no control could be set to; the message says what is allowed.
     """
     from dirtylab._data import data_file
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.mail_view import MailState, MailView
-    from dirtylab.explore.rerun import Rerunner
-    from dirtylab.mailing_list import load
+    from dirtylab.explore.kit.widget import ViewWidget
+    from dirtylab.explore.process.worker_client import Worker
+    from dirtylab.explore.views.mailing_list import MailState, MailView
+    from dirtylab.studies.mailing_list import load
 
     study = load(data_file("measured/mailing_list"))
-    return Frame(MailView(MailState(run, repeats), MailState(), study, Rerunner))
+    state, usual = MailState(run=run, repeats=repeats), _usual(MailState, mailing_list)
+    return ViewWidget(MailView(state, usual, study, Worker))
 
 
-def vcpus(*, vcpus: int = 2) -> "Frame":
-    """Show how much faster vCPUs insert together than one alone, by where their frames lie.
+def vcpus(*, vcpus: int = 2) -> "ViewWidget":
+    """Show how much faster vCPUs insert together than one alone, by placement of their frames.
 
     Parameters
     ----------
@@ -237,7 +247,7 @@ def vcpus(*, vcpus: int = 2) -> "Frame":
 
     Returns
     -------
-    Frame
+    ViewWidget
         A widget; the last expression of a cell shows it.
 
     Raises
@@ -245,7 +255,16 @@ def vcpus(*, vcpus: int = 2) -> "Frame":
     ValueError, TypeError
         That many were not measured.
     """
-    from dirtylab.explore.frame import Frame
-    from dirtylab.explore.lockless_view import VcpuState, VcpuView
+    from dirtylab.explore.kit.widget import ViewWidget
+    from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 
-    return Frame(VcpuView(VcpuState(vcpus), VcpuState()))
+    # The parameter hides the function, which has a second name below.
+    return ViewWidget(VcpuView(VcpuState(vcpus=vcpus), _usual(VcpuState, _vcpus)))
+
+
+_vcpus = vcpus
+
+
+def _usual(state: type[_State], function: Any) -> _State:
+    """Return the state of a call without arguments: the defaults of the function's signature."""
+    return state(**function.__kwdefaults__)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from dirtylab import _check
+from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import FAINT, INK, LOOKS, Picture, finished, new_figure
 from dirtylab.structures.posted_list import PostedList
 from dirtylab.structures.posted_tree import RADIX, PostedTree
@@ -65,6 +66,7 @@ def draw_posted_list(ax: Axes, entries: Sequence[int]) -> list[Artist]:
     return artists
 
 
+@under_own_rc
 def toy_picture(pages: int = TOY_PAGES, frames: Sequence[int] = TOY_FRAMES) -> Picture:
     """Return the three posted structures after the same few inserts.
 

@@ -7,6 +7,8 @@
     One line on why a tracker can't be had here, None when it can.
 ``record_command``, ``record_guest``
     Make a trace.
+``recovered``
+    What a journal of a recording holds that was killed.
 ``read_trace``, ``write_trace``
     Files of traces.
 
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     from dirtylab.datasets.tracefile import Trace, read_trace
     from dirtylab.live._machine import GuestError
     from dirtylab.live._system import Unavailable
+    from dirtylab.live.journal import recovered
     from dirtylab.live.kvm import KvmLog, KvmManualLog, KvmRing
-    from dirtylab.live.pagemap import Pagemap, Watcher, take_part
+    from dirtylab.live.pagemap import Pagemap, take_part
     from dirtylab.live.record import record_command, record_guest
     from dirtylab.live.store import write_trace
     from dirtylab.live.trackers import TRACKERS, missing
+    from dirtylab.live.watcher import Watcher
 
 _HOME = {
     "GuestError": "dirtylab.live._machine",
@@ -36,11 +40,12 @@ _HOME = {
     "TRACKERS": "dirtylab.live.trackers",
     "Trace": "dirtylab.datasets.tracefile",
     "Unavailable": "dirtylab.live._system",
-    "Watcher": "dirtylab.live.pagemap",
+    "Watcher": "dirtylab.live.watcher",
     "missing": "dirtylab.live.trackers",
     "read_trace": "dirtylab.datasets.tracefile",
     "record_command": "dirtylab.live.record",
     "record_guest": "dirtylab.live.record",
+    "recovered": "dirtylab.live.journal",
     "take_part": "dirtylab.live.pagemap",
     "write_trace": "dirtylab.live.store",
 }
@@ -59,6 +64,7 @@ __all__ = [
     "read_trace",
     "record_command",
     "record_guest",
+    "recovered",
     "take_part",
     "write_trace",
 ]

@@ -1,19 +1,12 @@
 """A virtual machine on ``/dev/kvm``: descriptors, mappings, vCPUs, a time limit.
 
-Each vCPU runs in a thread of its own while frames are handed over, and there only.  A guest that
-does not come back is stopped by a signal: it is blocked in the thread, so that no handler is needed
-and no other signal of the process is touched, and KVM_SET_SIGNAL_MASK lets it through while the
-guest runs.
-
 Source: Linux's Documentation/virt/kvm/api.rst.
 """
 
 import contextlib
 import errno
 import os
-import signal
 import struct
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -21,9 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab._jit import kernel
-from dirtylab._words import BIT_MASK, ONE, WORD_SHIFT, Words
 from dirtylab.live import _guest
+from dirtylab.live._ring import MEMORY_SLOT, OWN_SLOT
 from dirtylab.live._system import (
     PAGE_BYTES,
     Descriptor,
@@ -35,11 +27,12 @@ from dirtylab.live._system import (
     statistics,
     translated,
 )
+from dirtylab.live._unshared import Unshared, require_process
+from dirtylab.live._workers import STOP_SIGNAL, Worker, settle, stop_all
 
 WHAT = "KVM guests"
 DEVICE = "/dev/kvm"
 TRACKINGS = ("log", "manual", "ring")
-OWN_SLOT, MEMORY_SLOT = 0, 1
 RING_LIMITS = (256, 65536)
 """Entries of a dirty ring: a page of them at least, what KVM takes at most."""
 
@@ -56,10 +49,6 @@ _CAP_MANUAL, _CAP_RING, _CAP_RING_ORDERED = 168, 192, 223
 _LOG_DIRTY = 1
 _RING_PAGE = 64
 _CPUID_ENTRIES = 256
-_SIGNAL = getattr(signal, "SIGRTMIN", signal.SIGINT)
-
-_DIRTY, _TAKEN = np.uint32(1), np.uint32(2)
-_HALF = np.uint64(32)
 
 EXIT_HALT, EXIT_INTERRUPTED, EXIT_RING_FULL = 5, 10, 31
 _EXITS = {8: "shut down (triple fault)", 9: "could not be entered", 17: "met an internal error"}
@@ -138,30 +127,7 @@ def _require(system: int, tracking: str) -> int:
     return 0
 
 
-@kernel
-def drain(entries: npt.NDArray[np.uint32], fetch: int, out: Words, own: Words) -> tuple[int, int]:
-    """Take the dirty entries of a ring from `fetch` on and hand them back.
-
-    Writes frames of the tracked slot to `out` and marks those of the guest's own slot in `own`;
-    returns the new place and the number of the former.
-    """
-    size, found = entries.shape[0], 0
-    for _ in range(size):
-        place = fetch & (size - 1)
-        if not entries[place, 0] & _DIRTY:
-            break
-        frame = np.uint64(entries[place, 3]) << _HALF | np.uint64(entries[place, 2])
-        if entries[place, 1] == MEMORY_SLOT:
-            out[found] = frame
-            found += 1
-        else:
-            own[frame >> WORD_SHIFT] |= ONE << (frame & BIT_MASK)
-        entries[place, 0] = _TAKEN
-        fetch += 1
-    return fetch, found
-
-
-class VCpu:
+class VCpu(Unshared):
     """One processor of a guest.
 
     Parameters
@@ -181,10 +147,12 @@ class VCpu:
         size = ioctl(machine.system, _KVM.none(_RUN_SIZE))
         self._run = keep.enter_context(contextlib.closing(Mapping(size, self.fd)))
         self._words = self._run.array(np.uint32)
-        self.fetch = 0
-        """Where the next entry of the ring is read."""
+        self.place = np.zeros(2, np.int64)
+        """Of the ring, written by the kernel that drains it."""
         self.handed = 0
         """Writes that may be in the ring, at most."""
+        self.drained = False
+        """Whether the ring is empty but for entries that KVM has not taken back."""
         if machine.tracking == "ring":
             ring = Mapping(16 * machine.entries, self.fd, _RING_PAGE * PAGE_BYTES)
             keep.enter_context(contextlib.closing(ring))
@@ -193,7 +161,7 @@ class VCpu:
         fresh = bytearray(312)
         ioctl(self.fd, _GET_SREGS, fresh)
         ioctl(self.fd, _SET_SREGS, _guest.special_registers(fresh))
-        allowed = bytearray(struct.pack("<IQ", 8, 2**64 - 1 & ~(1 << (_SIGNAL - 1))))
+        allowed = bytearray(struct.pack("<IQ", 8, 2**64 - 1 & ~(1 << (STOP_SIGNAL - 1))))
         ioctl(self.fd, _SET_SIGNAL_MASK, allowed)
         self._table = machine.own[_guest.table_address(machine.pages, number) :].view(np.uint64)
 
@@ -207,12 +175,14 @@ class VCpu:
         GuestError
             The guest stopped otherwise.
         """
+        self._machine.require_open()
         done = 0
         while done < frames.size:  # with no frame the guest's loop would not end
             batch = frames[done : done + self._room()]
             self._table[: batch.size] = _guest.addresses(batch)
             fields = _guest.registers(self._machine.pages, self.number, batch.size, code)
             ioctl(self.fd, _SET_REGS, fields)
+            self.drained = False
             self.handed += batch.size + 1
             left = batch.size + 1
             while (reason := self._enter()) != EXIT_HALT:
@@ -259,35 +229,7 @@ class VCpu:
         return int(self._words[2])
 
 
-class _Worker(threading.Thread):
-    """A thread in which a vCPU runs once; :meth:`stop` may come at any time."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self._work, self._lock = work, threading.Lock()
-        self._running = False
-        self.trouble: BaseException | None = None
-
-    def run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, [_SIGNAL])
-        with self._lock:
-            self._running = True
-        try:
-            self._work()
-        except BaseException as error:
-            self.trouble = error
-        finally:
-            with self._lock:
-                self._running = False
-
-    def stop(self) -> None:
-        """Make the vCPU return, now or when it is entered."""
-        with self._lock:
-            if self._running and self.ident is not None:
-                signal.pthread_kill(self.ident, _SIGNAL)
-
-
-class Machine:
+class Machine(Unshared):
     """A guest with one tracked slot.
 
     Parameters
@@ -317,9 +259,12 @@ class Machine:
         self.resources = contextlib.ExitStack()
         self.guarded = tracking == "ring"
         self.on_full: Callable[[VCpu, bool], None] = lambda _vcpu, _exited: None
+        self._maker = os.getpid()
+        self._workers: list[Worker] = []
         self._release = weakref.finalize(self, self.resources.close)
         try:
             self._build(vcpus)
+            self.resources.callback(settle, self._workers, self._maker)
         except BaseException:
             self.close()
             raise
@@ -359,18 +304,21 @@ class Machine:
         GuestError
             It stopped otherwise.
         """
+        self.require_open()
+        stop_all(self._workers)  # what an interrupt has left, if any
         shares = np.array_split(frames, len(self.vcpus))
         workers = [
-            _Worker(lambda v=vcpu, s=share: v.run(s, code))  # type: ignore[misc]
+            Worker(lambda v=vcpu, s=share: v.run(s, code))  # type: ignore[misc]
             for vcpu, share in zip(self.vcpus, shares, strict=True)
         ]
         late = False
+        self._workers[:] = workers
         try:
             for worker in workers:
                 worker.start()
             late = self._wait(workers)
         finally:
-            _stop(workers)
+            stop_all(self._workers)
         trouble = [worker.trouble for worker in workers if worker.trouble is not None]
         for error in trouble:
             if not isinstance(error, _Stop):
@@ -381,32 +329,47 @@ class Machine:
                 "stopped; what it wrote until then is tracked"
             )
 
-    def _wait(self, workers: list[_Worker]) -> bool:
+    def _wait(self, workers: list[Worker]) -> bool:
         """Return whether some worker is still at it when the time is up."""
         end = time.monotonic() + self.time_limit
-        for worker in workers:
-            worker.join(max(end - time.monotonic(), 0))
-        return any(worker.is_alive() for worker in workers)
+        return not all(worker.wait(end - time.monotonic()) for worker in workers)
 
     def get_log(self, slot: int, words: npt.NDArray[np.uint64]) -> None:
         """Read a slot's dirty log into `words`; without manual protection this clears it."""
+        self.require_open()
         ioctl(self.vm, _GET_LOG, bytearray(struct.pack("<IIQ", slot, 0, words.ctypes.data)))
 
     def clear_log(self, slot: int, words: npt.NDArray[np.uint64], pages: int) -> None:
         """Clear the bits of a slot's log that are set in `words`."""
+        self.require_open()
         fields = struct.pack("<IIQQ", slot, pages, 0, words.ctypes.data)
         ioctl(self.vm, _CLEAR_LOG, bytearray(fields))
 
     def reset_rings(self) -> int:
         """Make KVM take the entries back that were handed back; return their number."""
-        return ioctl(self.vm, _RESET_RINGS)
+        if not self.usable:
+            self.require_open()
+        count = self._reset()
+        for vcpu in self.vcpus:
+            if vcpu.drained:
+                vcpu.drained, vcpu.handed = False, 0
+        return count
+
+    def _reset(self) -> int:
+        while True:
+            try:
+                return ioctl(self.vm, _RESET_RINGS)
+            except InterruptedError:  # by a signal, from Linux 6.16 on: the rest is to do
+                continue
 
     def discard(self) -> None:
         """Give the memory of the tracked slot back to the system; it then reads as zeros."""
+        self.require_open()
         self.memory.discard()
 
     def statistics(self) -> dict[str, int]:
         """Return KVM's counters, of the machine and of all vCPUs together."""
+        self.require_open()
         found = statistics(self.vm)
         for vcpu in self.vcpus:
             for name, value in statistics(vcpu.fd).items():
@@ -418,20 +381,24 @@ class Machine:
         """Whether the machine still holds descriptors and memory."""
         return self._release.alive
 
+    @property
+    def usable(self) -> bool:
+        """Whether the machine is open, and this process the one that made it."""
+        return self._maker == os.getpid() and self._release.alive
+
+    def require_open(self) -> None:
+        """Refuse use after :meth:`close`, and in another process than the one that made it.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            One line says which.
+        """
+        if not self.is_open:
+            raise ValueError("the guest is closed")
+        require_process("the guest", self._maker)
+
     def close(self) -> None:
         """Release all descriptors and mappings; a second call does nothing."""
+        self.resources.close()
         self._release()
-
-
-def _stop(workers: list[_Worker]) -> None:
-    """Stop workers that still run, until all have ended, also when Ctrl-C comes meanwhile."""
-    interrupted = False
-    while any(worker.is_alive() for worker in workers):
-        try:
-            for worker in workers:
-                worker.stop()
-                worker.join(0.01)
-        except KeyboardInterrupt:
-            interrupted = True
-    if interrupted:
-        raise KeyboardInterrupt

@@ -5,6 +5,10 @@ itself (UFFD_FEATURE_WP_ASYNC).  A scan then returns the pages written since the
 protects them again, in one pass over the page tables: nothing written is ever lost, a page written
 while the scan passes it belongs to this scan or to the next.
 
+The registration is the mapping's, not the addresses': what is unmapped and mapped again, or moved,
+is not registered.  A scan that protects passes over such memory without a word, unless it is told
+to fail; ``UNREGISTERED`` finds it.
+
 Source: Linux's Documentation/admin-guide/mm/pagemap.rst and userfaultfd.rst, ``linux/fs.h``.
 """
 
@@ -12,6 +16,8 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,15 +32,17 @@ from dirtylab.live._system import (
     system_error,
     translated,
 )
+from dirtylab.live._unshared import Unshared
 
 WHAT = "written pages of a process"
 SYSCALLS = {"x86_64": 323, "aarch64": 282, "riscv64": 282, "loongarch64": 282}
 """Number of the system call userfaultfd."""
 
-WRITTEN, FILE, PRESENT, SWAPPED, ZERO_PAGE = 2, 4, 8, 16, 32
+REGISTERED, WRITTEN, FILE, PRESENT, SWAPPED, ZERO_PAGE, HUGE, GUARD = 1, 2, 4, 8, 16, 32, 64, 256
+"""Categories of pages; guards are known from Linux 6.15 on."""
 
 _UFFD = Number(0xAA)
-API, REGISTER = _UFFD.both(0x3F, 24), _UFFD.both(0x00, 32)
+API, REGISTER, FORGET = _UFFD.both(0x3F, 24), _UFFD.both(0x00, 32), _UFFD.both(0x06, 24)
 USER_FLAGS = 0o2000001
 """O_CLOEXEC and UFFD_USER_MODE_ONLY, which needs no privilege."""
 FEATURES = 1 << 13 | 1 << 15  # WP_UNPOPULATED, WP_ASYNC
@@ -42,9 +50,35 @@ _REGISTER_PROTECTION = 2
 _SCAN = 3 << 30 | 96 << 16 | ord("f") << 8 | 16
 _PROTECT, _MUST_BE_ASYNC = 1, 2
 _ROOM = 8192
-_CATEGORIES = WRITTEN | FILE | PRESENT | SWAPPED | ZERO_PAGE
+_CATEGORIES = WRITTEN | FILE | PRESENT | SWAPPED | ZERO_PAGE | HUGE
+
+
+class Query(NamedTuple):
+    """What a scan looks for, in the words of struct pm_scan_arg."""
+
+    flags: int
+    inverted: int
+    """Categories that a page must not have where it is asked for them."""
+    all_of: int
+    any_of: int
+    told: int
+    """Categories that are told of what is found."""
+
+
+WRITTEN_PAGES = Query(_PROTECT, 0, WRITTEN, 0, _CATEGORIES)
+"""Where there is a page table, what was never touched counts as written."""
+OWN_WRITTEN = WRITTEN_PAGES._replace(flags=_PROTECT | _MUST_BE_ASYNC)
+"""The same; fails with EPERM where the range is not registered."""
+EVERYTHING = Query(_PROTECT, 0, 0, 0, _CATEGORIES & ~SWAPPED)
+"""What is there, written or not, of shared memory, which is never swapped in place.  What was never
+touched is protected too: a first read then is no write."""
+GONE = Query(_PROTECT, PRESENT | SWAPPED, PRESENT | SWAPPED, 0, REGISTERED | HUGE)
+"""What has lost its protection and is not there: after EVERYTHING, written and then evicted."""
+UNREGISTERED = Query(0, REGISTERED, REGISTERED, 0, 0)
+"""Memory that may be mapped but is not registered; protects nothing."""
 
 Regions = npt.NDArray[np.uint64]
+Chosen = npt.NDArray[np.bool_]
 
 REASONS = {
     errno.EINVAL: "needs Linux 6.7 or later with CONFIG_USERFAULTFD (asynchronous protection)",
@@ -87,44 +121,98 @@ def register_request(start: int, end: int) -> bytearray:
     return bytearray(struct.pack("<QQQQ", start, end - start, _REGISTER_PROTECTION, 0))
 
 
-class Scanner:
+def forget_request(start: int, end: int) -> bytearray:
+    """Return struct uffdio_writeprotect that takes all protection from a registered range.
+
+    The kernel keeps the protection's bits when it joins moved memory with its neighbours and
+    forgets that these are registered.  A page that is written then is writeable and looks
+    protected: registered again, it would never be told.
+    """
+    return bytearray(struct.pack("<QQQ", start, end - start, 0))
+
+
+def register(fd: int, start: int, end: int) -> None:
+    """Register a range that is not registered with a userfaultfd of its memory.
+
+    Raises
+    ------
+    OSError
+        EPERM where nobody can write, EBUSY where another userfaultfd has it, EINVAL or ENOENT
+        where there is nothing, or memory of another kind.
+    """
+    ioctl(fd, REGISTER, register_request(start, end))
+    ioctl(fd, FORGET, forget_request(start, end))
+
+
+class Scanner(Unshared):
     """Asks ``/proc/PID/pagemap``.
 
     Parameters
     ----------
     fd : int
         An open descriptor of that file; stays the caller's.
+
+    Notes
+    -----
+    What the kernel has told stays in its room, which is zero otherwise, until it has been taken
+    over: after an interrupt :meth:`resume` finds it there.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._room = np.zeros((_ROOM, 3), np.uint64)
         self._request = np.zeros(12, np.uint64)
-        self._address = self._request.ctypes.data
+        self._to, self._address = self._room.ctypes.data, self._request.ctypes.data
+        self._guard = GUARD if self._knows(GUARD) else 0
 
-    def written(self, start: int, end: int) -> Regions:
-        """Return the ranges written in ``start … end`` since last asked, and protect them again.
+    def scan(self, start: int, end: int, query: Query, keep: Callable[[Regions], object]) -> None:
+        """Ask for the ranges in ``start … end``, and hand them over part by part.
 
-        Returns
-        -------
-        numpy.ndarray
-            Shape ``(n, 3)``, uint64: first address, address behind, categories.
+        Parameters
+        ----------
+        start, end : int
+            Addresses.
+        query : Query
+            What to look for.
+        keep : callable
+            Takes an array of shape ``(n, 3)``, uint64: first address, address behind, categories;
+            in memory that is used again.  After an interrupt it may be given a part twice.
 
         Raises
         ------
         OSError
-            EPERM where the range is not registered; ESRCH when the process has gone.
+            ESRCH when the process has gone; EPERM with ``OWN_WRITTEN`` where the range is not
+            registered.
         """
-        found = []
+        self.resume(keep)
+        told = query.told | (self._guard if query.told & PRESENT else 0)
         while start < end:
             self._request[:] = (
-                96, _PROTECT | _MUST_BE_ASYNC, start, end, 0, self._room.ctypes.data, _ROOM, 0,
-                0, WRITTEN, 0, _CATEGORIES,
+                96, query.flags, start, end, 0, self._to, _ROOM, 0,
+                query.inverted, query.all_of, query.any_of, told,
             )  # fmt: skip
-            count = ioctl(self._fd, _SCAN, self._address)
-            found.append(self._room[:count].copy())
+            self._hand_over(ioctl(self._fd, _SCAN, self._address), keep)
             start = int(self._request[4])
-        return np.concatenate(found) if found else np.empty((0, 3), np.uint64)
+
+    def resume(self, keep: Callable[[Regions], object]) -> None:
+        """Hand over what was asked for by a scan that was interrupted, if any."""
+        if self._room[0, 1]:
+            self._hand_over(int(np.count_nonzero(self._room[:, 1])), keep)
+
+    def _hand_over(self, count: int, keep: Callable[[Regions], object]) -> None:
+        found = self._room[:count]
+        keep(found)
+        found[:] = 0
+
+    def _knows(self, category: int) -> bool:
+        self._request[:] = (96, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, category)
+        try:
+            ioctl(self._fd, _SCAN, self._address)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ESRCH):
+                return False
+            raise
+        return True
 
 
 def pages_of(regions: Regions) -> npt.NDArray[np.uint64]:
@@ -134,6 +222,13 @@ def pages_of(regions: Regions) -> npt.NDArray[np.uint64]:
     behind = np.cumsum(count)
     shift = np.repeat(first - (behind - count), count.astype(np.int64))
     return shift + np.arange(shift.size, dtype=np.uint64)
+
+
+def held(regions: Regions) -> Chosen:
+    """Return which ranges are there, as pages that have been written and not as empty ones."""
+    kinds = regions[:, 2]
+    there = (kinds & np.uint64(PRESENT | SWAPPED)) > 0
+    return there & ((kinds & np.uint64(ZERO_PAGE | GUARD)) == 0)
 
 
 def missing() -> str | None:

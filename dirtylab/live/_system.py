@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab.live._unshared import Unshared
+
 PAGE_BYTES = 4096
 REST = "structures, patterns and recorded traces work everywhere"
 """What still works where an interface is missing."""
@@ -121,7 +123,7 @@ def system_error(what: str) -> OSError:
     return OSError(number, f"{what}: {os.strerror(number)}")
 
 
-class Mapping:
+class Mapping(Unshared):
     """Some mapped memory, unmapped once by :meth:`close`.
 
     Parameters
@@ -143,7 +145,15 @@ class Mapping:
             libc().madvise(found, size, _NO_HUGE_PAGES)
 
     def array(self, dtype: npt.DTypeLike = np.uint8) -> npt.NDArray[Any]:
-        """Return the memory as an array, which must not outlive it."""
+        """Return the memory as an array, which must not outlive it.
+
+        Raises
+        ------
+        ValueError
+            It is unmapped already.
+        """
+        if not self.address:
+            raise ValueError("mapped memory: is closed")
         return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address)).view(
             dtype
         )
@@ -154,12 +164,17 @@ class Mapping:
 
     def close(self) -> None:
         """Unmap; a second call does nothing."""
-        if self.address:
-            libc().munmap(self.address, self.size)
-            self.address = 0
+        unmap = libc().munmap
+        address, self.address = self.address, 0  # first: an interrupt must not unmap it twice
+        if address:
+            unmap(address, self.size)
+
+    def __del__(self) -> None:
+        if getattr(self, "address", 0):
+            self.close()
 
 
-class Descriptor:
+class Descriptor(Unshared):
     """A file descriptor, closed once by :meth:`close`."""
 
     def __init__(self, fd: int) -> None:
@@ -167,9 +182,12 @@ class Descriptor:
 
     def close(self) -> None:
         """Close; a second call does nothing."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        fd, self.fd = self.fd, -1  # first: an interrupt must not close it twice
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 @contextlib.contextmanager

@@ -19,39 +19,35 @@ Source: Linux's Documentation/virt/kvm/api.rst.
 """
 
 import threading
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from dirtylab import _check
-from dirtylab._jit import kernel
-from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, Words
+from dirtylab._words import WORD_BITS, Words
 from dirtylab.live import _guest
-from dirtylab.live._machine import MEMORY_SLOT, OWN_SLOT, RING_LIMITS, Machine, VCpu, drain
+from dirtylab.live._machine import RING_LIMITS, Machine, VCpu
+from dirtylab.live._ring import (
+    ENTRIES,
+    LISTED,
+    MEMORY_SLOT,
+    OWN_SLOT,
+    REPEATS,
+    TAKEN,
+    drain,
+    list_new,
+)
 from dirtylab.live._system import PAGE_BYTES
-from dirtylab.structures.base import Frames, Operations, Structure, require
-from dirtylab.structures.bitmap import scan
+from dirtylab.live.tracker import Tracker
+from dirtylab.structures.base import Frames, Operations, require
+from dirtylab.structures.bitmap import mark, scan
 from dirtylab.structures.bits import count_set, wants_vector, words_for
 
 TIME_LIMIT = 60.0
 """Seconds that a guest may run at a time."""
 
 
-@kernel
-def list_new(seen: Words, frames: Frames, out: Frames) -> int:
-    """Write the frames that are not in `seen` yet to `out`, and mark them there."""
-    count = 0
-    for frame in frames:
-        bit = ONE << (frame & BIT_MASK)
-        if not seen[frame >> WORD_SHIFT] & bit:
-            seen[frame >> WORD_SHIFT] |= bit
-            out[count] = frame
-            count += 1
-    return count
-
-
-class Guest(Structure):
+class Guest(Tracker):
     """What the three trackers share.
 
     Parameters
@@ -76,7 +72,6 @@ class Guest(Structure):
     kernel; ``in`` and ``len`` ask the kernel first.
     """
 
-    unique_output = True
     _tracking: ClassVar[str]
 
     def __init__(self, pages: int, *, vcpus: int = 1, time_limit: float = TIME_LIMIT) -> None:
@@ -122,24 +117,12 @@ class Guest(Structure):
         self._require_open()
         return self.machine.statistics()
 
-    def clear(self) -> None:
-        self._sync()
-        self._forget()
+    @property
+    def is_open(self) -> bool:
+        return self.machine.is_open
 
     def close(self) -> None:
-        """Release the guest; a second call does nothing."""
         self.machine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __len__(self) -> int:
         self._sync()
@@ -156,15 +139,6 @@ class Guest(Structure):
         words = words_for(self._pages)
         return Operations(words=words, nodes=0, bytes=8 * words)
 
-    def __repr__(self) -> str:
-        if not self.machine.is_open:
-            return f"<{self.name}: {self.pages} pages, closed>"
-        return super().__repr__()
-
-    def _require_open(self) -> None:
-        if not self.machine.is_open:
-            raise ValueError(f"{self.name}: the guest is closed")
-
     def _insert(self, frames: Frames) -> None:
         self._require_open()
         if frames.size:
@@ -174,9 +148,15 @@ class Guest(Structure):
         """Fetch what the kernel knows."""
         raise NotImplementedError
 
+    def _drop(self) -> None:
+        self._sync()
+
     def _forget(self) -> None:
         self._seen[:] = 0
         self._own[:] = 0
+
+    def _put_back(self, frames: Frames) -> None:
+        mark(self._seen, frames)
 
     def _output_size(self) -> int:
         return len(self)
@@ -189,6 +169,23 @@ class Guest(Structure):
         return bool(int(self._seen[frame // WORD_BITS]) >> (frame % WORD_BITS) & 1)
 
 
+class _Log:
+    """The log of a slot as it was read; zero but between a reading and its taking over."""
+
+    def __init__(self, slot: int, words: int, pages: int) -> None:
+        self.slot, self.pages = slot, pages
+        self.words = np.zeros(words, np.uint64)
+        self.unread = False
+        """Whether something may be in that was not taken over: an interrupt came between."""
+
+    def take_over(self, seen: Words) -> None:
+        """Set the bits in `seen`."""
+        if self.unread:
+            seen |= self.words
+            self.words[:] = 0
+            self.unread = False
+
+
 class KvmLog(Guest):
     """KVM_GET_DIRTY_LOG; arguments as for :class:`Guest`."""
 
@@ -198,12 +195,14 @@ class KvmLog(Guest):
 
     def __init__(self, pages: int, *, vcpus: int = 1, time_limit: float = TIME_LIMIT) -> None:
         super().__init__(pages, vcpus=vcpus, time_limit=time_limit)
-        self._fresh = np.zeros_like(self._seen)
-        self._fresh_own = np.zeros_like(self._own)
+        own_pages = self.machine.own.size // PAGE_BYTES
+        self._log = _Log(MEMORY_SLOT, self._seen.size, self.machine.pages)
+        self._own_log = _Log(OWN_SLOT, self._own.size, own_pages)
+        self._raw = np.empty(0, np.uint64)
 
     @property
     def nbytes(self) -> int:
-        return self._seen.nbytes + self._fresh.nbytes
+        return self._seen.nbytes + self._log.words.nbytes + self._raw.nbytes
 
     def fetch_log(self) -> Words:
         """Ask the kernel for the log of the tracked slot, clearing it; one word for 64 pages.
@@ -211,14 +210,18 @@ class KvmLog(Guest):
         For those who measure the call; what it returns is no longer part of the next collect.
         """
         self._require_open()
-        self._fetch(MEMORY_SLOT, self._fresh, self.machine.pages)
-        return self._fresh
+        if not self._raw.size:
+            self._raw = np.zeros_like(self._seen)
+        self._fetch(MEMORY_SLOT, self._raw, self.machine.pages)
+        return self._raw
 
     def _sync(self) -> None:
-        self._seen |= self.fetch_log()
-        own_pages = self.machine.own.size // PAGE_BYTES
-        self._fetch(OWN_SLOT, self._fresh_own, own_pages)
-        self._own |= self._fresh_own
+        self._require_open()
+        for log, seen in ((self._log, self._seen), (self._own_log, self._own)):
+            log.take_over(seen)
+            log.unread = True
+            self._fetch(log.slot, log.words, log.pages)
+            log.take_over(seen)
 
     def _fetch(self, slot: int, words: Words, pages: int) -> None:
         self.machine.get_log(slot, words)
@@ -268,27 +271,38 @@ class KvmRing(Guest):
         entries: int = 4096,
         guarded: bool = True,
     ) -> None:
-        Structure.__init__(self, pages)
+        Tracker.__init__(self, pages)
         size = _check.integer("entries", entries, *RING_LIMITS)
         if size & (size - 1):
             raise ValueError(f"entries={size}: must be a power of two")
         self._lock = threading.Lock()
-        self._chunks: list[Frames] = []
+        self._order = np.empty(0, np.uint64)
+        self._counts = np.zeros(3, np.int64)
         self._start(vcpus, time_limit, size)
         self.machine.guarded = _check.truth("guarded", guarded)
-        self._room = [np.empty(size, np.uint64) for _ in range(len(self.machine.vcpus))]
+        self._room = [np.zeros(size, np.uint64) for _ in range(len(self.machine.vcpus))]
         self.machine.on_full = self._on_full
         self.exits = 0
         """How often KVM stopped a vCPU for its full ring, since the guest was made."""
-        self.entries_taken = 0
+
+    @property
+    def entries_taken(self) -> int:
         """Entries of the tracked slot harvested, repeats counted, since the guest was made."""
-        self.repeats = 0
+        return int(self._counts[ENTRIES])
+
+    @property
+    def repeats(self) -> int:
         """Entries for a page that was in already."""
+        return int(self._counts[REPEATS])
 
     @property
     def nbytes(self) -> int:
         rings = 16 * self.machine.entries * len(self._room)
-        return self._seen.nbytes + rings + sum(chunk.nbytes for chunk in self._chunks)
+        return self._seen.nbytes + rings + self._order.nbytes
+
+    def __len__(self) -> int:
+        self._sync()
+        return int(self._counts[LISTED])
 
     def operations(self) -> Operations:
         dirty = len(self)
@@ -301,48 +315,69 @@ class KvmRing(Guest):
         next collect.
         """
         self._require_open()
-        found = [self._drain(vcpu) for vcpu in self.machine.vcpus]
+        found = []
+        for vcpu in self.machine.vcpus:
+            self._take_over(vcpu)
+            room = self._room[vcpu.number]
+            found.append(room[: self.drain_into(vcpu, room)])
         self.machine.reset_rings()
         return found
-
-    def _on_full(self, vcpu: VCpu, exited: bool) -> None:
-        frames = self._drain(vcpu)
-        self.machine.reset_rings()
-        with self._lock:
-            self.exits += int(exited)
-            self._keep(frames)
 
     def drain_into(self, vcpu: VCpu, out: Frames) -> int:
         """Write what is in a vCPU's ring to `out`, which has room for all of it; return how many.
 
         For those who measure the call; KVM has the entries back after ``machine.reset_rings()``.
         """
-        vcpu.fetch, count = drain(vcpu.ring, vcpu.fetch, out, self._own)
-        vcpu.handed = 0
+        if not self.machine.usable:
+            self._require_open()
+        return self._drain(vcpu, out, False)
+
+    def _on_full(self, vcpu: VCpu, exited: bool) -> None:
+        with self._lock:
+            self.exits += int(exited)
+            self._fetch(vcpu)
+        self.machine.reset_rings()
+
+    def _fetch(self, vcpu: VCpu) -> None:
+        """Drain a ring and take over what was in it, and what an interrupt has left."""
+        self._take_over(vcpu)
+        self._drain(vcpu, self._room[vcpu.number], True)
+        self._take_over(vcpu)
+
+    def _drain(self, vcpu: VCpu, out: Frames, kept: bool) -> int:
+        count = drain(vcpu.ring, vcpu.place, out, self._own, kept)
+        vcpu.drained = count < out.size
         return count
 
-    def _drain(self, vcpu: VCpu) -> Frames:
-        """Return the frames in a vCPU's ring, of the tracked slot, in memory used again."""
-        room = self._room[vcpu.number]
-        return room[: self.drain_into(vcpu, room)]
-
-    def _keep(self, frames: Frames) -> None:
-        fresh = np.empty_like(frames)
-        count = list_new(self._seen, frames, fresh)
-        self.entries_taken += frames.size
-        self.repeats += frames.size - count
-        if count:
-            self._chunks.append(fresh[:count].copy())
+    def _take_over(self, vcpu: VCpu) -> None:
+        listed, fresh = int(self._counts[LISTED]), int(vcpu.place[TAKEN])
+        if listed + fresh > self._order.size:
+            grown = np.empty(2 * (listed + fresh), np.uint64)
+            grown[:listed] = self._order[:listed]
+            self._order = grown
+        if fresh:
+            list_new(self._seen, self._room[vcpu.number], vcpu.place, self._order, self._counts)
 
     def _sync(self) -> None:
-        for frames in self.harvest_rings():
-            self._keep(frames)
+        self._require_open()
+        for vcpu in self.machine.vcpus:
+            self._fetch(vcpu)
+        self.machine.reset_rings()
 
     def _forget(self) -> None:
-        super()._forget()
-        self._chunks = []
+        self._seen[:] = 0
+        self._own[:] = 0
+        self._counts[LISTED] = 0
+
+    def _put_back(self, frames: Frames) -> None:
+        self._seen[:] = 0
+        mark(self._seen, frames)
+        self._order[: frames.size] = frames
+        self._counts[LISTED] = frames.size
+
+    def _output_size(self) -> int:
+        return len(self)
 
     def _collect(self, out: Frames) -> int:
-        if out.size:
-            np.concatenate(self._chunks, out=out)
+        out[:] = self._order[: out.size]
         return out.size

@@ -1,22 +1,17 @@
-"""The pages that a process writes: its own memory, or another process epoch by epoch.
+"""The pages that this process writes.
 
 :class:`Pagemap` keeps the contract of every structure: an insert really writes to pages of this
 process, and a collect asks the kernel which were written.
 
-:class:`Watcher` follows all writeable memory of a process that takes part (:func:`take_part`), or
-that :mod:`dirtylab.live.record` has started.
+:func:`take_part` lets another process follow all memory of this one.
 
 Source: Linux's Documentation/admin-guide/mm/pagemap.rst.
 """
 
 import contextlib
-import errno
 import os
-import re
 import weakref
 from collections.abc import Callable
-from types import TracebackType
-from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +20,16 @@ from dirtylab import _check
 from dirtylab._jit import kernel
 from dirtylab._words import WORD_BITS
 from dirtylab.live import _scan
-from dirtylab.live._system import PAGE_BYTES, Descriptor, Mapping, Unavailable, ioctl, translated
-from dirtylab.structures.base import Frames, Operations, Structure, require
+from dirtylab.live._areas import areas_of, is_device
+from dirtylab.live._system import PAGE_BYTES, Descriptor, Mapping, Unavailable, ioctl
+from dirtylab.live.tracker import Tracker
+from dirtylab.structures.base import Frames, Operations, require
 from dirtylab.structures.bitmap import mark, scan
 from dirtylab.structures.bits import count_set, wants_vector, words_for
 
 missing = _scan.missing
 _SHIFT = np.uint64(12)
-_DEVICES = re.compile(r"/dev/(?!zero|shm/)|\[v")
-"""Mappings that are no memory; /dev/zero is shared anonymous memory, /dev/shm/ files in memory."""
+_parts: list[Descriptor] = []
 
 
 @kernel
@@ -43,7 +39,7 @@ def touch(memory: npt.NDArray[np.uint8], frames: Frames) -> None:
         memory[frame << _SHIFT] += np.uint8(1)
 
 
-class Pagemap(Structure):
+class Pagemap(Tracker):
     """Memory of this process whose writes the kernel tracks.
 
     Parameters
@@ -63,17 +59,16 @@ class Pagemap(Structure):
 
     name = "pagemap"
     sorted_output = True
-    unique_output = True
 
     def __init__(self, pages: int) -> None:
         super().__init__(pages)
         count = max(_check.integer("pages", pages, 0, 2**26), 1)
         self._seen = np.zeros(words_for(count), np.uint64)
         self._vector = wants_vector("auto")
-        resources = contextlib.ExitStack()
-        self._release = weakref.finalize(self, resources.close)
+        self._resources = contextlib.ExitStack()
+        self._release = weakref.finalize(self, self._resources.close)
         try:
-            self._open(resources, count)
+            self._open(self._resources, count)
         except OSError as error:
             self.close()
             if isinstance(error, Unavailable):
@@ -91,7 +86,7 @@ class Pagemap(Structure):
         keep.enter_context(contextlib.closing(pagemap))
         self._scanner = _scan.Scanner(pagemap.fd)
         self._memory = memory.array()
-        self._scanner.written(self._start, self._end)  # else what was never touched counts
+        self._ask(lambda _: None)  # else what was never touched counts
 
     @property
     def nbytes(self) -> int:
@@ -103,17 +98,24 @@ class Pagemap(Structure):
         """Number of the virtual page that frame 0 is."""
         return np.uint64(self._start // PAGE_BYTES)
 
+    @property
+    def is_open(self) -> bool:
+        return self._release.alive
+
     def scan_regions(self) -> npt.NDArray[np.uint64]:
         """Ask the kernel once; return ranges of addresses (first, behind, categories).
 
         For those who measure the call; what it returns is no longer part of the next collect.
         """
         self._require_open()
-        return self._scanner.written(self._start, self._end)
-
-    def clear(self) -> None:
-        self.scan_regions()
-        self._seen[:] = 0
+        found: list[npt.NDArray[np.uint64]] = []
+        try:
+            self._ask(lambda regions: found.append(regions.copy()))
+            return np.concatenate(found)
+        except BaseException:
+            for regions in found:
+                self._mark(regions)
+            raise
 
     def discard(self) -> None:
         """Forget all, and give the memory back to the system."""
@@ -122,7 +124,7 @@ class Pagemap(Structure):
         self.clear()
 
     def close(self) -> None:
-        """Release descriptors and memory; a second call does nothing."""
+        self._resources.close()
         self._release()
 
     def check(self) -> None:
@@ -132,32 +134,28 @@ class Pagemap(Structure):
     def operations(self) -> Operations:
         return Operations(words=self._pages, nodes=0, bytes=8 * self._pages)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __len__(self) -> int:
         self._sync()
         return count_set(self._seen)
 
-    def __repr__(self) -> str:
-        return super().__repr__() if self._release.alive else f"<{self.name}: closed>"
-
-    def _require_open(self) -> None:
-        if not self._release.alive:
-            raise ValueError(f"{self.name}: is closed")
-
     def _sync(self) -> None:
-        regions = self.scan_regions()
-        regions[:, :2] -= np.uint64(self._start)
-        mark(self._seen, _scan.pages_of(regions))
+        self._require_open()
+        self._ask(self._mark)
+
+    def _ask(self, keep: Callable[[npt.NDArray[np.uint64]], object]) -> None:
+        self._scanner.scan(self._start, self._end, _scan.OWN_WRITTEN, keep)
+
+    def _mark(self, regions: npt.NDArray[np.uint64]) -> None:
+        mark(self._seen, _scan.pages_of(regions[_scan.held(regions)]) - self.first_page)
+
+    def _drop(self) -> None:
+        self._ask(lambda _: None)
+
+    def _forget(self) -> None:
+        self._seen[:] = 0
+
+    def _put_back(self, frames: Frames) -> None:
+        mark(self._seen, frames)
 
     def _insert(self, frames: Frames) -> None:
         self._require_open()
@@ -174,103 +172,22 @@ class Pagemap(Structure):
         return bool(int(self._seen[frame // WORD_BITS]) >> (frame % WORD_BITS) & 1)
 
 
-class Area(NamedTuple):
-    """A writeable mapping of a process."""
-
-    start: int
-    end: int
-    shared: bool
-    name: str
-
-
-def areas_of(pid: int | str) -> list[Area]:
-    """Return the writeable mappings of a process, in order, those of devices left out."""
-    found = []
-    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            span, rights, _, _, _, *name = line.split(maxsplit=5)
-            start, end = (int(part, 16) for part in span.split("-"))
-            label = name[0].strip() if name else ""
-            if rights[1] == "w" and not _DEVICES.match(label):
-                found.append(Area(start, end, rights[3] == "s", label))
-    return found
-
-
 def take_part() -> Callable[[], None]:
     """Let another process watch the writes of this one; return a function that ends it.
 
-    To be called in the process that is to be watched, again when it has mapped more memory; what
-    is mapped later is not seen.  A process that has forked must call it anew.
+    To be called in the process that is to be watched, again when it has mapped or moved memory:
+    what is mapped later is not seen, not even at the same addresses.  A process that has forked
+    must call it anew.
 
     Raises
     ------
     Unavailable
         One line says what this machine lacks.
     """
-    fault = _scan.open_userfaultfd()
+    fault = Descriptor(_scan.open_userfaultfd())
     for area in areas_of("self"):
-        with contextlib.suppress(OSError):  # some memory of devices can't
-            ioctl(fault, _scan.REGISTER, _scan.register_request(area.start, area.end))
-    return Descriptor(fault).close
-
-
-class Watcher:
-    """Follows the pages that a process writes, epoch by epoch.
-
-    Parameters
-    ----------
-    pid : int
-        A process whose memory is registered, by itself (:func:`take_part`) or from outside.
-
-    Raises
-    ------
-    Unavailable
-        One line says what this machine lacks, or that the process may not be watched.
-
-    Notes
-    -----
-    Which pages of a mapping were written before it was first seen can't be told from those that
-    were only read where it is a shared file; they all count then.  Private memory has no such
-    doubt.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.excluded: set[int] = set()
-        """Starts of areas that are none of the process's own."""
-        with translated(_scan.WHAT, _scan.REASONS):
-            self._file = Descriptor(os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC))
-        self._scanner = _scan.Scanner(self._file.fd)
-
-    def harvest(self) -> npt.NDArray[np.uint64]:
-        """Return the numbers of the virtual pages written since last asked, ascending.
-
-        Raises
-        ------
-        ProcessLookupError
-            The process has gone.
-        """
-        found = [self._of(area) for area in areas_of(self.pid) if area.start not in self.excluded]
-        if not found:
-            raise ProcessLookupError(errno.ESRCH, f"process {self.pid} has gone")
-        return np.sort(np.concatenate(found))
-
-    def close(self) -> None:
-        """Release the descriptor; a second call does nothing."""
-        self._file.close()
-
-    def _of(self, area: Area) -> npt.NDArray[np.uint64]:
-        try:
-            regions = self._scanner.written(area.start, area.end)
-        except OSError as error:
-            if error.errno in (errno.EPERM, errno.ENOMEM, errno.EFAULT):  # not registered, or gone
-                return np.empty(0, np.uint64)
-            if error.errno == errno.ESRCH:
-                raise ProcessLookupError(errno.ESRCH, f"process {self.pid} has gone") from None
-            raise
-        kinds = regions[:, 2]
-        held = (kinds & np.uint64(_scan.PRESENT | _scan.SWAPPED)) > 0
-        held &= (kinds & np.uint64(_scan.ZERO_PAGE)) == 0
-        if not area.shared:  # a page of a file in private memory has been read, not written
-            held &= (kinds & np.uint64(_scan.FILE)) == 0
-        return _scan.pages_of(regions[held])
+        if not is_device("self", area):
+            with contextlib.suppress(OSError):  # what can't be written, or takes part already
+                _scan.register(fault.fd, area.start, area.end)
+    _parts.append(fault)  # for those who never end it, and drop what is returned
+    return fault.close

@@ -17,7 +17,7 @@ unused
 =====================  ============================  =======================================
 
 On x86-64 every locked instruction is a full barrier, so the order asked for costs nothing there and
-a wrong one goes unnoticed; :mod:`dirtylab.lockless.checker` is where it is noticed.
+a wrong one goes unnoticed; :mod:`dirtylab.verify.checker` is where it is noticed.
 
 Where the JIT is switched off the plain Python forms run: for one thread only.
 """

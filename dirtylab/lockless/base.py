@@ -1,23 +1,29 @@
 """What a lockless structure offers: insert from many threads, harvest from one, at the same time.
 
 There is no collect without taking and no length: neither means anything while others insert.
+
+A ``KeyboardInterrupt`` loses nothing, as in :mod:`dirtylab.structures.base`: what an interrupted
+harvest has taken is kept aside and given by the next one, before whichever thread calls it.  It is
+not inserted again, for vCPUs own what an insert writes.  In :meth:`Lockless.harvest` whatever
+follows the kernel calls nothing, or is covered by the ``except``.
 """
 
 import abc
+import copy
 import functools
 import threading
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab.lockless.atomics import require_lock_free
-from dirtylab.lockless.dispatch import harvest_frames, insert_frames
+from dirtylab.lockless.atomics import aligned_zeros, require_lock_free
+from dirtylab.lockless.dispatch import harvest_counted, insert_frames
 from dirtylab.structures.base import Frames
 
 MOST_VCPUS = 64
-DECODE_SLACK = 64
+_BY = "harvested by"
 
 _require_once = functools.cache(require_lock_free)
 
@@ -56,6 +62,12 @@ class Lockless(abc.ABC):
     -----
     Compiled code runs without the GIL, so Python threads do insert at the same time.  With the JIT
     switched off the same code runs interpreted, for one thread only.
+
+    ``copy.copy``, ``copy.deepcopy`` and pickle give a structure with memory of its own.  What is
+    inserted meanwhile may be missing in the copy; while a thread harvests they are refused.
+
+    Threads that insert or harvest should have ended before the interpreter does: CPython stops
+    daemon threads wherever they are, which can abort the process.
     """
 
     name: ClassVar[str]
@@ -68,7 +80,9 @@ class Lockless(abc.ABC):
         _require_once()
         self._pages = _check.pages(pages)
         self._vcpus = _check.integer("vcpus", vcpus, 1, MOST_VCPUS)
-        self._harvesting = threading.Lock()
+        self._harvester: dict[str, int] = {}
+        self._taken: tuple[Frames, npt.NDArray[np.int64]] | None = None
+        self._kept: Frames | None = None
 
     @property
     def pages(self) -> int:
@@ -93,6 +107,11 @@ class Lockless(abc.ABC):
     @property
     def most(self) -> int:
         """The most frames that one harvest can give."""
+        return self._most if self._kept is None else self._most + self._kept.size
+
+    @property
+    def _most(self) -> int:
+        """The most that the kernel can take."""
         return self._pages
 
     def insert(self, frames: npt.ArrayLike, *, vcpu: int = 0) -> None:
@@ -116,6 +135,8 @@ class Lockless(abc.ABC):
         """
         number = _check.integer("vcpu", vcpu, 0, self._vcpus - 1)
         clean = _check.frames("frames", frames, self._pages)
+        if clean.base is not None:
+            clean = _check.apart(clean, self._state)
         accepted = int(insert_frames(self._state, number, clean))
         if accepted < clean.size:
             raise Full(self.name, accepted)
@@ -123,7 +144,9 @@ class Lockless(abc.ABC):
     def harvest(self, out: Frames | None = None) -> Frames:
         """Return the dirty frames and forget them, while others insert.
 
-        Every insert that has returned before is in it, unless an earlier harvest had it.
+        Every insert that has returned before is in it, unless an earlier harvest had it.  After a
+        harvest that was interrupted, the next one gives what that one had taken as well, each frame
+        once; the contents of its `out` are undefined.
 
         Parameters
         ----------
@@ -140,20 +163,83 @@ class Lockless(abc.ABC):
         RuntimeError
             Another thread is harvesting.
         ValueError, TypeError
-            `out` is too small or no writeable uint64 array; nothing is taken.
+            `out` is too small or no writeable uint64 array; nothing is lost.
         """
-        room = np.empty(self.most, np.uint64) if out is None else _check.output(out, self.most)
-        if not self._harvesting.acquire(blocking=False):
-            raise RuntimeError("harvest: another thread is harvesting; one at a time")
+        me = threading.get_ident()
         try:
-            found = room[: int(harvest_frames(self._state, room))]
+            if self._harvester.setdefault(_BY, me) != me:  # one step, unlike a lock and a try
+                raise RuntimeError("harvest: another thread is harvesting; one at a time")
+            found = self._harvest(out)
+            self._kept = self._taken = None
+            return found
+        except BaseException:
+            if _BY in self._harvester and self._harvester[_BY] == me:
+                self._keep()
+            raise
         finally:
-            self._harvesting.release()
-        return self._finished(found)
+            if _BY in self._harvester and self._harvester[_BY] == me:
+                del self._harvester[_BY]
+
+    def _harvest(self, out: Frames | None) -> Frames:
+        self._keep()
+        room = np.empty(self._most, np.uint64) if out is None else _check.output(out, self._most)
+        counted = np.zeros(1, np.int64)
+        self._taken = room, counted
+        harvest_counted(self._state, room, counted)
+        found = room[: counted[0]]
+        return self._finished(found) if self._kept is None else self._with_kept(found, out)
+
+    def _keep(self) -> None:
+        """Keep aside what a harvest has taken that did not end."""
+        if self._taken is None:
+            return
+        room, counted = self._taken
+        taken = room[: counted[0]].copy()
+        taken = taken[taken < np.uint64(self._pages)]  # `out` is the caller's
+        kept = taken if self._kept is None else np.concatenate([self._kept, taken])
+        self._kept = kept if kept.size else None
+        self._taken = None
+
+    def _with_kept(self, found: Frames, out: Frames | None) -> Frames:
+        """Return what was kept and what was found, each frame once."""
+        assert self._kept is not None
+        both = np.concatenate([self._kept, found])
+        distinct, places = np.unique(both, return_index=True)
+        merged = distinct if self.sorted_output else both[np.sort(places)]
+        if out is None:
+            return merged
+        self._kept, self._taken = merged, None
+        if merged.size > out.size:
+            raise ValueError(
+                f"out: has room for {out.size} frames, {merged.size} needed after a harvest that "
+                "was interrupted; all are kept"
+            )
+        out[: merged.size] = merged
+        return out[: merged.size]
 
     def _finished(self, found: Frames) -> Frames:
         """Put what the kernel took into the order that is promised."""
         return found
 
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._harvester:
+            raise RuntimeError(f"{self.name}: can't be copied while a thread is harvesting")
+        self._keep()
+        return vars(self).copy()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._state = type(self._state)(*map(_aligned, self._state))
+
     def __repr__(self) -> str:
         return f"<lockless {self.name}: {self._pages} pages, {self._vcpus} vCPUs>"
+
+
+def _aligned(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return a copy that begins on a cache line."""
+    own = aligned_zeros(words.size)
+    own[:] = words
+    return own

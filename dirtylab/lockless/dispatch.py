@@ -9,6 +9,8 @@ nothing for it.
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from numba.extending import overload
 
 from dirtylab._jit import kernel, uncounted
@@ -19,7 +21,9 @@ State = Any
 InsertOne = Callable[[State, int, Any], bool]
 """``(state, vcpu, frame)`` marks one frame dirty; False when there is no room until a harvest."""
 HarvestInto = Callable[[State, Frames], int]
-"""``(state, out)`` takes what is dirty into `out`, which is large enough; returns how many."""
+"""``(state, out)`` takes what is dirty into `out`, which is large enough; returns how many.
+
+Never writes beyond `out`, whatever the state says."""
 
 INSERTS: dict[type, InsertOne] = {}
 HARVESTS: dict[type, HarvestInto] = {}
@@ -73,3 +77,9 @@ def insert_frames(state: State, vcpu: int, frames: Frames) -> int:
 def harvest_frames(state: State, out: Frames) -> int:
     """Take what is dirty into `out`; return how many frames."""
     return harvest_into(state, out)
+
+
+@kernel
+def harvest_counted(state: State, out: Frames, counted: npt.NDArray[np.int64]) -> None:
+    """Take what is dirty into `out`; write how many to `counted`, which outlives an interrupt."""
+    counted[0] = harvest_into(state, out)

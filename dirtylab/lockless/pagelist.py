@@ -10,7 +10,8 @@
 An insert draws a ticket and writes its frame there, plus 1, for 0 says "nothing yet".  A harvest
 takes every entry up to the newest ticket.  Where a ticket has been drawn and its entry not written
 (13) it does not wait, and does not stop either, for what stands behind it may belong to inserts
-that have returned: it notes the hole and looks there first next time.  Each vCPU can leave one.
+that have returned: it notes the hole and looks there first next time.  Each vCPU can leave one, and
+one more where it fills an old one just after that was looked at.
 
 Nothing is lost or late: an insert that returned before the harvest began has drawn its ticket and
 written its entry.  A frame inserted twice has two entries; within a harvest they are reported once.
@@ -91,26 +92,29 @@ def take_entry(state: ListState, ticket: np.uint64, out: Frames, found: int) -> 
 
 @inlined
 def take_entries(state: ListState, out: Frames) -> int:
-    """Take old holes that have been filled, then all tickets drawn so far."""
+    """Take old holes that have been filled, then all tickets drawn so far.
+
+    What has no room in `out`, or in the list of holes, stays for the next harvest.
+    """
     holes = state.own[2:]
     found, kept = 0, 0
-    for index in range(state.own[1]):
-        if take_entry(state, holes[index], out, found):
+    for index in range(min(int(np.int64(state.own[1])), holes.size)):
+        if found < out.size and take_entry(state, holes[index], out, found):
             found += 1
         else:
             holes[kept] = holes[index]
             kept += 1
     stop = load_acquire(state.shared, TICKET)
     ticket = state.own[0]
-    while ticket != stop:
+    while ticket != stop and found < out.size and kept < holes.size:
         if take_entry(state, ticket, out, found):
             found += 1
         else:
             holes[kept] = ticket
             kept += 1
         ticket += ONE
-    state.own[0], state.own[1] = stop, kept
-    head = stop
+    state.own[0], state.own[1] = ticket, kept
+    head = ticket
     if kept:
         head = holes[0]
     store_release(state.shared, HEAD, head)
@@ -153,12 +157,11 @@ class LocklessList(Lockless):
         size = 1 << (room + MOST_VCPUS).bit_length()
         _check.memory("pages" if capacity is None else "capacity", room, 8 * size)
         self._state = ListState(
-            aligned_zeros(size), aligned_zeros(2 * LINE), np.zeros(2 + MOST_VCPUS, np.uint64)
+            aligned_zeros(size), aligned_zeros(2 * LINE), np.zeros(2 + 2 * MOST_VCPUS, np.uint64)
         )
 
     @property
-    def most(self) -> int:
-        """The most frames that one harvest can give."""
+    def _most(self) -> int:
         return int(self._state.entries.size)
 
     def _finished(self, found: Frames) -> Frames:

@@ -147,10 +147,13 @@ def rings_of(state: RingState | ProtectedRingState) -> int:
 
 @inlined
 def fetch_entries(state: RingState | ProtectedRingState, vcpu: int, out: Frames, found: int) -> int:
-    """Turn dirty entries of one ring to harvested; return how many, at most the ring's size."""
+    """Turn dirty entries of one ring to harvested; return how many, at most the ring's size.
+
+    What has no room in `out` stays for the next harvest.
+    """
     own = first_position(vcpu)
     position = state.positions[own + FETCH]
-    stop = position + state.positions[SIZE]
+    stop = position + min(state.positions[SIZE], np.uint64(out.size - found))
     taken = 0
     while position != stop:
         place = place_of(state, vcpu, position)
@@ -253,6 +256,5 @@ class LocklessRing(Lockless):
             self._state = ProtectedRingState(entries_of_all, positions, aligned_zeros(bits))
 
     @property
-    def most(self) -> int:
-        """The most frames that one harvest can give."""
+    def _most(self) -> int:
         return self._vcpus * int(self._state.positions[SIZE])

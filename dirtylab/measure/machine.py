@@ -1,4 +1,4 @@
-"""What was measured on: the facts that every result carries."""
+"""Description of the machine, stored with every result."""
 
 import datetime
 import functools
@@ -6,12 +6,17 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from dirtylab import __version__, _check
+from dirtylab._reading import printable
 
 PACKAGES = ("numpy", "numba", "llvmlite", "pandas", "matplotlib")
+_LONGEST = 200
+"""Characters of a part of a caption."""
 
 
 @functools.cache
@@ -34,17 +39,34 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def caption(machine: dict[str, Any]) -> str:
-    """Return a machine in one line of small print."""
-    virtual = ", virtual machine" if machine["virtual_machine"] else ""
-    packages = machine["packages"]
-    revision = f" ({machine['git_revision']})" if machine["git_revision"] else ""
-    return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']:.0f} GiB{virtual}; "
-        f"{machine['system']}; Python {machine['python']}, NumPy {packages['numpy']}, "
-        f"Numba {packages['numba']}; dirtylab {machine['dirtylab']}{revision}, "
-        f"{machine['date'][:10]}"
-    )
+def caption(machine: Mapping[str, Any]) -> str:
+    """Return a machine in one line; parts that its description lacks are left out."""
+    gib, revision = machine.get("memory_gib"), machine.get("git_revision")
+    packages = machine.get("packages")
+    versions = packages if isinstance(packages, dict) else {}
+    size = f"{gib:.0f} GiB" if isinstance(gib, int | float) else None
+    if machine.get("virtual_machine"):
+        size = f"{size}, virtual machine" if size else "virtual machine"
+    own = f"dirtylab {machine.get('dirtylab')}{f' ({revision})' if revision else ''}"
+    told = [
+        [machine.get("cpu"), _after(machine.get("cores"), " cores"), size],
+        [machine.get("system")],
+        [
+            _after(version, before=name)
+            for name, version in (
+                ("Python ", machine.get("python")),
+                ("NumPy ", versions.get("numpy")),
+                ("Numba ", versions.get("numba")),
+            )
+        ],
+        [own if machine.get("dirtylab") else None, str(machine.get("date") or "")[:10]],
+    ]
+    parts = [", ".join(printable(one)[:_LONGEST] for one in part if one) for part in told]
+    return "; ".join(filter(None, parts)) or "an unknown machine"
+
+
+def _after(value: Any, after: str = "", before: str = "") -> str | None:
+    return None if value is None else f"{before}{value}{after}"
 
 
 def cpu_model() -> str:
@@ -60,7 +82,7 @@ def cpu_features() -> list[str]:
 
 
 def cache_sizes() -> dict[str, str]:
-    """Return the first core's caches, such as ``{"L2": "2048K"}``; empty where not told."""
+    """Return the first core's caches, such as ``{"L2": "2048K"}``; empty where unknown."""
     found = {}
     for index in sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         kind = {"Data": "d", "Instruction": "i"}.get(_read(index / "type"), "")
@@ -69,7 +91,7 @@ def cache_sizes() -> dict[str, str]:
 
 
 def last_cache_bytes(usual: int = 32 * 2**20) -> int:
-    """Return the bytes of the largest cache; `usual` where the system does not tell."""
+    """Return the bytes of the largest cache; `usual` where it is unknown."""
     units = {"K": 2**10, "M": 2**20, "G": 2**30}
     told = [
         int(size[:-1]) * units[size[-1]]
@@ -80,13 +102,32 @@ def last_cache_bytes(usual: int = 32 * 2**20) -> int:
 
 
 def git_revision() -> str | None:
-    """Return the short revision of the checkout this runs from, ``+`` when it has changes."""
-    here = pathlib.Path(__file__).parent
-    revision = _run(["git", "-C", str(here), "rev-parse", "--short", "HEAD"])
+    """Return the short revision of this project's checkout, ``+`` when the package has changes.
+
+    None for an installed package, whatever repository its environment lies in.
+    """
+    package = pathlib.Path(__file__).resolve().parent.parent
+    top, name = package.parent, package.name
+    if not (top / ".git").exists() or not _is_project(top / "pyproject.toml"):
+        return None
+    if not _git(top, "ls-files", "--error-unmatch", "pyproject.toml", f"{name}/__init__.py"):
+        return None
+    revision = _git(top, "rev-parse", "--short", "HEAD")
     if not revision:
         return None
-    changed = _run(["git", "-C", str(here), "status", "--porcelain", "--", str(here)])
-    return revision + ("+" if changed else "")
+    return revision + ("+" if _git(top, "status", "--porcelain", "--", name) else "")
+
+
+def _is_project(file: pathlib.Path) -> bool:
+    return re.search(r'^name = "dirtylab"$', _read(file), re.MULTILINE) is not None
+
+
+def _git(top: pathlib.Path, *words: str) -> str:
+    """Return git's output for the repository at `top`, ignoring git's environment variables."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    environment["GIT_CEILING_DIRECTORIES"] = str(top.parent)
+    safe = ["-c", "core.fsmonitor=false", "--no-optional-locks"]  # reads only, runs nothing
+    return _run(["git", *safe, "-C", str(top), *words], environment)
 
 
 def _chosen_hugepages() -> str | None:
@@ -109,9 +150,11 @@ def _read(path: pathlib.Path) -> str:
         return ""
 
 
-def _run(command: list[str]) -> str:
+def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=False, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

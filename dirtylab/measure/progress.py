@@ -1,4 +1,4 @@
-"""Bars with the time left: by the work that cells are, not by their number; or by a budget."""
+"""Progress bars with the time left, by the cells' estimated work or by a time budget."""
 
 import contextlib
 import time
@@ -43,8 +43,8 @@ def time_bar(seconds: float, *, shown: bool) -> Iterator[Step]:
 def _bar(layout: str, total: float) -> Any:
     from tqdm.auto import tqdm
 
-    # None: where stderr is no terminal, logs say nothing.  Each cell shows: none takes less than
-    # some milliseconds, and large ones take seconds.
+    # None: no bar where stderr is no terminal.  The bar is drawn anew for each cell: none takes
+    # less than some milliseconds, and large ones take seconds.
     return tqdm(
         total=total, bar_format=layout, desc="compiling", disable=None, dynamic_ncols=True,
         mininterval=0, miniters=0,

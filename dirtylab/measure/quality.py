@@ -1,13 +1,16 @@
-"""Whether a measurement can be trusted: what happened to the machine while it ran.
+"""Quality of a measurement: drift, speed changes, the control, the clock's resolution.
 
-Nothing is hidden or thrown away because of it; it is said.
+Doubtful samples are reported, never dropped.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from dirtylab.theory.intervals import LEAST_ROUNDS, Interval, ratio_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,27 +18,43 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 CHANCE = 0.01
-"""Probability of finding on a quiet machine what is reported; over all cells of a sweep."""
+"""Probability of a false alarm on a quiet machine, over all cells of a sweep."""
 SLOWS = 1.15
 """Change of the reference kernel, from 10th to 90th percentile, that is reported."""
 CLOCK_STEPS = 10
 """Steps of the clock below which a sample is near its floor."""
 USUAL_STEP = 50.0
-"""Steps of Python's clock, in ns, where nobody has measured them."""
-RESAMPLES = 1000
-LEAST_ROUNDS = 5
-"""Rounds below which neither drift nor a control can be judged."""
+"""Assumed step of Python's clock, in ns, where it was not measured."""
+_TOO_FEW = "too few to tell drift from noise"
+
+
+def rounds_needed(cells: int = 1) -> int:
+    """Return the rounds below which drift can't be told from noise in so many cells.
+
+    Rounds in order, all rising or all falling, have a probability of 2 in rounds! by chance.
+
+    Examples
+    --------
+    >>> rounds_needed(), rounds_needed(30)
+    (6, 8)
+    """
+    rounds = LEAST_ROUNDS
+    while 2 * cells / math.factorial(rounds) >= CHANCE:
+        rounds += 1
+    return rounds
 
 
 class Quality(NamedTuple):
-    """What is known of the machine during a measurement."""
+    """Quality indicators of a measurement."""
 
+    rounds: int
+    """Samples; below 6 neither drift nor a control is judged."""
     drift: float
-    """Kendall's rank correlation of time and round; 0 where there is none to be seen."""
+    """Kendall's rank correlation of time and round; 0 where it is not significant."""
     drift_chance: float
     """Probability of such a correlation by chance."""
-    control: tuple[float, float]
-    """95 % interval of the ratio of the same contestant's times, measured twice; (1, 1) if not."""
+    control: Interval | None
+    """Ratio of the same candidate's times, measured twice; None where it was not."""
     control_chance: float
     """Probability of such a ratio by chance."""
     speed_range: float
@@ -45,14 +64,16 @@ class Quality(NamedTuple):
 
     @property
     def remarks(self) -> list[str]:
-        """Return in words what should be known; empty where all was quiet."""
+        """Return remarks in words; empty where nothing is notable."""
         said = []
+        if self.rounds < rounds_needed():
+            said.append(f"fewer than {rounds_needed()} rounds: {_TOO_FEW}")
         if self.drift_chance < CHANCE:
             way = "rose" if self.drift > 0 else "fell"
             said.append(f"times {way} with the rounds (rank correlation {self.drift:+.2f})")
-        if self.control_chance < CHANCE:
-            low, high = self.control
-            said.append(f"the same contestant twice differs by a ratio of {low:.2f} … {high:.2f}")
+        if self.control is not None and self.control_chance < CHANCE:
+            _, low, high = self.control
+            said.append(f"the same candidate twice differs by a ratio of {low:.2f} … {high:.2f}")
         if self.speed_range > SLOWS:
             said.append(f"the machine's speed changed by {100 * (self.speed_range - 1):.0f} %")
         if self.near_floor > 0:
@@ -66,22 +87,19 @@ def judge(
     *,
     twice: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     clock_step: float = USUAL_STEP,
-    seed: int = 2016,
 ) -> Quality:
-    """Judge the samples of one contestant.
+    """Judge the samples of one candidate.
 
     Parameters
     ----------
     ns : array_like of float
         Samples in the order of the rounds, above 0.
     reference_ns : array_like of float
-        What the reference kernel took in the same rounds.
+        Times of the reference kernel in the same rounds.
     twice : pair of array_like, optional
-        Samples of one contestant that was measured twice, round by round.
+        Samples of one candidate that was measured twice, round by round.
     clock_step : float, optional
         Shortest step of the clock, in ns.
-    seed : int, optional
-        Seeds the bootstrap.
 
     Returns
     -------
@@ -90,18 +108,18 @@ def judge(
 
     Notes
     -----
-    Drift is told by Kendall's rank correlation with its exact distribution, which a few rounds
-    need, and a difference from the control by a t test of the ratios' logarithms.  With fewer than
-    5 rounds neither is told.
+    Drift is tested by Kendall's rank correlation with its exact distribution, as rounds are few,
+    and a difference from the control by a t test of the ratios' logarithms.  With fewer than 6
+    rounds neither test is possible, and a remark says so.
     """
     values, speed = np.asarray(ns, float), np.asarray(reference_ns, float)
     drift, drift_chance = _drift(values / speed)
-    control, control_chance = (1.0, 1.0), 1.0
+    control, control_chance = None, 1.0
     if twice is not None:
-        logs = np.log(np.asarray(twice[0], float) / np.asarray(twice[1], float))
-        control, control_chance = _interval(logs, seed), _chance(logs)
+        control = ratio_interval(*twice)
+        control_chance = _chance(np.log(np.asarray(twice[0], float) / np.asarray(twice[1], float)))
     floor = float(np.mean(values < CLOCK_STEPS * clock_step))
-    return Quality(drift, drift_chance, control, control_chance, _range(speed), floor)
+    return Quality(values.size, drift, drift_chance, control, control_chance, _range(speed), floor)
 
 
 def _drift(values: Array) -> tuple[float, float]:
@@ -111,14 +129,6 @@ def _drift(values: Array) -> tuple[float, float]:
         return 0.0, 1.0
     found = kendalltau(np.arange(values.size), values)
     return float(found.statistic), float(found.pvalue)
-
-
-def _interval(logs: Array, seed: int) -> tuple[float, float]:
-    if logs.size < LEAST_ROUNDS:
-        return 0.0, np.inf
-    drawn = np.random.default_rng(seed).integers(0, logs.size, (RESAMPLES, logs.size))
-    low, high = np.exp(np.percentile(np.median(logs[drawn], axis=1), [2.5, 97.5]))
-    return float(low), float(high)
 
 
 def _chance(logs: Array) -> float:
@@ -138,14 +148,14 @@ def _range(speed: Array) -> float:
 
 
 class _Comparison(NamedTuple):
-    """A contestant and its repetition, in one cell and operation."""
+    """A candidate and its repetition, in one cell and operation."""
 
     ratio: float
     chance: float
 
 
 def remarks(table: "pd.DataFrame") -> list[str]:
-    """Return what is to be known of a sweep's quality, in a few lines.
+    """Return remarks on a sweep's quality, in a few lines.
 
     Parameters
     ----------
@@ -160,14 +170,15 @@ def remarks(table: "pd.DataFrame") -> list[str]:
 
     Notes
     -----
-    What is told by a test has a probability of 1 % over the whole sweep when the machine is quiet:
-    each cell's is multiplied by their number.
+    On a quiet machine a test raises a false alarm with a probability of 1 % over the whole sweep:
+    each cell's p value is multiplied by the number of cells, so more cells need more rounds.
     """
     cells = [cell for _, cell in table.groupby(_cell_columns(table), sort=False, dropna=False)]
     drifts = [_drift(_course(cell))[1] for cell in cells]
     compared = [one for cell in cells for one in _compare(cell)]
     apart = [one for one in compared if one.chance * len(compared) < CHANCE]
     speeds = [cell["reference_ns"].to_numpy(float) for cell in cells]
+    needed = rounds_needed(len(cells))
     furthest = max((max(one.ratio, 1 / one.ratio) for one in apart), default=1.0)
     counts = {
         "cells rose or fell with the rounds": sum(one * len(cells) < CHANCE for one in drifts),
@@ -177,8 +188,8 @@ def remarks(table: "pd.DataFrame") -> list[str]:
         "cells have samples near the clock's floor": sum(
             _near_floor(cell, table.attrs.get("machines", {})) for cell in cells
         ),
-        f"cells have fewer than {LEAST_ROUNDS} rounds: too few to tell drift from noise": sum(
-            cell["repeat"].nunique() < LEAST_ROUNDS for cell in cells
+        f"cells have fewer than {needed} rounds: {_TOO_FEW}": sum(
+            cell["repeat"].nunique() < needed for cell in cells
         ),
     }
     said = [f"{count} of {len(cells)} {what}" for what, count in counts.items() if count]
@@ -197,12 +208,12 @@ def _cell_columns(table: "pd.DataFrame") -> list[str]:
 
 
 def _owner_columns(cell: "pd.DataFrame") -> list[str]:
-    """Return what tells the contestants apart, but for the control and its double."""
+    """Return the columns that distinguish candidates, the control counted with its double."""
     return ["operation", *[str(name) for name in cell if str(name).startswith("structure")]]
 
 
 def _course(cell: "pd.DataFrame") -> Array:
-    """Return how the times of all contestants together went from round to round."""
+    """Return the mean logarithm of all candidates' relative times, a value a round."""
     import pandas as pd
 
     relative = pd.Series(np.log(cell["ns"] / cell["reference_ns"]), index=cell.index)

@@ -1,6 +1,6 @@
 """Samples as lines of text: a header, then one line a row, read back to the same values.
 
-A line that was cut off or edited is named and left out; the others are kept.
+A truncated or edited line is named and left out; the others are kept.
 """
 
 import csv
@@ -8,10 +8,13 @@ import io
 import json
 import math
 import pathlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from dirtylab.measure.contest import Cell, Contestant, Row
+from dirtylab._reading import printable, read_bytes, shown
+from dirtylab._tables import MOST_ROWS, MOST_TABLE
+from dirtylab.measure.cell import Candidate, Cell, Row
 from dirtylab.measure.grid import Grid
 
 LEADING = ("structure", "operation", "dataset", "pages", "dirty")
@@ -22,11 +25,18 @@ TRAILING = (
 OPTION_PREFIXES = ("structure_", "dataset_")
 _COUNTS = ("pages", "dirty", "seed", "repeat", "bytes", "growth", "words", "nodes")
 _TIMES = ("ns", "reference_ns")
+_MOST = 2**63 - 1
+_LONGEST = 200
+"""Most characters of the remark on a bad line."""
+_MOST_BAD = 10**5
+"""Number of bad lines above which a file is refused."""
+_WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_REAL = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:e[+-]?[0-9]{1,3})?", re.ASCII)
 
 Key = tuple[str, str, str, str]
 """Dataset, options, pages and dirty frames of a cell, as text."""
 Owner = tuple[str, str, str, bool]
-"""Structure, its options, operation, and whether it is the control: what a row is a sample of."""
+"""Identifies a row's series: structure, its options, operation, and whether it is the control."""
 
 
 class SamplesError(ValueError):
@@ -34,7 +44,7 @@ class SamplesError(ValueError):
 
 
 class Loaded(NamedTuple):
-    """What a file held."""
+    """The content of a file."""
 
     columns: list[str]
     rows: list[Row]
@@ -47,7 +57,7 @@ class Loaded(NamedTuple):
 def columns_of(grid: Grid, known: Iterable[str] = ()) -> list[str]:
     """Return the columns of a grid's rows, and such options as are `known` already."""
     asked = [
-        *(f"structure_{name}" for one in grid.plan.contestants for name, _ in one.options),
+        *(f"structure_{name}" for one in grid.plan.candidates for name, _ in one.options),
         *(f"dataset_{name}" for cell in grid.cells for name, _ in cell.options),
     ]
     options = dict.fromkeys(name for name in [*known, *asked] if name.startswith(OPTION_PREFIXES))
@@ -78,39 +88,62 @@ def load(path: pathlib.Path, require: Callable[[Row], object] = bool) -> Loaded:
     Raises
     ------
     SamplesError
-        The first line does not name the columns.
+        It is too large, the first line does not name the columns, or nearly all lines are bad.
+    OSError
+        It can't be read, or is no regular file.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
-    found = text.split("\n")
-    columns = next(csv.reader([found[0]]), [])
-    if missing := {*LEADING, *TRAILING} - set(columns):
-        raise SamplesError(
-            f"{path}: line 1 does not name the columns {', '.join(sorted(missing))}; "
-            "choose another folder"
-        )
+    try:
+        text = read_bytes(path, MOST_TABLE).decode("utf-8", "replace")
+    except ValueError as error:
+        raise SamplesError(f"{error}; choose another folder") from None
+    lines = io.StringIO(text, newline="\n")
+    columns = _columns(path, lines.readline())
     rows: list[Row] = []
     bad: list[str] = []
-    for number, line in enumerate(found[1:], start=2):
+    for number, line in enumerate(lines, start=2):
         if line.strip():
             try:  # a line at a time: a stray quote must not swallow those that follow
-                row = _parsed(columns, next(csv.reader([line]), []))
+                row = _parsed(columns, next(csv.reader([line.rstrip("\n")]), []))
                 require(row)
                 rows.append(row)
             except (ValueError, csv.Error) as error:
-                bad.append(f"line {number}: {error}")
+                bad.append(f"line {number}: {str(error)[:_LONGEST]}")
+        if len(bad) > _MOST_BAD or len(rows) > MOST_ROWS:
+            found = "lines can't be used" if len(bad) > _MOST_BAD else "rows; no more are read"
+            raise SamplesError(
+                f"{printable(path)}: {max(len(bad), len(rows)):,} {found}; choose another folder"
+            )
     return Loaded(columns, rows, bad, text.endswith("\n"))
+
+
+def _columns(path: pathlib.Path, line: str) -> list[str]:
+    try:
+        columns = next(csv.reader([line.rstrip("\n")]), [])
+        wrong = f"names a column twice: {shown(line)}" if len({*columns}) < len(columns) else ""
+    except csv.Error as error:
+        columns, wrong = [], str(error)
+    if missing := {*LEADING, *TRAILING} - set(columns):
+        wrong = wrong or f"does not name the columns {', '.join(sorted(missing))}"
+    if printable("".join(columns)) != "".join(columns):
+        wrong = "has control characters"
+    if wrong:
+        raise SamplesError(f"{printable(path)}: line 1 {wrong}; choose another folder")
+    return columns
 
 
 def _parsed(columns: Sequence[str], fields: Sequence[str]) -> Row:
     if len(fields) != len(columns):
         raise ValueError(f"{len(fields)} fields, {len(columns)} expected")
     row: Row = dict(zip(columns, fields, strict=True))
+    for name, text in row.items():
+        if printable(text) != text:
+            raise ValueError(f"{name}={shown(text)} has control characters")
     for name in _COUNTS:
         row[name] = _count(name, row[name])
     for name in _TIMES:
         row[name] = _time(name, row[name])
     if row["control"] not in ("True", "False"):
-        raise ValueError(f"control={row['control']!r} must be True or False")
+        raise ValueError(f"control={shown(row['control'])} must be True or False")
     row["control"] = row["control"] == "True"
     for name in columns:
         if name.startswith(OPTION_PREFIXES):
@@ -119,19 +152,19 @@ def _parsed(columns: Sequence[str], fields: Sequence[str]) -> Row:
 
 
 def _count(name: str, text: str) -> int:
-    if not text.removeprefix("-").isdecimal():
-        raise ValueError(f"{name}={text!r} is no whole number")
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{name}={shown(text)} is no whole number")
     if text.startswith("-") and name != "growth":
         raise ValueError(f"{name}={text!r} is negative")
-    return int(text)
+    if abs(value := int(text)) > _MOST:
+        raise ValueError(f"{name}={text!r} is above {_MOST}")
+    return value
 
 
 def _time(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{name}={text!r} is no number") from None
-    if not 0 < value < math.inf:
+    if not _REAL.fullmatch(text.removeprefix("-")) and text not in ("inf", "-inf", "nan"):
+        raise ValueError(f"{name}={shown(text)} is no number")
+    if not 0 < (value := float(text)) < math.inf:
         raise ValueError(f"{name}={text!r} must be above 0 and finite")
     return value
 
@@ -151,7 +184,7 @@ def natural(text: str) -> Any:
 
 
 def key_of(cell: Cell) -> Key:
-    """Return what tells a cell's rows from others."""
+    """Return the key of a cell's rows."""
     return cell.dataset, _as_text(dict(cell.options)), str(cell.pages), str(cell.dirty)
 
 
@@ -168,16 +201,16 @@ def name_of(key: Key) -> str:
 
 
 def owner_of(row: Row) -> Owner:
-    """Return what a row is a sample of."""
+    """Return the series that a row belongs to."""
     options = _as_text(_options(row, "structure_"))
     return row["structure"], options, row["operation"], row["control"]
 
 
-def owners(contestants: Sequence[Contestant], operations: Sequence[str]) -> list[Owner]:
-    """Return what a whole round has one row of each of, sorted."""
+def owners(candidates: Sequence[Candidate], operations: Sequence[str]) -> list[Owner]:
+    """Return the series of a whole round, one row each, sorted."""
     return sorted(
         (one.structure, _as_text(dict(one.options)), operation, one.control)
-        for one in contestants
+        for one in candidates
         for operation in operations
     )
 

@@ -3,19 +3,29 @@
 Frame ``f`` is bit ``f % 64`` of word ``f // 64``; on a little-endian machine the bytes of the words
 are the legacy bitmap's.
 
-Invariants: no bit is set beyond the last page; ``dirty`` is the number of set bits.
+Each keeps its state in a NamedTuple of arrays, of which the last, the *header*, has the number of
+set bits; kernels write it, so that bits and count change together whatever interrupts Python.
+
+Invariants: no bit is set beyond the last page; the header has the number of set bits.
 """
 
 import abc
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dirtylab import _check
 from dirtylab._jit import kernel
 from dirtylab._words import HAS_VECTOR, WORD_BITS, Words, popcount
-from dirtylab.structures.base import Frames, Structure, require
+from dirtylab.structures.base import Structure, require
 
 DECODERS = ("auto", "vector", "plain")
+
+DIRTY, VECTOR = 0, 1
+"""Places in a header: the number of set bits, and 1 where bits become frames by AVX-512."""
+
+Header = npt.NDArray[np.int64]
 
 
 def wants_vector(decoder: object) -> bool:
@@ -60,43 +70,58 @@ class BitStructure(Structure):
     sorted_output = True
     unique_output = True
 
-    _bottom: Words
-    """The bitmap; a subclass allocates it."""
+    _state: Any
+    """A NamedTuple of arrays with the header last; a subclass allocates it."""
 
     def __init__(self, pages: int, decoder: str) -> None:
         super().__init__(pages)
-        self._vector = wants_vector(decoder)
-        self._dirty = 0
+        self._header: Header = np.array([0, wants_vector(decoder)], np.int64)
+
+    @property
+    def state(self) -> Any:
+        """The arrays, for kernels of one's own."""
+        self._settle()
+        return self._state
+
+    @property
+    @abc.abstractmethod
+    def _bottom(self) -> Words:
+        """The bitmap, a view of the state: never kept, lest a copy's view be of other memory."""
 
     def bitmap_view(self) -> Words:
         """Return the bitmap, read-only and without a copy: frame ``f`` is bit ``f % 64``."""
+        self._settle()
         return read_only(self._bottom)
 
-    def harvest(self, out: Frames | None = None) -> Frames:
-        target = self._target(out)
-        if self._dirty:
-            self._scan(target, clearing=True)
-            self._dirty = 0
-        return target
-
     def check(self) -> None:
-        require(count_set(self._bottom) == self._dirty, "the number of set bits is kept")
-        spare = WORD_BITS * self._bottom.size - self._pages
-        ghosts = self._bottom[-1:] >> np.uint64(WORD_BITS - spare) if spare else self._bottom[:0]
+        self._settle()
+        bottom = self._bottom
+        require(self._state[-1] is self._header, "the header is the state's")
+        require(count_set(bottom) == self._header[DIRTY], "the number of set bits is kept")
+        spare = WORD_BITS * bottom.size - self._pages
+        ghosts = bottom[-1:] >> np.uint64(WORD_BITS - spare) if spare else bottom[:0]
         require(not ghosts.any(), "no bit is set beyond the last page")
 
     def __len__(self) -> int:
-        return self._dirty
+        if self._taken is not None:
+            self._settle()
+        return self._header.item(DIRTY)
+
+    def clear(self) -> None:
+        self._clear()
+        self._taken = None
 
     @abc.abstractmethod
-    def _scan(self, out: Frames, clearing: bool) -> int:
-        """Write the dirty frames, of which there are some; forget them when `clearing`."""
+    def _clear(self) -> None:
+        """Zero bits, summaries and count in one kernel."""
 
     def _output_size(self) -> int:
-        return self._dirty
+        dirty = self._header.item(DIRTY)
+        return dirty if 0 <= dirty <= self._pages else self._pages
 
-    def _collect(self, out: Frames) -> int:
-        return self._scan(out, clearing=False) if self._dirty else 0
+    def _put_back(self, taken: Any) -> None:
+        if not self._header[DIRTY]:  # else the kernel that takes them has not run
+            self._insert(self._still_frames(taken))
 
     def _contains(self, frame: int) -> bool:
         return bool(int(self._bottom[frame // WORD_BITS]) >> (frame % WORD_BITS) & 1)

@@ -14,7 +14,7 @@ and without asking first, and a harvest reads it whole.  A block is read in one 
 much is dirty that nearly every block is, the bitmap is read as if there were no summary.
 
 Invariants: a bit of the summary is set if and only if its block is not zero; no bit is set beyond
-the last page; ``dirty`` is the number of set bits of the bitmap.
+the last page; the header has the number of set bits of the bitmap.
 
 ==========  =====================================================================================
 insert      two words or-ed a frame
@@ -26,10 +26,12 @@ clear       fill with zeros
 Source: own; the idea of one coarse level is old (Linux's bootmem, card tables of collectors).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from dirtylab import _check
-from dirtylab._jit import kernel
+from dirtylab._jit import kernel, uncounted
 from dirtylab._words import (
     BIT_MASK,
     ONE,
@@ -50,13 +52,28 @@ from dirtylab.structures.bitmap import (
     scan_all,
     take_listed,
 )
-from dirtylab.structures.bits import BitStructure, count_set, words_for
+from dirtylab.structures.bits import (
+    DIRTY,
+    VECTOR,
+    BitStructure,
+    Header,
+    count_set,
+    words_for,
+)
 
 BLOCK_WORDS = 8
 """A cache line."""
 BLOCK_PAGES = BLOCK_WORDS * WORD_BITS
 
 _BLOCK_SHIFT = np.uint64(9)
+
+
+class HybridState(NamedTuple):
+    """The hybrid's state."""
+
+    words: Words  # the bitmap
+    summary: Words  # bit b says whether block b is not zero
+    header: Header  # see dirtylab.structures.bits
 
 
 @kernel
@@ -83,7 +100,10 @@ def summarise_blocks(words: Words, summary: Words) -> None:
 def scan_blocks(
     words: Words, summary: Words, dirty: int, out: Frames, clearing: bool, vector: bool
 ) -> int:
-    """Write the frames of the `dirty` set bits to `out`; zero words and summary when `clearing`."""
+    """Write the frames of the `dirty` set bits to `out`; zero words and summary when `clearing`.
+
+    `dirty` only chooses the way: what has no room in `out` is left out, whatever it says.
+    """
     if dirty >= DENSE * words.size:
         pos = scan_all(words, out, clearing, vector)
         if clearing:
@@ -107,6 +127,64 @@ def scan_blocks(
         if clearing:
             summary[number] = ZERO
     return pos + take_listed(words, listed, count, out, pos, lonely, clearing, vector)
+
+
+@kernel
+def insert(state: HybridState, frames: Frames) -> None:
+    """Mark the frames, which are all below the slot's size."""
+    new = mark(state.words, frames)
+    if frames.size < state.words.size:
+        mark_blocks(state.summary, frames)
+    else:
+        summarise_blocks(state.words, state.summary)
+    state.header[DIRTY] += new
+
+
+@kernel
+def collect(state: HybridState, out: Frames) -> int:
+    """Write the dirty frames to `out` as far as there is room; return how many."""
+    dirty = state.header[DIRTY]
+    if dirty == 0:
+        return 0
+    vector = state.header[VECTOR] != 0
+    return scan_blocks(state.words, state.summary, dirty, out, False, vector)
+
+
+@kernel
+def harvest(state: HybridState, out: Frames) -> int:
+    """Collect and forget."""
+    dirty = state.header[DIRTY]
+    if dirty == 0:
+        return 0
+    vector = state.header[VECTOR] != 0
+    found = scan_blocks(state.words, state.summary, dirty, out, True, vector)
+    state.header[DIRTY] = 0
+    return found
+
+
+# As in the bitmap: from Python the arrays one by one.
+
+
+@uncounted
+def _insert(words: Words, summary: Words, header: Header, frames: Frames) -> None:
+    insert(HybridState(words, summary, header), frames)
+
+
+@kernel
+def _collect(words: Words, summary: Words, header: Header, out: Frames) -> int:
+    return collect(HybridState(words, summary, header), out)
+
+
+@kernel
+def _harvest(words: Words, summary: Words, header: Header, out: Frames) -> int:
+    return harvest(HybridState(words, summary, header), out)
+
+
+@uncounted
+def _clear(words: Words, summary: Words, header: Header) -> None:
+    words[:] = ZERO
+    summary[:] = ZERO
+    header[DIRTY] = 0
 
 
 class Hybrid(BitStructure):
@@ -137,42 +215,49 @@ class Hybrid(BitStructure):
         words = words_for(self._pages)
         summary = words_for(-(-self._pages // BLOCK_PAGES))
         _check.memory("pages", self._pages, 8 * (words + summary))
-        self._bottom = np.zeros(words, np.uint64)
-        self._summary = np.zeros(summary, np.uint64)
+        self._state = HybridState(
+            np.zeros(words, np.uint64), np.zeros(summary, np.uint64), self._header
+        )
 
     @property
     def nbytes(self) -> int:
-        return self._bottom.nbytes + self._summary.nbytes
+        return self._state.words.nbytes + self._state.summary.nbytes
 
-    def clear(self) -> None:
-        self._bottom[:] = 0
-        self._summary[:] = 0
-        self._dirty = 0
+    @property
+    def _bottom(self) -> Words:
+        return self._state.words
 
     def check(self) -> None:
         super().check()
-        made = np.zeros_like(self._summary)
-        summarise_blocks(self._bottom, made)
+        made = np.zeros_like(self._state.summary)
+        summarise_blocks(self._state.words, made)
         require(
-            bool((made == self._summary).all()),
+            bool((made == self._state.summary).all()),
             "a bit of the summary says whether its block is not zero",
         )
 
     def operations(self) -> Operations:
-        if not self._dirty:
+        dirty, words, summary = len(self), self._state.words, self._state.summary
+        if not dirty:
             return Operations(words=0, nodes=0, bytes=0)
-        if self._dirty >= DENSE * self._bottom.size:
-            return Operations(words=self._bottom.size, nodes=0, bytes=self._bottom.nbytes)
-        blocks = count_set(self._summary)
-        words = min(blocks * BLOCK_WORDS, self._bottom.size) + self._summary.size
-        return Operations(words=words, nodes=blocks, bytes=8 * words)
+        if dirty >= DENSE * words.size:
+            return Operations(words=words.size, nodes=0, bytes=words.nbytes)
+        blocks = count_set(summary)
+        looked = min(blocks * BLOCK_WORDS, words.size) + summary.size
+        return Operations(words=looked, nodes=blocks, bytes=8 * looked)
+
+    def _arrays(self) -> tuple[Words, ...]:
+        return (self._state.words,)
 
     def _insert(self, frames: Frames) -> None:
-        self._dirty += mark(self._bottom, frames)
-        if frames.size < self._bottom.size:
-            mark_blocks(self._summary, frames)
-        else:
-            summarise_blocks(self._bottom, self._summary)
+        _insert(self._state.words, self._state.summary, self._header, frames)
 
-    def _scan(self, out: Frames, clearing: bool) -> int:
-        return scan_blocks(self._bottom, self._summary, self._dirty, out, clearing, self._vector)
+    def _collect(self, out: Frames) -> int:
+        return _collect(self._state.words, self._state.summary, self._header, out)
+
+    def _take(self, out: Frames) -> int:
+        self._taken = out
+        return _harvest(self._state.words, self._state.summary, self._header, out)
+
+    def _clear(self) -> None:
+        _clear(self._state.words, self._state.summary, self._header)

@@ -16,6 +16,7 @@ import numpy as np
 from dirtylab._jit import inlined, kernel
 from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, ZERO, Words
 from dirtylab.structures.base import Frames
+from dirtylab.structures.bits import Header
 
 REBUILD, REBUILD_WORDS = 8, 48
 """Words of the bitmap a frame below which making the summaries anew is less work than climbing;
@@ -28,6 +29,7 @@ class Levels(NamedTuple):
     words: Words  # all levels, the bitmap first
     starts: Words  # where each level begins in `words`, and the end
     shifts: Words  # log2 of the radix by which a level's bits are grouped
+    header: Header  # see dirtylab.structures.bits
 
 
 def level_bits(pages: int, radices: Sequence[int]) -> list[int]:
@@ -51,9 +53,10 @@ def radix_of(radices: Sequence[int], level: int) -> int:
     return radices[min(level, len(radices) - 1)]
 
 
+@inlined
 def summarise_new(levels: Levels, frames: Frames) -> None:
     """Set the summary bits above `frames`, whose own bits are set, the way that is less work."""
-    words = int(levels.starts[1])
+    words = np.int64(levels.starts[1])
     rebuild = REBUILD_WORDS if levels.shifts[0] == WORD_SHIFT else REBUILD
     if frames.size * rebuild < words:
         climb(levels, frames)

@@ -16,7 +16,7 @@ Cost: insert 1 byte or; collect every bit of the slot; clear fills with zeros.
 Source: Radim Krčmář's mail to the KVM list of 4 May 2016 (the algorithm; the code is new).
 """
 
-from typing import Never
+from typing import Any, Never
 
 import numpy as np
 import numpy.typing as npt
@@ -56,13 +56,21 @@ def next_set_bit(bitmap: Bytes, pages: np.uint64, bit: np.uint64) -> np.uint64:
 
 @kernel
 def scan_bitmap(bitmap: Bytes, pages: np.uint64, out: Frames) -> int:
-    """Write the dirty frames to `out` and return how many there are."""
+    """Write the dirty frames to `out`, as far as there is room, and return how many."""
     count = 0
     bit = next_set_bit(bitmap, pages, _ZERO)
-    while bit < pages:
+    while bit < pages and count < out.size:
         out[count] = bit
         count += 1
         bit = next_set_bit(bitmap, pages, bit + _ONE)
+    return count
+
+
+@kernel
+def harvest_bitmap(bitmap: Bytes, pages: np.uint64, out: Frames) -> int:
+    """Scan, then fill with zeros."""
+    count = scan_bitmap(bitmap, pages, out)
+    bitmap[:] = 0
     return count
 
 
@@ -98,6 +106,7 @@ class PostedBits(Structure):
 
     sorted_output = True
     unique_output = True
+    posted = True
 
     def __init__(self, pages: int, inner_bits: int) -> None:
         super().__init__(pages)
@@ -105,7 +114,7 @@ class PostedBits(Structure):
         _check.memory("pages", self._pages, bits // 8)
         self._posted_nbytes = bits // 8  # defect 3: rounds down ...
         self._packed = np.zeros(-(-bits // 8), np.uint8)  # ... we own the byte that it lacks
-        self._bottom = self._packed[inner_bits // 8 :]
+        self._inner_bytes = inner_bits // 8
 
     @property
     def nbytes(self) -> int:
@@ -117,20 +126,37 @@ class PostedBits(Structure):
         """Bytes beyond the posted allocation that have been written (defect 3)."""
         return int(np.count_nonzero(self._packed[self._posted_nbytes :]))
 
+    @property
+    def _bottom(self) -> Bytes:
+        """The bitmap, a view: never kept, lest a copy's view be of other memory."""
+        return self._packed[self._inner_bytes :]
+
     def bitmap_view(self) -> Bytes:
         """Return the legacy bitmap, a view without a copy: bit ``f % 8`` of byte ``f // 8``."""
+        self._settle()
         return self._bottom
 
     def clear(self) -> None:
         self._packed[:] = 0
+        self._taken = None
 
     def __len__(self) -> int:
+        self._settle()
         return count_bits(self._bottom)
 
     def check(self) -> None:
-        spare = 8 * self._bottom.size - self._pages
-        ghosts = self._bottom[-1:] >> np.uint8(8 - spare) if spare else self._bottom[:0]
+        self._settle()
+        bottom = self._bottom
+        spare = 8 * bottom.size - self._pages
+        ghosts = bottom[-1:] >> np.uint8(8 - spare) if spare else bottom[:0]
         require(not ghosts.any(), "no bit is set beyond the last page")
+
+    def _arrays(self) -> tuple[Bytes, ...]:
+        return (self._packed,)
+
+    def _put_back(self, taken: Any) -> None:
+        if not self._packed.any():  # else the kernel that takes them has not run
+            self._insert(self._still_frames(taken))
 
     def _contains(self, frame: int) -> bool:
         return bool(self._bottom[frame // 8] >> (frame % 8) & 1)
@@ -172,3 +198,7 @@ class PostedBitmap(PostedBits):
 
     def _collect(self, out: Frames) -> int:
         return scan_bitmap(self._bottom, np.uint64(self._pages), out)
+
+    def _take(self, out: Frames) -> int:
+        self._taken = out
+        return harvest_bitmap(self._bottom, np.uint64(self._pages), out)

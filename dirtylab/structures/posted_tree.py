@@ -40,7 +40,7 @@ zeros.
 Source: Radim Krčmář's mail to the KVM list of 4 May 2016 (the algorithm; the code is new).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -146,13 +146,21 @@ def next_leaf(tree: PackedTree, leaf: np.uint64) -> np.uint64:
 
 @kernel
 def walk_tree(tree: PackedTree, out: Frames) -> int:
-    """Write the dirty frames to `out` and return how many there are."""
+    """Write the dirty frames to `out`, as far as there is room, and return how many."""
     count = 0
     leaf = first_leaf_below(tree, _ZERO)
-    while leaf != NO_NODE:
+    while leaf != NO_NODE and count < out.size:
         out[count] = leaf - tree.inner_bits - _ONE
         count += 1
         leaf = next_leaf(tree, leaf)
+    return count
+
+
+@kernel
+def harvest_tree(tree: PackedTree, out: Frames) -> int:
+    """Walk, then fill with zeros."""
+    count = walk_tree(tree, out)
+    tree.packed[:] = 0
     return count
 
 
@@ -217,6 +225,7 @@ class PostedTree(PostedBits):
 
     def check(self) -> None:
         super().check()
+        require(self.state.packed is self._packed, "all levels lie in one array")
         inner = int(self.state.inner_bits)
         bits = np.unpackbits(self._packed, bitorder="little")[:inner].astype(bool)
         dirty_below = np.zeros(inner, bool)
@@ -228,6 +237,7 @@ class PostedTree(PostedBits):
         )
 
     def operations(self) -> Operations:
+        self._settle()
         self._refuse_crash()
         nodes, reads = count_walk(self.state)
         return Operations(words=reads, nodes=nodes, bytes=nodes)
@@ -245,6 +255,24 @@ class PostedTree(PostedBits):
         self._refuse_crash()
         with np.errstate(over="ignore"):  # without the JIT, NumPy would warn of 0 - 1
             return walk_tree(self.state, out)
+
+    def _take(self, out: Frames) -> int:
+        self._refuse_crash()
+        self._taken = out, self._lost_frames()
+        with np.errstate(over="ignore"):
+            return harvest_tree(self.state, out)
+
+    def _still_frames(self, taken: Any) -> Frames:
+        out, lost = taken
+        return np.concatenate([super()._still_frames(out), lost])
+
+    def _lost_frames(self) -> Frames:
+        """Return the dirty frames that the walk does not find, a node's at most."""
+        if not self.lost:
+            return np.empty(0, np.uint64)
+        begin = self.lost.start // 8
+        bits = np.unpackbits(self._bottom[begin:], bitorder="little")
+        return np.flatnonzero(bits).astype(np.uint64) + np.uint64(8 * begin)
 
     def _refuse_crash(self) -> None:
         if self._pages <= 8:

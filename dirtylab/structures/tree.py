@@ -13,7 +13,7 @@ All levels lie one after the other in one array of 64-bit words, each beginning 
 is a packed bitmap whatever the radix, which only says how its bits are grouped.
 
 Invariants: a bit of level ``k + 1`` is set if and only if its group in level ``k`` is not zero; no
-bit is set beyond a level's length; ``dirty`` is the number of set bits of level 0.
+bit is set beyond a level's length; the header has the number of set bits of level 0.
 
 ==========  =====================================================================================
 insert      the bitmap's insert; then summaries, each climb ending at a bit already set, or, where
@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab._jit import inlined, kernel
+from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import (
     BIT_MASK,
     ONE,
@@ -46,7 +46,15 @@ from dirtylab._words import (
 )
 from dirtylab.structures.base import Frames, Operations, require
 from dirtylab.structures.bitmap import LONELY, mark, take_listed
-from dirtylab.structures.bits import BitStructure, count_set, read_only, words_for
+from dirtylab.structures.bits import (
+    DIRTY,
+    VECTOR,
+    BitStructure,
+    Header,
+    count_set,
+    read_only,
+    words_for,
+)
 from dirtylab.structures.levels import Levels, level_bits, radix_of, summarise_new
 
 RADICES = (8, 16, 32, 64)
@@ -102,6 +110,8 @@ def list_children(
 def walk(levels: Levels, dirty: int, out: Frames, clearing: bool, vector: bool) -> int:
     """Write the frames of the `dirty` set bits to `out`; zero the nodes when `clearing`.
 
+    `dirty` only chooses the way: what has no room in `out` is left out, whatever it says.
+
     Goes down with a list of nodes for each level: takes up to `BATCH` of them, lists their
     children, goes on with those, and comes back for the next `BATCH`.
     """
@@ -135,6 +145,35 @@ def walk(levels: Levels, dirty: int, out: Frames, clearing: bool, vector: bool) 
 
 
 @kernel
+def insert(levels: Levels, frames: Frames) -> None:
+    """Mark the frames, which are all below the slot's size."""
+    new = mark(levels.words[: levels.starts[1]], frames)
+    if new:
+        summarise_new(levels, frames)
+        levels.header[DIRTY] += new
+
+
+@kernel
+def collect(levels: Levels, out: Frames) -> int:
+    """Write the dirty frames to `out` as far as there is room; return how many."""
+    dirty = levels.header[DIRTY]
+    if dirty == 0:
+        return 0
+    return walk(levels, dirty, out, False, levels.header[VECTOR] != 0)
+
+
+@kernel
+def harvest(levels: Levels, out: Frames) -> int:
+    """Collect and forget."""
+    dirty = levels.header[DIRTY]
+    if dirty == 0:
+        return 0
+    found = walk(levels, dirty, out, True, levels.header[VECTOR] != 0)
+    levels.header[DIRTY] = 0
+    return found
+
+
+@kernel
 def count_nodes(levels: Levels) -> npt.NDArray[np.int64]:
     """Return how many nodes of each level a walk visits: one for each bit set above it."""
     nodes = np.ones(levels.shifts.size, np.int64)
@@ -142,6 +181,30 @@ def count_nodes(levels: Levels) -> npt.NDArray[np.int64]:
         above = levels.words[levels.starts[level + 1] : levels.starts[level + 2]]
         nodes[level] = count_set(above)
     return nodes
+
+
+# As in the bitmap: from Python the arrays one by one.
+
+
+@kernel
+def _insert(words: Words, starts: Words, shifts: Words, header: Header, frames: Frames) -> None:
+    insert(Levels(words, starts, shifts, header), frames)
+
+
+@kernel
+def _collect(words: Words, starts: Words, shifts: Words, header: Header, out: Frames) -> int:
+    return collect(Levels(words, starts, shifts, header), out)
+
+
+@kernel
+def _harvest(words: Words, starts: Words, shifts: Words, header: Header, out: Frames) -> int:
+    return harvest(Levels(words, starts, shifts, header), out)
+
+
+@uncounted
+def _clear(words: Words, header: Header) -> None:
+    words[:] = ZERO
+    header[DIRTY] = 0
 
 
 # --- the structure ------------------------------------------------------------------------------
@@ -194,8 +257,8 @@ class Tree(BitStructure):
             np.zeros(sum(sizes), np.uint64),
             np.array([0, *np.cumsum(sizes)], np.uint64),
             np.array(shifts, np.uint64),
+            self._header,
         )
-        self._bottom = self._state.words[: sizes[0]]
 
     @property
     def nbytes(self) -> int:
@@ -206,15 +269,15 @@ class Tree(BitStructure):
         """Radix of each level, the bitmap first."""
         return tuple(1 << int(shift) for shift in self._state.shifts)
 
+    @property
+    def _bottom(self) -> Words:
+        return self._level(0)
+
     def level_view(self, level: int) -> Words:
         """Return the words of a level, read-only and without a copy; level 0 is the bitmap."""
         _check.integer("level", level, 0, len(self._lengths) - 1)
-        start, stop = self._state.starts[level : level + 2]
-        return read_only(self._state.words[start:stop])
-
-    def clear(self) -> None:
-        self._state.words[:] = 0
-        self._dirty = 0
+        self._settle()
+        return read_only(self._level(level))
 
     def check(self) -> None:
         super().check()
@@ -230,21 +293,34 @@ class Tree(BitStructure):
             )
 
     def operations(self) -> Operations:
-        if not self._dirty:
+        if not len(self):
             return Operations(words=0, nodes=0, bytes=0)
         nodes = count_nodes(self._state)
         touched = int(nodes @ np.array(self.radices)) // 8
         return Operations(words=int(nodes.sum()), nodes=int(nodes.sum()), bytes=touched)
 
-    def _insert(self, frames: Frames) -> None:
-        new = mark(self._bottom, frames)
-        self._dirty += new
-        if new == 0:
-            return
-        summarise_new(self._state, frames)
+    def _level(self, level: int) -> Words:
+        start, stop = self._state.starts[level : level + 2]
+        return self._state.words[start:stop]
 
-    def _scan(self, out: Frames, clearing: bool) -> int:
-        return walk(self._state, self._dirty, out, clearing, self._vector)
+    def _arrays(self) -> tuple[Words, ...]:
+        return (self._state.words,)
+
+    def _insert(self, frames: Frames) -> None:
+        words, starts, shifts, header = self._state
+        _insert(words, starts, shifts, header, frames)
+
+    def _collect(self, out: Frames) -> int:
+        words, starts, shifts, header = self._state
+        return _collect(words, starts, shifts, header, out)
+
+    def _take(self, out: Frames) -> int:
+        self._taken = out
+        words, starts, shifts, header = self._state
+        return _harvest(words, starts, shifts, header, out)
+
+    def _clear(self) -> None:
+        _clear(self._state.words, self._header)
 
     def _unpacked(self, level: int) -> npt.NDArray[np.int64]:
         """Return the bits of a level as 0 and 1."""

@@ -9,11 +9,9 @@ beside the mere amounts.
 import numpy as np
 from scipy.special import bdtr
 
-from dirtylab.theory.occupancy import Array, clusters_of
+from dirtylab.theory.occupancy import Array
 from dirtylab.theory.operations import Pattern
 
-REGULAR = ("sequential", "strided")
-"""Patterns whose next line a processor foresees."""
 OCTET = 8
 """Frames that an insert looks at together: a run of them sets its bits at once."""
 WORD = 64
@@ -24,20 +22,19 @@ def arrivals_elsewhere(pattern: Pattern, block: int) -> Array:
 
     The locality of an insert: one in `block` for a sequence, all for frames drawn anywhere.
     """
-    dirty, share = pattern.dirty, min(block / pattern.pages, 1.0)
-    if pattern.dataset == "sequential":
-        return np.ceil(dirty / block)
-    if pattern.dataset == "strided":
-        return dirty * min(1.0, _stride(pattern) / block)
-    if pattern.dataset == "clustered":
-        number, total = _clusters(pattern)
+    law = pattern.law
+    if law.elsewhere is not None:
+        return law.elsewhere(pattern.pages, pattern.dirty, block, **pattern.options)
+    runs = _runs(pattern)
+    if runs is not None:
+        number, total = runs
         return number + (total - number) / block
-    return dirty * (1.0 - share)
+    return pattern.dirty * (1.0 - min(block / pattern.pages, 1.0))
 
 
 def jumps(pattern: Pattern, block: int) -> Array:
-    """Return how many frames come from another block that nothing foretold."""
-    if pattern.dataset in REGULAR:
+    """Return how many frames come from another, unpredictable block."""
+    if pattern.law.regular:
         return np.zeros_like(pattern.dirty)
     return arrivals_elsewhere(pattern, block)
 
@@ -50,11 +47,10 @@ def frames_in_runs(pattern: Pattern) -> Array:
 
 def run_goes_on(pattern: Pattern) -> Array:
     """Return the probability that the frame after a frame is its neighbour."""
-    if pattern.dataset == "sequential" or (pattern.dataset == "strided" and _stride(pattern) == 1):
-        return np.ones_like(pattern.dirty)
-    if pattern.dataset != "clustered":
+    runs = _runs(pattern)
+    if runs is None:
         return np.zeros_like(pattern.dirty)
-    number, total = _clusters(pattern)
+    number, total = runs
     return 1.0 - number / np.maximum(total, 1.0)
 
 
@@ -66,7 +62,7 @@ def full_blocks(pattern: Pattern, block: int) -> Array:
     begins.
     """
     density = np.minimum(pattern.occupied(1) / pattern.pages, 1.0)
-    if pattern.dataset == "strided" and _stride(pattern) > 1:
+    if pattern.law.regular and _runs(pattern) is None:
         goes_on = density
     else:
         goes_on = 1.0 - (1.0 - density) * (1.0 - run_goes_on(pattern))
@@ -74,28 +70,27 @@ def full_blocks(pattern: Pattern, block: int) -> Array:
 
 
 def boundaries(pattern: Pattern, block: int) -> Array:
-    """Return how many dirty blocks follow a clean one that nothing foretold, about."""
+    """Return how many dirty blocks follow a clean one unpredictably, about."""
     number = max(pattern.pages / block, 1.0)
     share = np.minimum(pattern.occupied(block) / number, 1.0)
     drawn = number * share * (1.0 - share)
-    if pattern.dataset in REGULAR:
+    if pattern.law.regular:
         return np.zeros_like(drawn)
-    if pattern.dataset == "clustered":
-        return np.minimum(drawn, _clusters(pattern)[0])
-    return drawn
+    runs = _runs(pattern)
+    return drawn if runs is None else np.minimum(drawn, runs[0])
 
 
 def uncertain_octets(pattern: Pattern) -> Array:
-    """Return how many dirty words have a number of bits that nothing foretold, in eighths, about.
+    """Return how many dirty words have an unpredictable number of bits, in eighths, about.
 
     Bits are decoded eight at a time.  Where frames are drawn, a word's bits are binomial, and
     what counts is how often ``ceil(bits / 8)`` is not the usual number; where a cluster ends in a
     word, any number is as likely as any other.
     """
     dirty_words = pattern.occupied(WORD)
-    if pattern.dataset in REGULAR:
+    if pattern.law.regular:
         return np.zeros_like(dirty_words)
-    if pattern.dataset == "clustered":
+    if _runs(pattern) is not None:
         partial = np.maximum(dirty_words - full_blocks(pattern, WORD), 0.0)
         return partial * (1.0 - OCTET / WORD)
     density = np.minimum(pattern.occupied(1) / pattern.pages, 1.0)
@@ -104,11 +99,6 @@ def uncertain_octets(pattern: Pattern) -> Array:
     return dirty_words * np.clip(1.0 - usual, 0.0, 1.0)
 
 
-def _clusters(pattern: Pattern) -> tuple[Array, Array]:
-    """Return the number of clusters, and of the frames in all of them."""
-    options = pattern.options
-    return clusters_of(pattern.dirty, options.get("clusters"), options.get("length"))
-
-
-def _stride(pattern: Pattern) -> int:
-    return int(pattern.options.get("stride") or min(WORD, pattern.pages))
+def _runs(pattern: Pattern) -> tuple[Array, Array] | None:
+    """Return the number of runs of neighbours, and of the frames in them; None: no runs."""
+    return pattern.law.runs(pattern.dirty, **pattern.options)

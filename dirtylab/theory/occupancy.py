@@ -10,24 +10,74 @@ Drawn patterns give the expected number, from the probability that a block stays
 :func:`sequential` and :func:`strided` ones are counted exactly.  The last block is as short as the
 slot leaves it.
 
-Cost: microseconds a value for `random`, `sequential` and `clustered`, at any size; up to a
-millisecond for the others.
+Cost: microseconds a value for `random`, `sequential`, `strided` and `clustered`, at any size; up to
+some milliseconds for the others, and for few clusters in few blocks.
+
+What theory knows of a pattern is its :class:`Law`; :data:`LAWS` has them by name, and may get more
+at run time.  A pattern without one is measured only: see :func:`has_occupancy_law`.
 """
 
-from collections.abc import Callable
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
 
 from dirtylab import _check
-from dirtylab.theory import skewed
-from dirtylab.theory.ranges import sequential_blocks, strided_blocks
+from dirtylab.theory import clustering, shuffled, skewed
+from dirtylab.theory.ranges import sequential_blocks, stride_of, strided_blocks
 
 Array = npt.NDArray[np.float64]
-Untouched = Callable[[float], Array]
-"""Probability that a block of so many pages stays untouched, for each number of dirty frames."""
+
+
+Runs = Callable[..., tuple[Array, Array] | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Law:
+    """What theory knows of a pattern; the defaults hold where frames are drawn anywhere.
+
+    Options of the pattern are keywords of all these functions; its generator's have the same names
+    and defaults.
+    """
+
+    blocks: Callable[..., Array] | None = None
+    """``blocks(pages, dirty, block, **options)``: the expected number of blocks touched."""
+    count: Callable[..., int] | None = None
+    """Instead: the exact number, of a pattern without chance, for one number of frames.  With an
+    `nth`, the fourth argument, only blocks that are the last of a group of so many count."""
+    regular: bool = False
+    """Whether a processor foresees the next line."""
+    elsewhere: Callable[..., Array] | None = None
+    """``elsewhere(pages, dirty, block, **options)``: frames that come from another block than the
+    frame before them; those of runs, or else nearly all, when omitted."""
+    runs: Runs = lambda dirty, **_: None
+    """Number of runs of neighbouring frames and of the frames in them; None: no runs."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options that the law knows."""
+        parameters = inspect.signature(self.blocks or self.count or _random).parameters.values()
+        return tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+
+    def touched(self, pages: int, dirty: Array, block: int, **options: Any) -> Array:
+        """Return the blocks touched, not yet cut to what there can be."""
+        if self.blocks is not None:
+            return self.blocks(pages, dirty, block, **options)
+        return self.counted(self.count, pages, dirty, block, **options)
+
+    @staticmethod
+    def counted(count: Any, pages: int, dirty: Array, *rest: Any, **options: Any) -> Array:
+        """Return a count of one number of frames for each of an array of them."""
+        flat = [float(count(pages, int(one), *rest, **options)) for one in dirty.ravel()]
+        return np.array(flat).reshape(dirty.shape)
+
+
+def has_occupancy_law(dataset: str, options: Iterable[str] = ()) -> bool:
+    """Return whether there is a law for a pattern with such options."""
+    return dataset in LAWS and set(options) <= set(LAWS[dataset].options)
 
 
 def occupied(
@@ -67,48 +117,36 @@ def occupied(
     """
     pages = _check.integer("pages", pages, 1, 2**52)
     block = _check.integer("block", block, 1)
-    _check.choice("dataset", dataset, tuple(_LAWS))
+    law = LAWS[_check.choice("dataset", dataset, LAWS)]
     number = np.asarray(dirty, float)
-    _check.options(dataset, options, _OPTIONS[dataset])
-    found = _LAWS[dataset](pages, number, min(block, pages), **options)
+    _check.options(dataset, options, law.options)
+    found = law.touched(pages, number, min(block, pages), **options)
     most = np.minimum(number, -(-pages // block))
     return np.clip(found, np.minimum(number, 1.0), most)
 
 
-def expected_from(untouched: Untouched, pages: int, block: int) -> Array:
-    """Sum over all blocks the probability of being touched, the short last one included."""
-    whole, rest = divmod(pages, block)
-    total = whole * (1.0 - untouched(block))
-    return total + (1.0 - untouched(rest)) if rest else total
-
-
 def _random(pages: int, dirty: Array, block: int, *, replacement: bool = True) -> Array:
-    if replacement:
-        return expected_from(lambda size: _never_drawn(dirty, size / pages), pages, block)
-    return expected_from(lambda size: _left_out(pages, dirty, size), pages, block)
+    log_missed = _never_drawn if replacement else _left_out
+    whole, rest = divmod(pages, block)
+    total: Array = -whole * np.expm1(log_missed(pages, dirty, block))
+    return total - np.expm1(log_missed(pages, dirty, rest)) if rest else total
 
 
-def _never_drawn(draws: Array, share: float) -> Array:
-    """Return the probability that none of `draws` falls into a `share` of what is drawn from."""
-    if share >= 1.0:
-        return np.where(draws > 0, 0.0, 1.0)
-    survived: Array = np.exp(draws * np.log1p(-share))
-    return survived
+def _mailing_list(pages: int, dirty: Array, block: int) -> Array:
+    return _random(pages, dirty, block)
 
 
-def _left_out(pages: int, dirty: Array, size: float) -> Array:
-    """Return the probability that a draw without replacement leaves `size` pages out."""
-    room = pages - size
-    inside = np.minimum(dirty, room)
-    if size <= 64:  # a product: differences of large logarithms of factorials would lose digits
-        taken = np.array([1.0 - inside / (pages - place) for place in range(int(size))])
-        chance = np.prod(np.maximum(taken, 0.0), axis=0)
-    else:
-        chance = np.exp(
-            gammaln(room + 1) - gammaln(room - inside + 1)
-            - gammaln(pages + 1) + gammaln(pages - inside + 1)
-        )  # fmt: skip
-    return np.where(dirty <= room, chance, 0.0)
+def _never_drawn(pages: int, draws: Array, size: int) -> Array:
+    """Return the logarithm of the probability that no draw falls into so many pages."""
+    if size >= pages:
+        return np.where(draws > 0, -np.inf, 0.0)
+    return draws * np.log1p(-size / pages)
+
+
+def _left_out(pages: int, dirty: Array, size: int) -> Array:
+    """Return the same for frames that do not repeat."""
+    flat = [shuffled.log_missed(pages, float(one), size) for one in dirty.ravel()]
+    return np.array(flat).reshape(dirty.shape)
 
 
 def _clustered(
@@ -116,27 +154,22 @@ def _clustered(
     length: int | None = None, lengths: str = "geometric", spread: float = 1.0,
     overlap: bool = False,
 ) -> Array:  # fmt: skip
-    """Count clusters as points between free pages: each falls anywhere among them.
-
-    A block is free when its first page is, and no cluster lies between its pages.
-    """
     span = max(1, round(spread * pages))
-    number, total = clusters_of(dirty, clusters, length)
+    fixed = lengths == "fixed"
+    given = length if fixed else None
 
-    def untouched(size: float) -> Array:
-        if overlap:
-            mean = total / np.maximum(number, 1)
-            covered = np.minimum((mean + size - 1) / span, 1.0)
-            return _power(1.0 - covered, number)
-        free = span - total
-        between = np.clip(1.0 - (size - 1) / (free + 1), 0.0, 1.0)
-        return np.where(free >= size, free / span * _power(between, number), 0.0)
+    def count(number: float, total: float) -> float:
+        drawn = clustering.Clusters(span, int(number), int(total), fixed or number == 1, given)
+        return clustering.blocks_touched(drawn, min(block, span), overlap) if number else 0.0
 
-    inside = expected_from(untouched, span, min(block, span))
-    return np.where(dirty > 0, inside, 0.0)
+    numbers, totals = (one.ravel() for one in clusters_of(dirty, clusters, length))
+    flat = [count(*one) for one in zip(numbers, totals, strict=True)]
+    return np.array(flat).reshape(dirty.shape)
 
 
-def clusters_of(dirty: Array, clusters: int | None, length: int | None) -> tuple[Array, Array]:
+def clusters_of(
+    dirty: Array, clusters: int | None = None, length: int | None = None, **_: Any
+) -> tuple[Array, Array]:
     """Return how many clusters `dirty` frames reach, and the pages in them."""
     if length is None:
         wanted = np.floor(np.sqrt(dirty)) if clusters is None else np.full_like(dirty, clusters)
@@ -146,40 +179,19 @@ def clusters_of(dirty: Array, clusters: int | None, length: int | None) -> tuple
     return number, np.minimum(dirty, number * length)
 
 
-def _power(base: Array, exponent: Array) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(exponent > 0, np.exp(exponent * np.log(base)), 1.0)
-
-
-def _each(count: Callable[..., int]) -> Callable[..., Array]:
-    """Make a function of one number of frames one of an array of them."""
-
-    def law(pages: int, dirty: Array, block: int, **options: Any) -> Array:
-        flat = [float(count(pages, int(one), block, **options)) for one in dirty.ravel()]
-        return np.array(flat).reshape(dirty.shape)
-
-    return law
-
-
 def _zipf(
     pages: int, dirty: Array, block: int, *, exponent: float = 1.0, scattered: bool = True
 ) -> Array:
-    law = skewed.Ranks(pages, exponent)
-    if not scattered:
-        return law.blocks_touched(dirty, block)
-    return _scattered(law.mean_untouched(dirty), pages, block)
+    if scattered and block > 1:
+        return _scattered(shuffled.ranks(pages, exponent), pages, dirty, block)
+    return skewed.ordered_touched(pages, exponent, dirty, block)
 
 
-def _scattered(page_untouched: Array, pages: int, block: int) -> Array:
-    """Count blocks of pages that lie anywhere: as many independent pages as give the same odds."""
-    one = np.log1p(-1.0 / pages) if pages > 1 else -np.inf
+def _scattered(kinds: shuffled.Pages, pages: int, dirty: Array, block: int) -> Array:
+    def count(pages: int, draws: int, block: int) -> float:
+        return shuffled.blocks_touched(kinds, draws, pages, block) if draws else 0.0
 
-    def untouched(size: float) -> Array:
-        if size >= pages:
-            return np.zeros_like(page_untouched)
-        return _power(page_untouched, np.full_like(page_untouched, np.log1p(-size / pages) / one))
-
-    return expected_from(untouched, pages, block)
+    return Law.counted(count, pages, dirty, block)
 
 
 def _hotset(
@@ -191,7 +203,10 @@ def _hotset(
     parts = [skewed.Part(size, share), skewed.Part(pages - size, 1.0 - share)]
     if place == "start":
         return skewed.parts_touched(parts, dirty, block)
-    return _scattered(skewed.mean_untouched(parts, dirty), pages, block)
+    some = [part for part in parts if part.pages]
+    each = np.array([part.writes / part.pages for part in some])
+    kinds = shuffled.Pages(each, np.array([float(part.pages) for part in some]))
+    return _scattered(kinds, pages, dirty, block)
 
 
 def _phases(
@@ -206,32 +221,39 @@ def _phases(
 def _trace(pages: int, dirty: Array, block: int, *, frames: npt.ArrayLike) -> Array:
     recorded = np.asarray(frames, np.uint64) // np.uint64(block)
 
-    def count(pages: int, one: int, block: int) -> int:
-        return int(np.unique(np.resize(recorded, one)).size)
-
-    return _each(count)(pages, dirty, block)
+    touched = [float(np.unique(np.resize(recorded, int(one))).size) for one in dirty.ravel()]
+    return np.array(touched).reshape(dirty.shape)
 
 
-_LAWS: dict[str, Callable[..., Array]] = {
-    "mailing-list": _random,
-    "random": _random,
-    "sequential": _each(sequential_blocks),
-    "clustered": _clustered,
-    "strided": _each(strided_blocks),
-    "zipf": _zipf,
-    "hotset": _hotset,
-    "phases": _phases,
-    "trace": _trace,
+def _in_a_row(dirty: Array, **_: Any) -> tuple[Array, Array]:
+    return np.zeros_like(dirty), dirty
+
+
+def _strided_elsewhere(
+    pages: int, dirty: Array, block: int, *, stride: int | None = None, **_: Any
+) -> Array:
+    return dirty * min(1.0, stride_of(pages, stride) / block)
+
+
+LAWS: dict[str, Law] = {
+    "mailing-list": Law(_mailing_list),
+    "random": Law(_random),
+    "sequential": Law(
+        count=sequential_blocks,
+        regular=True,
+        elsewhere=lambda pages, dirty, block, **_: np.ceil(dirty / block),
+        runs=_in_a_row,
+    ),
+    "clustered": Law(_clustered, runs=clusters_of),
+    "strided": Law(
+        count=strided_blocks,
+        regular=True,
+        elsewhere=_strided_elsewhere,
+        runs=lambda dirty, stride=None, **_: _in_a_row(dirty) if stride == 1 else None,
+    ),
+    "zipf": Law(_zipf),
+    "hotset": Law(_hotset),
+    "phases": Law(_phases),
+    "trace": Law(_trace),
 }
-
-_OPTIONS = {
-    "mailing-list": (),
-    "random": ("replacement",),
-    "sequential": ("start", "wrap"),
-    "clustered": ("clusters", "length", "lengths", "spread", "overlap"),
-    "strided": ("stride", "start"),
-    "zipf": ("exponent", "scattered"),
-    "hotset": ("writes", "hot", "place"),
-    "phases": ("number", "hot", "overlap"),
-    "trace": ("frames",),
-}
+"""Name of a pattern in ``dirtylab.DATASETS`` to what theory knows of it."""

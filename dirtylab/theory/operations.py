@@ -21,12 +21,12 @@ from dirtylab.theory.memory import (
     ENTRY_BYTES,
     WORD_BITS,
     entry_bytes,
+    law_of,
     level_lengths,
     radices_of,
     words_for,
 )
-from dirtylab.theory.occupancy import Array, occupied
-from dirtylab.theory.ranges import sequential_blocks, strided_blocks
+from dirtylab.theory.occupancy import LAWS, Array, Law, occupied
 
 LINE_PAGES = 512
 """Pages whose bits share a cache line of 64 bytes."""
@@ -45,6 +45,11 @@ class Pattern:
     dirty: Array
     options: Options
     _known: dict[int, Array] = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def law(self) -> Law:
+        """Return what theory knows of the dataset."""
+        return LAWS[_check.choice("dataset", self.dataset, LAWS)]
 
     def occupied(self, block: int) -> Array:
         """Return the expected number of blocks touched."""
@@ -110,13 +115,10 @@ def expected(
     >>> work.nodes.round(1)
     array([234.6])
     """
-    _check.choice("structure", structure, tuple(COLLECTS))
+    law, own = law_of("structure", structure, structure_options or {}, COLLECTS)
     number = np.asarray(dirty, float)
     pattern = Pattern(dataset, pages, number, dict(dataset_options or {}))
-    counted = COLLECTS[structure](pattern, **dict(structure_options or {}))
-    words, nodes, touched = (np.where(number > 0, one, 0.0) for one in counted)
-    if structure in ("bitmap", "posted-bitmap", "posted-tree"):
-        words, nodes, touched = (one + np.zeros_like(number) for one in counted)
+    words, nodes, touched = (one + np.zeros_like(number) for one in law(pattern, **own))
     lines = pattern.occupied(LINE_PAGES)
     return Work(number, pattern.occupied(1), words, nodes, touched, lines)
 
@@ -161,7 +163,7 @@ def _hybrid(pattern: Pattern, **_: Any) -> Counted:
     blocks = pattern.occupied(BLOCK_PAGES)
     some = np.minimum(blocks * (BLOCK_PAGES // WORD_BITS), words) + summary
     all_of_it = pattern.occupied(1) >= DENSE * words
-    read = np.where(all_of_it, words, some)
+    read = np.where(pattern.dirty > 0, np.where(all_of_it, words, some), 0.0)
     return read, np.where(all_of_it, 0.0, blocks), 8 * read
 
 
@@ -188,29 +190,21 @@ def _posted_tree(pattern: Pattern, **_: Any) -> Counted:
 
 def _last_bits(pattern: Pattern, block: int, set_bits: Array) -> Array:
     """Return how many of the set bits are the last of their node: an eighth where chance rules."""
-    exact: dict[str, Callable[..., int]] = {
-        "sequential": sequential_blocks,
-        "strided": strided_blocks,
-    }
-    if pattern.dataset not in exact:
+    law = pattern.law
+    if law.count is None:
         whole = -(-pattern.pages // block)
         return set_bits * (whole // 8) / whole
-    flat = [
-        float(exact[pattern.dataset](pattern.pages, int(one), block, nth=8, **pattern.options))
-        for one in pattern.dirty.ravel()
-    ]
-    return np.array(flat).reshape(pattern.dirty.shape)
+    return law.counted(law.count, pattern.pages, pattern.dirty, block, 8, **pattern.options)
 
 
 COLLECTS: dict[str, Callable[..., Counted]] = {
     "list": _list,
     "bitmap": _bitmap,
     "tree": _tree,
-    "tree8": lambda pattern, **_: _tree(pattern, radix=8),
-    "tree64": lambda pattern, **_: _tree(pattern, radix=64),
     "hybrid": _hybrid,
     "ring": _ring,
     "posted-list": _posted_list,
     "posted-tree": _posted_tree,
     "posted-bitmap": _posted_bitmap,
 }
+"""Words, nodes and bytes of a collect, ``law(pattern, **options)``; may get more at run time."""

@@ -4,6 +4,7 @@ A page that each of ``k`` draws hits with probability ``p`` stays untouched with
 pages of like probability are treated together: ranks by quadrature, parts and windows as a whole.
 """
 
+import functools
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,7 +16,8 @@ Array = npt.NDArray[np.float64]
 
 EXACT = 4096
 """Ranks or blocks that are summed one by one; the rest by quadrature over their logarithm."""
-NODES = 200
+NODES = 6
+"""Numbers that are looked at for a factor of e."""
 
 
 class Part(NamedTuple):
@@ -36,19 +38,12 @@ def parts_touched(parts: Sequence[Part], dirty: Array, block: int) -> Array:
         begin, stop = number * block, min((number + 1) * block, pages)
         inside = np.maximum(np.minimum(stop, borders[1:]) - np.maximum(begin, borders[:-1]), 0)
         hit = sum(_chance(part, size) for part, size in zip(parts, inside, strict=True))
-        total += 1.0 - _missed(dirty, hit)
+        total += _touched(dirty, hit)
     for index, part in enumerate(parts):
         first, last = -(-int(borders[index]) // block), int(borders[index + 1]) // block
         whole = max(last - first - sum(first <= number < last for number in straddling), 0)
-        total += whole * (1.0 - _missed(dirty, _chance(part, block)))
+        total += whole * _touched(dirty, _chance(part, block))
     return total
-
-
-def mean_untouched(parts: Sequence[Part], dirty: Array) -> Array:
-    """Return the probability that a page, any one, stays untouched."""
-    pages = sum(part.pages for part in parts)
-    shares = [part.pages / pages * _missed(dirty, _chance(part, 1)) for part in parts]
-    return np.sum(shares, axis=0)
 
 
 def windows_touched(
@@ -63,8 +58,8 @@ def windows_touched(
     borders = np.unique(np.concatenate([edges[:-1] // block, [(pages - 1) // block]]))
     for begin, stop in _pieces(edges, borders, block, pages):
         covered = _covered(starts, size, pages, int(begin), int(min(begin + block, stop)))
-        chance = np.prod(_missed(each, covered / size), axis=-1)
-        total += -(-(stop - begin) // block) * (1.0 - chance)
+        missed = _log_missed(each, covered / size).sum(axis=-1)
+        total -= -(-(stop - begin) // block) * np.expm1(missed)
     return total
 
 
@@ -90,59 +85,59 @@ def _covered(starts: npt.NDArray[np.int64], size: int, pages: int, begin: int, s
     return np.sum(inside, axis=0, dtype=float)
 
 
-class Ranks:
-    """Zipf's law: rank ``r`` of `pages` is drawn in proportion to ``r ** -exponent``.
+def ordered_touched(pages: int, exponent: float, dirty: Array, block: int) -> Array:
+    """Return the expected number of blocks touched by Zipf's law where page 0 has the first rank.
 
-    Parameters
-    ----------
-    pages : int
-        Number of ranks.
-    exponent : float
-        Above 0.
+    Rank ``r`` of `pages` is drawn in proportion to ``r ** -exponent``.
     """
+    powers = np.arange(1.0, min(pages, EXACT) + 1) ** -exponent
+    first = np.concatenate([[0.0], np.cumsum(powers)])
 
-    def __init__(self, pages: int, exponent: float) -> None:
-        self._pages, self._exponent = pages, exponent
-        ranks, weights = spaced(pages)
-        self._weights = weights
-        powers = ranks**-exponent
-        self._chances = powers / float(weights @ powers)
+    def mass(edges: Array, size: float) -> Array:
+        """Return the sum over so many ranks from each edge on; an integral behind the first."""
+        begin, end = edges, np.minimum(edges + size, pages)
+        known = np.minimum(end, first.size - 1.0), np.minimum(begin, first.size - 1.0)
+        begin, end = (np.maximum(one, first.size - 1.0) + 0.5 for one in (begin, end))
+        return np.interp(known[0], np.arange(first.size), first) - np.interp(
+            known[1], np.arange(first.size), first
+        ) + _area(begin, end, exponent)  # fmt: skip
 
-    def mean_untouched(self, dirty: Array) -> Array:
-        """Return the probability that a page, any one, stays untouched."""
-        return self._untouched(dirty, self._chances) @ self._weights / self._pages
-
-    def blocks_touched(self, dirty: Array, block: int) -> Array:
-        """Return the expected number of blocks touched where page 0 has the first rank."""
-        whole = max(self._pages // block, 1)
-        numbers, weights = spaced(whole)
-        edges = (numbers - 1) * block
-        mass = self._mass(np.minimum(edges + block, self._pages)) - self._mass(edges)
-        rest = self._mass(np.array([float(self._pages)])) - self._mass(np.array([whole * block]))
-        total = (1.0 - self._untouched(dirty, mass)) @ weights
-        return total + (1.0 - self._untouched(dirty, rest)[..., 0])
-
-    def _mass(self, upto: Array) -> Array:
-        """Return the probability of the first `upto` ranks."""
-        cumulated = np.cumsum(self._chances * self._weights)
-        ends = np.cumsum(self._weights)
-        mass: Array = np.interp(upto, np.concatenate([[0], ends]), np.concatenate([[0], cumulated]))
-        return mass
-
-    @staticmethod
-    def _untouched(dirty: Array, chances: Array) -> Array:
-        return _missed(dirty[..., None], np.minimum(chances, 1.0))
+    whole, rest = divmod(pages, block)
+    numbers, weights = spaced(whole)
+    each = mass((numbers - 1) * block, block) / mass(np.zeros(1), pages)
+    total: Array = _touched(dirty[..., None], each) @ weights
+    if rest:
+        last = mass(np.array([float(whole * block)]), rest) / mass(np.zeros(1), pages)
+        total = total + _touched(dirty, float(last[0]))
+    return total
 
 
-def spaced(count: int) -> tuple[Array, Array]:
-    """Return numbers of ``1 … count`` and how many each stands for: the first few thousand all."""
-    if count <= EXACT + NODES:
-        numbers = np.arange(1, count + 1, dtype=float)
-        return numbers, np.ones_like(numbers)
-    edges = np.exp(np.linspace(np.log(EXACT + 0.5), np.log(count + 0.5), NODES + 1))
-    numbers = np.concatenate([np.arange(1, EXACT + 1), np.sqrt(edges[:-1] * edges[1:])])
-    weights = np.concatenate([np.ones(EXACT), np.diff(edges)])
-    return numbers, weights
+def _area(begin: Array, end: Array, exponent: float) -> Array:
+    """Return the area below ``x ** -exponent``."""
+    width = np.log1p((end - begin) / begin)
+    power = (1.0 - exponent) * width
+    slope = np.divide(np.expm1(power), power, out=np.ones_like(power), where=power != 0)
+    return begin ** (1.0 - exponent) * width * slope
+
+
+def spaced(count: int, exact: int = EXACT) -> tuple[Array, Array]:
+    """Return numbers of ``1 … count`` and how many each stands for: the first ones all."""
+    first = np.arange(1.0, min(count, exact) + 1)
+    if count <= exact:
+        return first, np.ones_like(first)
+    begin, end = np.log(exact + 0.5), np.log(count + 0.5)
+    panels = int(np.ceil(end - begin))
+    nodes, weights = legendre(NODES)
+    width = (end - begin) / panels
+    places = np.exp(begin + width * (np.arange(panels)[:, None] + (nodes + 1) / 2).ravel())
+    many = places * np.tile(weights, panels) * width / 2
+    return np.concatenate([first, places]), np.concatenate([np.ones_like(first), many])
+
+
+@functools.cache
+def legendre(count: int) -> tuple[Array, Array]:
+    """Return nodes and weights of an integral from -1 to 1."""
+    return np.polynomial.legendre.leggauss(count)
 
 
 def _chance(part: Part, pages: float) -> float:
@@ -150,8 +145,13 @@ def _chance(part: Part, pages: float) -> float:
     return part.writes * pages / part.pages if part.pages else 0.0
 
 
-def _missed(draws: Array, chance: float | Array) -> Array:
-    """Return the probability that no draw hits what each hits with `chance`."""
+def _touched(draws: Array, chance: float | Array) -> Array:
+    """Return the probability that a draw hits what each hits with `chance`."""
+    return -np.expm1(_log_missed(draws, chance))
+
+
+def _log_missed(draws: Array, chance: float | Array) -> Array:
+    """Return the logarithm of the probability that none does."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        missed = np.exp(draws * np.log1p(-np.minimum(chance, 1.0)))
-    return np.where(draws > 0, missed, 1.0)
+        missed = draws * np.log1p(-np.minimum(chance, 1.0))
+    return np.where(draws > 0, missed, 0.0)

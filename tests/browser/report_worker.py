@@ -20,12 +20,12 @@ CELLS = ((10_000_000, 1_000_000, 100), (10_000_000, 10_000, 600), (1_000_000, 10
 PAIRS = 3
 NOTEBOOK = ["from dirtylab import explore", "explore.crossovers(rounds=35)"]
 JOB = """
-from dirtylab.explore.machine import worker
-from dirtylab.explore.worker import Job
+from dirtylab.explore.views.resources import worker
+from dirtylab.explore.process.cell_job import CellJob
 got = []
 structures = (("list", {{}}), ("bitmap", {{}}), ("tree64", {{}}))
 cells = (("random", {{}}, {pages}, {dirty}),)
-worker().measure(Job(structures, "collect", cells, {rounds}, 7), got.append)
+worker().measure(CellJob(structures, "collect", cells, {rounds}, 7), got.append)
 """
 ROWS = "[list(row) for one in got if one.kind == 'cell' for row in one.rows]"
 _CLICK = """() => {

@@ -1,0 +1,114 @@
+"""``dirtylab advise`` and ``dirtylab calibrate``: their arguments, and what they print."""
+
+import argparse
+import pathlib
+import sys
+from typing import TYPE_CHECKING
+
+from dirtylab._units import parse_seconds
+from dirtylab.cli.arguments import amount, dataset, nbytes, pages, read_by, seconds, word
+
+if TYPE_CHECKING:
+    from dirtylab.advice.calibration import Calibration
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add both commands."""
+    _add_advise(commands)
+    _add_calibrate(commands)
+
+
+def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "advise",
+        help="which structure to choose, at what cost, and where the choice changes",
+        description="Rank the structures for a whole epoch (insert in order of arrival, then a "
+        "harvest) by this machine's cost model, or by the shipped one until `dirtylab calibrate` "
+        "has made one. Numbers may be written 10M, 2^20, 64GiB (of guest memory) or, for --dirty, "
+        "1%% or 0.01 (of the pages).",
+    )
+    command.add_argument("--pages", type=pages, required=True, metavar="N", help="size of the slot")
+    command.add_argument(
+        "--dirty", type=amount, required=True, metavar="N", help="frames written in an epoch"
+    )
+    command.add_argument(
+        "--dataset",
+        type=dataset,
+        default=("random", {}),
+        metavar="NAME",
+        help="pattern, such as clustered:length=64 (default: random)",
+    )
+    command.add_argument(
+        "--period", type=seconds, metavar="TIME", help="time between harvests, such as 100ms"
+    )
+    command.add_argument("--memory-limit", type=nbytes, metavar="SIZE", help="such as 2MiB")
+    command.add_argument("--json", action="store_true", help="print JSON instead of text")
+    command.set_defaults(run=_advise)
+
+
+def _add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "calibrate",
+        help="calibrate the cost model on this machine, in a minute",
+        description="Measure the structures on cells spread over sizes, densities and patterns, "
+        "fit the cost model, validate it on held-out cells, and keep it in the user's cache "
+        "folder, where `dirtylab advise` finds it.",
+    )
+    command.add_argument(
+        "--seconds",
+        type=read_by(parse_seconds, 10, 3600),
+        metavar="TIME",
+        help="measuring time, 10 … 3600 seconds (50)",
+    )
+    command.add_argument(
+        "--out", type=word, metavar="DIR", help="write model.json and held_out.csv here instead"
+    )
+    command.set_defaults(run=_calibrate)
+
+
+def _advise(arguments: argparse.Namespace) -> int:
+    from dirtylab.advice.advisor import advise
+
+    name, options = arguments.dataset
+    advice = advise(
+        arguments.pages,
+        arguments.dirty,
+        name,
+        period=arguments.period,
+        memory_limit=arguments.memory_limit,
+        **options,
+    )
+    print(advice.as_json() if arguments.json else advice)
+    return 0
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from tqdm.auto import tqdm
+
+    from dirtylab._console import announced_compilation
+    from dirtylab.advice.calibration import SECONDS, calibrate, model_path
+    from dirtylab.measure.files import prepare_file
+
+    seconds = SECONDS if arguments.seconds is None else arguments.seconds
+    path = pathlib.Path(arguments.out) / "model.json" if arguments.out else model_path()
+    prepare_file(path)
+    with tqdm(total=100, bar_format="{percentage:3.0f} %|{bar}| {desc}", disable=None) as bar:
+
+        def report(share: float, text: str) -> None:
+            bar.set_description_str(text, refresh=False)
+            bar.update(round(100 * share) - bar.n)
+
+        with announced_compilation():
+            found = calibrate(seconds, report=report)
+    found.model.save(path)
+    if arguments.out:
+        _write_held_out(found, path.with_name("held_out.csv"))
+    print(f"{path}\n{found.model.trial}", file=sys.stdout)
+    return 0
+
+
+def _write_held_out(found: "Calibration", path: pathlib.Path) -> None:
+    from dirtylab.measure.files import write_text
+
+    rounded = found.held_out.round({"ns": 1, "predicted": 1, "error": 4})
+    write_text(path, rounded.to_csv(index=False))

@@ -1,0 +1,62 @@
+"""``dirtylab live``: what real harvests cost, and every structure over every recording."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from dirtylab._console import run_steps, tell
+from dirtylab.cli.arguments import count
+
+if TYPE_CHECKING:
+    pass
+
+INTERRUPTED = 130
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "live",
+        help="harvest real dirty pages of KVM guests and processes; replay every recording",
+        description="Measure KVM's dirty log and dirty ring, PAGEMAP_SCAN and the structures on "
+        "the same frames, as far as this machine has them; then replay every recording on every "
+        "structure.  Writes harvests.csv, replays.csv, machine.json and experiments.json.",
+    )
+    command.add_argument("--out", default="live", metavar="DIR", help="default: %(default)s")
+    command.add_argument("--rounds", type=count(2, 1000), default=7, metavar="N", help="rounds (7)")
+    command.add_argument("--quick", action="store_true", help="one small slot, up to 2,000 frames")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the arguments ask for; return the exit status."""
+    from dirtylab import _check
+    from dirtylab.live.trackers import TRACKERS, missing
+    from dirtylab.measure.files import prepare_folder
+    from dirtylab.studies.live.experiments import write_experiments
+    from dirtylab.studies.live.record import DIRTY, PAGES, harvests
+    from dirtylab.studies.live.replay import replays
+    from dirtylab.studies.live.report import text_report
+    from dirtylab.studies.live.store import FILES, load, save
+
+    rounds = _check.integer("rounds", arguments.rounds, 2, 1000)
+    folder = prepare_folder(arguments.out)
+    for why in sorted({why for name in TRACKERS if (why := missing(name))}):
+        tell(f"note: not measured: {why}")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in FILES}
+    pages, dirty = (PAGES[:1], DIRTY[:8]) if arguments.quick else (PAGES, DIRTY)
+    status = 0
+    try:
+        steps = [
+            *harvests(found["harvests"], pages=pages, dirty=dirty, rounds=rounds),
+            *replays(found["replays"], rounds=rounds),
+        ]
+        for _ in run_steps(steps):
+            pass
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+        tell("dirtylab live: interrupted; what is measured is kept")
+    if all(found.values()):
+        save(found, folder)
+        write_experiments(folder)
+        print(text_report(load(folder)))
+    return status

@@ -1,0 +1,89 @@
+"""``dirtylab sweep``: its arguments, and what it prints."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from dirtylab._console import tell
+from dirtylab.cli.arguments import amounts, choice, count, dataset, pages_list, seconds, seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "sweep",
+        help="measure a grid of structures, patterns and sizes; go on where it stopped",
+        description="Measure every structure x operation x pattern x size and write one row a "
+        "sample. The same command goes on where it stopped. A name may have options, as in "
+        "tree:radix=16 or clustered:length=64; numbers may be written 10M, 2^20, 64GiB (of guest "
+        "memory), 1%% or 0.01 (of the pages) or 1k..1M (in steps of 1, 2 and 5).",
+    )
+    names: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
+    command.add_argument("--structures", **names, type=choice, help="default: the five tuned ones")
+    command.add_argument("--operations", **names, help="default: insert collect harvest epoch")
+    command.add_argument("--datasets", **names, type=dataset, help="default: random")
+    numbers: dict[str, Any] = {"nargs": "+", "metavar": "N"}
+    command.add_argument("--pages", **numbers, type=pages_list, help="default: 10M")
+    command.add_argument("--dirty", **numbers, type=amounts, help="default: 0.0001 0.001 0.01 0.1")
+    command.add_argument("--repeats", type=count(2, 10**6), metavar="N", help="rounds of each cell")
+    command.add_argument(
+        "--budget",
+        type=seconds,
+        metavar="TIME",
+        help="90s, 5m or 1h, spent on the most uncertain cells",
+    )
+    command.add_argument("--seed", type=seed, metavar="N", help="default: 2016")
+    command.add_argument("--cache", choices=["warm", "cold"], help="default: warm")
+    command.add_argument("--out", default="sweep", metavar="DIR", help="default: %(default)s")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the arguments ask for; return the exit status."""
+    from dirtylab.measure.sweep import sweep
+
+    given: dict[str, Any] = {
+        name: getattr(arguments, name)
+        for name in (
+            "structures", "operations", "datasets", "repeats", "budget", "seed", "cache",
+        )
+        if getattr(arguments, name) is not None
+    }  # fmt: skip
+    for name in ("pages", "dirty"):
+        if getattr(arguments, name) is not None:
+            given[name] = [one for several in getattr(arguments, name) for one in several]
+    try:
+        table = sweep(**given, out=arguments.out, report=tell, progress=True)
+    except KeyboardInterrupt:
+        tell(f"dirtylab sweep: interrupted; finished cells are in {arguments.out}, the same")
+        tell("command goes on from there")
+        return 130
+    except AssertionError as error:  # wrong frames returned: no timing of the cell counts
+        tell(f"dirtylab sweep: {error}; cells finished before are in {arguments.out}")
+        return 1
+    print(summary(table))
+    return 0
+
+
+def summary(table: "pd.DataFrame") -> str:
+    """Return the medians of a sweep, one row a cell, and remarks on its quality."""
+    from dirtylab.measure.machine import caption
+    from dirtylab.measure.quality import remarks
+
+    kept = table[~table["control"]]
+    names = [str(name) for name in table]
+    patterns = [name for name in names if name.startswith("dataset")]
+    rows = ["operation", *patterns, "pages", "dirty"]
+    columns = [name for name in names if name.startswith("structure")]
+    medians = kept.groupby([*rows, *columns], sort=False)["ns"].median().div(1000)
+    lines = [
+        "Medians in µs",
+        "",
+        medians.unstack(columns).to_string(float_format=lambda value: f"{value:,.2f}"),
+        "",
+        *[f"note: {remark}" for remark in remarks(table)],
+        *[f"Measured on {caption(facts)}" for facts in table.attrs["machines"].values()],
+    ]
+    return "\n".join(lines)

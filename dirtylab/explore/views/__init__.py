@@ -1,0 +1,1 @@
+"""One module for each view, and what the views share."""

@@ -1,0 +1,291 @@
+"""The picture of the crossovers view: model curves, measured points, where they cross."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.ticker import LogLocator
+
+from dirtylab._units import count_text, share_text
+from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
+from dirtylab.explore.kit.slider_steps import frames_label, guest_memory, pages_label
+from dirtylab.explore.process.session import Results
+from dirtylab.explore.views.cheapest import CrossoverPoint, Region
+from dirtylab.explore.views.model_curves import Curves, time_at
+from dirtylab.figures.style import FAINT, SLIDER_COLOR, Look, label_ticks, style_axes, time_label
+
+SIZE = (7.4, 5.0)
+RECTANGLE = (0.115, 0.245, 0.86, 0.69)
+MOST_STRUCTURES = 16
+MOST_CROSSOVERS = 5
+_MODEL_COLOR, _MEASURED_COLOR = "#882255", "#000000"
+_XLABELS = {"dirty": "dirty frames", "pages": "pages of the slot", "length": "pages in a cluster"}
+
+Points = Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+"""Structure to places and to 10th, 50th and 90th percentile."""
+
+
+class CrossoverContent(NamedTuple):
+    """What is drawn and said."""
+
+    curves: Curves
+    looks: Mapping[str, Look]
+    """Structures shown; a model has curves of some of them."""
+    regions: list[Region]
+    crossovers: list[CrossoverPoint]
+    """By the model."""
+    here: float
+    """The value of the axis at which the sliders stand."""
+    axis: str
+    pages: int
+    operation: str
+    pattern: str
+    results: Results | None
+    """Measured with these sliders."""
+    points: Points
+    """Measured, with these sliders or others."""
+    measured: list[CrossoverPoint]
+    has_law: bool = True
+    """Whether there is a closed form of the pattern."""
+
+    @property
+    def current(self) -> bool:
+        """Whether the points were measured with these sliders."""
+        return self.results is not None
+
+
+class CrossoverArtists:
+    """The artists on one axes, made once and moved."""
+
+    def __init__(self, ax: Axes) -> None:
+        self._ax = ax
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        style_axes(ax, title="", xlabel="", ylabel="time")
+        no_minor_ticks(ax)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(LogLocator(numticks=12))
+        label_ticks(ax.xaxis, count_text)
+        label_ticks(ax.yaxis, time_label)
+        self._title = title_text(ax, 1.025)
+        self._xlabel = label_text(ax, 0.5, -0.115, ha="center")
+        self._here = ax.axvline(1, color=FAINT, linestyle=":", linewidth=1.2, zorder=1.5)
+        structures, crossovers = range(MOST_STRUCTURES), range(MOST_CROSSOVERS)
+        self._lines = [ax.plot([], [], linewidth=2, zorder=3)[0] for _ in structures]
+        self._markers = [_markers(ax, 7, zorder=5, markeredgewidth=0.5) for _ in structures]
+        self._bars = [_bars(ax) for _ in structures]
+        self._model_spans = [_span(ax, _MODEL_COLOR, 0.12) for _ in crossovers]
+        self._measured_spans = [_span(ax, _MEASURED_COLOR, 0.25) for _ in crossovers]
+        self._stars = [_markers(ax, 14, marker="*", color=_MODEL_COLOR, zorder=6)
+                       for _ in crossovers]  # fmt: skip
+        self._rules = [ax.axvline(1, color=_MODEL_COLOR, linewidth=1, zorder=2) for _ in crossovers]
+        self._texts = [_crossover_text(ax) for _ in crossovers]
+        self._legend_entries: list[_LegendEntry] = []
+        self.moving = [
+            self._title, self._xlabel, self._here, *self._lines, *self._markers, *self._bars,
+            *self._model_spans, *self._measured_spans, *self._stars, *self._rules, *self._texts,
+        ]  # fmt: skip
+
+    def set(self, content: CrossoverContent) -> tuple[Any, ...]:
+        """Move all artists; return what the resting parts depend on."""
+        limits = _limits(content)
+        self._ax.set_xlim(*limits[0])
+        self._ax.set_ylim(*limits[1])
+        self._label(content)
+        self._set_lines(content)
+        self._set_points(content)
+        self._set_crossovers(content, limits)
+        entries = _legend_entries(content)
+        if entries != self._legend_entries:
+            self._legend_entries = entries
+            self._legend()
+        return limits, tuple(entries)
+
+    def _label(self, content: CrossoverContent) -> None:
+        radix = "".join(f"; tree: {look.label[6:]}" for look in content.looks.values()
+                        if look.color == SLIDER_COLOR)  # fmt: skip
+        self._title.set_text(f"Time of {content.operation}, {content.pattern}{radix}")
+        slot = f", of {pages_label(content.pages)}" if content.axis == "dirty" else ""
+        if content.axis == "length":
+            slot = f", slot of {pages_label(content.pages)}"
+        self._xlabel.set_text(_XLABELS[content.axis] + slot)
+        self._here.set_xdata([content.here, content.here])
+
+    def _set_lines(self, content: CrossoverContent) -> None:
+        for line, name in _padded(self._lines, list(content.curves.ns)):
+            line.set_visible(name is not None)
+            if name is not None:
+                line.set_data(content.curves.x, content.curves.ns[name])
+                line.set_color(content.looks[name].color)
+
+    def _set_points(self, content: CrossoverContent) -> None:
+        names = list(content.points)
+        alpha = 1.0 if content.current else 0.25
+        for mark, name in _padded(self._markers, names):
+            mark.set_visible(name is not None)
+            if name is not None:
+                x, ns = content.points[name]
+                mark.set_data(x, ns[:, 1])
+                mark.set_color(content.looks[name].color)
+                mark.set_marker(content.looks[name].marker)
+                mark.set_alpha(alpha)
+        for bars, name in _padded(self._bars, names):
+            bars.set_visible(name is not None)
+            if name is not None:
+                x, ns = content.points[name]
+                bars.set_segments(
+                    [[(p, lo), (p, hi)] for p, (lo, _, hi) in zip(x, ns, strict=True)]
+                )
+                bars.set_color(content.looks[name].color)
+                bars.set_alpha(alpha)
+
+    def _set_crossovers(self, content: CrossoverContent, limits: tuple[Any, Any]) -> None:
+        shown = content.measured or content.crossovers
+        (left, right), _ = limits
+        for span, one in _padded(
+            self._model_spans, content.crossovers if not content.measured else []
+        ):
+            _set_span(span, one, limits)
+        for span, one in _padded(self._measured_spans, content.measured):
+            _set_span(span, one, limits)
+        for number, (rule, one) in enumerate(_padded(self._rules, shown)):
+            star, text = self._stars[number], self._texts[number]
+            for artist in (rule, star, text):
+                artist.set_visible(one is not None)
+            if one is None:
+                continue
+            rule.set_xdata([one.at, one.at])
+            star.set_data([one.at], [_height(content, one)])
+            text.set_text(_place_lines(content, one.at))
+            inside = min(max(one.at, left * 2.5), right / 2.5)
+            text.set_position((inside, 0.99 - 0.095 * (number % 3)))
+
+    def _legend(self) -> None:
+        handles = [
+            Line2D([], [], label=label, color=color, linewidth=2, markersize=6,
+                   linestyle="-" if has_line else "", marker=marker if has_marker else "")
+            for label, color, marker, has_line, has_marker in self._legend_entries
+        ]  # fmt: skip
+        handles.append(Line2D([], [], color=FAINT, label="line: model", linewidth=2))
+        handles.append(Line2D([], [], color=FAINT, label="marker: measured", linestyle="",
+                              marker="o"))  # fmt: skip
+        self._ax.legend(
+            handles=handles, fontsize=9, loc="upper left", ncols=4, frameon=False,
+            bbox_to_anchor=(-0.02, -0.16), borderaxespad=0,
+        )  # fmt: skip
+
+
+class _LegendEntry(NamedTuple):
+    """A structure in the legend."""
+
+    label: str
+    color: str
+    marker: str
+    has_line: bool
+    has_marker: bool
+
+
+def _legend_entries(content: CrossoverContent) -> list[_LegendEntry]:
+    """Return an entry for each structure.
+
+    The label of the tree of the slider is "tree": its radix is in the title, which is quick to
+    draw.
+    """
+    return [
+        _LegendEntry(
+            "tree" if look.color == SLIDER_COLOR else look.label, look.color, look.marker,
+            name in content.curves.ns, name in content.points or name not in content.curves.ns,
+        )
+        for name, look in content.looks.items()
+    ]  # fmt: skip
+
+
+def _padded(artists: list[Any], values: Any) -> list[tuple[Any, Any]]:
+    """Return each artist with a value, or None when there are fewer values."""
+    some = list(values)[: len(artists)]
+    return list(zip(artists, [*some, *[None] * (len(artists) - len(some))], strict=True))
+
+
+def _span(ax: Axes, color: str, alpha: float) -> Rectangle:
+    span = Rectangle((1, 1), 1, 1, facecolor=color, alpha=alpha, linewidth=0, zorder=1)
+    ax.add_patch(span)
+    return span
+
+
+def _markers(ax: Axes, size: float, **options: Any) -> Line2D:
+    made: Line2D = ax.plot([], [], linestyle="", markersize=size, markeredgecolor="white",
+                           **options)[0]  # fmt: skip
+    return made
+
+
+def _bars(ax: Axes) -> LineCollection:
+    bars = LineCollection([], linewidths=1.4, zorder=4)
+    ax.add_collection(bars, autolim=False)
+    return bars
+
+
+def _crossover_text(ax: Axes) -> Text:
+    return ax.text(
+        1, 0.99, "", transform=ax.get_xaxis_transform(), fontsize=9, color=_MODEL_COLOR,
+        ha="center", va="top", zorder=6,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )  # fmt: skip
+
+
+def _set_span(span: Rectangle, point: CrossoverPoint | None, limits: tuple[Any, Any]) -> None:
+    span.set_visible(point is not None)
+    if point is not None:
+        (left, right), (bottom, top) = limits
+        low, high = max(point.low, left), min(point.high, right)
+        span.set_bounds(low, bottom, high - low, top - bottom)
+
+
+def _height(content: CrossoverContent, point: CrossoverPoint) -> float:
+    """Return the time at a crossover: on a curve, or else between measured points."""
+    for name in (point.before, point.after):
+        if name in content.curves.ns:
+            return time_at(content.curves, name, point.at)
+    x, ns = content.points[point.before]
+    return float(np.interp(point.at, x, ns[:, 1]))
+
+
+def _place_lines(content: CrossoverContent, x: float) -> str:
+    if content.axis == "dirty":
+        return f"{share_text(x / content.pages)}\n{frames_label(round(x))}"
+    if content.axis == "pages":
+        return f"{guest_memory(x)}\n{count_text(x)} pages"
+    return f"{count_text(x)} pages"
+
+
+def _limits(content: CrossoverContent) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return limits at whole decades: few, so that backgrounds can be cached."""
+    heights = list(content.curves.ns.values())
+    heights += [ns[:, 1] for _, ns in content.points.values()]
+    every = np.concatenate(heights) if heights else np.array([1.0, 1e6])
+    low, high = float(every.min()), float(every.max())
+    x = content.curves.x if content.curves.x.size else np.array([1.0, 1e6])
+    return (
+        (_floor(float(x[0])) * 0.95, _beyond(float(x[-1]))),
+        (_floor(low), max(_ceiling(high), 100 * _floor(low))),
+    )
+
+
+def _floor(value: float) -> float:
+    return float(10.0 ** math.floor(math.log10(value) + 1e-9))
+
+
+def _beyond(value: float) -> float:
+    """Return the next of 1, 3 and 10 …, a little beyond."""
+    below = _floor(value)
+    return next(1.05 * below * step for step in (1, 3, 10) if below * step >= 0.999 * value)
+
+
+def _ceiling(value: float) -> float:
+    return float(10.0 ** math.ceil(math.log10(value) - 1e-9))

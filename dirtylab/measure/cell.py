@@ -1,0 +1,287 @@
+"""One cell of a sweep: structures that track the same frames, side by side, in one process.
+
+In each round every structure has its turn, in a new random order.  A turn begins with an untimed
+epoch, which brings the structure's own memory into the caches (or, for a cold cache, with streaming
+other memory to evict it).  Then, on frames that it has not seen before:
+
+    insert (timed), collect (timed)  ·  insert, harvest (timed)  ·  insert, clear (timed)  ·  epoch
+
+With few frames a burst of epochs is timed, each with frames of its own, and its time is divided:
+one epoch of 100 frames would be a few steps of the clock.  Times include the calls from Python,
+about a µs each.  A reference kernel that never changes is timed before and after each turn; its
+time shows the machine's speed at that moment.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dirtylab import structures
+from dirtylab._jit import kernel
+from dirtylab.datasets import DATASETS
+from dirtylab.measure.growth import growth_of
+from dirtylab.measure.machine import last_cache_bytes
+from dirtylab.structures import Structure
+
+Frames = npt.NDArray[np.uint64]
+Drawn = Mapping[str, Frames]
+"""The frames of one epoch, for each operation."""
+Row = dict[str, Any]
+Options = tuple[tuple[str, Any], ...]
+"""Names and values, in a form that can be hashed and sent."""
+
+OPERATIONS = ("insert", "collect", "harvest", "clear", "epoch")
+_DRAWS = ("insert", "harvest", "clear", "epoch")
+"""Operations that have frames of their own; a collect follows the insert."""
+CACHES = ("warm", "cold")
+BURST_FRAMES = 20_000
+"""Most frames in a burst, counting the bitmap's words too, several to a frame ..."""
+WORDS_A_FRAME = 64 * 4
+MOST_EPOCHS = 16
+"""... and most epochs in a burst."""
+SEED_STEP = 1000
+"""Number of seeds reserved for a round."""
+_REFERENCE_WORDS = 2**15
+_COLD_TIMES = 2
+"""Memory streamed to evict all else from the caches, in units of the last-level cache."""
+_STEP = np.uint64(6364136223846793005)
+_MASK = np.uint64(_REFERENCE_WORDS - 1)
+_HIGH = np.uint64(40)
+_NO_FRAME = np.uint64(2**64 - 1)
+
+
+class Candidate(NamedTuple):
+    """A structure with its options."""
+
+    structure: str
+    options: Options = ()
+    control: bool = False
+    """Whether this is the control: a second entry, to be compared with an equal first one."""
+
+
+class Cell(NamedTuple):
+    """What is measured together."""
+
+    dataset: str
+    options: Options
+    pages: int
+    dirty: int
+
+
+class Plan(NamedTuple):
+    """What is measured in each cell."""
+
+    candidates: tuple[Candidate, ...]
+    operations: tuple[str, ...]
+    seed: int
+    cache: str
+
+
+@kernel
+def reference(memory: Frames, loops: int) -> np.uint64:
+    """Multiply, and read 256 KiB at random: the same work each time."""
+    state = np.uint64(1)
+    total = np.uint64(0)
+    for _ in range(loops):
+        state = state * _STEP + _MASK
+        total += memory[(state >> _HIGH) & _MASK]
+    return total
+
+
+def label(cell: Cell) -> str:
+    """Return a cell in words."""
+    options = "".join(f" {name}={value}" for name, value in cell.options)
+    return f"{cell.dataset}{options}, {cell.dirty:,} of {cell.pages:,} pages"
+
+
+def make(candidate: Candidate, pages: int) -> Structure:
+    """Return a new structure."""
+    return structures.make(candidate.structure, pages, **dict(candidate.options))
+
+
+def draw(cell: Cell, seed: int) -> Frames:
+    """Return the frames of one epoch."""
+    return DATASETS[cell.dataset](cell.pages, cell.dirty, seed=seed, **dict(cell.options))
+
+
+class CellBenchmark:
+    """The structures of a cell, ready for rounds.
+
+    Parameters
+    ----------
+    cell : Cell
+        What is tracked.
+    plan : Plan
+        Which structures and operations.
+
+    Raises
+    ------
+    AssertionError
+        A structure returns other frames than were inserted; then nothing has been timed.
+    ValueError
+        A structure can't take the cell's frames, for lack of capacity say.
+    """
+
+    def __init__(self, cell: Cell, plan: Plan) -> None:
+        self._cell, self._plan = cell, plan
+        work = max(cell.dirty + cell.pages // WORDS_A_FRAME, 1)
+        self._epochs = min(max(BURST_FRAMES // work, 1), MOST_EPOCHS)
+        self._out = np.zeros(cell.dirty, np.uint64)
+        self._memory = np.arange(_REFERENCE_WORDS, dtype=np.uint64)
+        cold = _COLD_TIMES * last_cache_bytes() // 8 if plan.cache == "cold" else 0
+        self._others = np.zeros(cold, np.uint64)
+        self._rng = np.random.default_rng([plan.seed, cell.pages, cell.dirty])
+        self._made: list[Structure] = []
+        self._facts: list[Row] = []
+        frames = draw(cell, plan.seed)
+        expected = _distinct(frames)
+        for candidate in plan.candidates:
+            try:
+                self._require_agreement(candidate, frames, expected)
+                self._made.append(self._fresh(candidate, frames))
+            except (OverflowError, RuntimeError) as error:
+                raise ValueError(f"{candidate.structure}: {label(cell)}: {error}") from None
+        self._reference_ns()  # compiles it, or loads it: 45 ms on the clock of the first turn
+
+    def _require_agreement(self, candidate: Candidate, frames: Frames, expected: Frames) -> None:
+        """Raise unless a structure returns exactly the inserted frames and then is empty."""
+        structure = make(candidate, self._cell.pages)
+        name = f"{candidate.structure}, {label(self._cell)}:"
+        for operation in ("collect", "harvest"):
+            structure.insert(frames)
+            self._out.fill(_NO_FRAME)  # else it would still hold the right answer of the last one
+            found = getattr(structure, operation)(self._out)
+            in_order = found if structure.sorted_output else _distinct(found)
+            if not np.array_equal(in_order, expected):
+                raise AssertionError(f"{name} {operation} returned other frames than went in")
+            if structure.unique_output and found.size != expected.size:
+                raise AssertionError(f"{name} {operation} returned a frame twice")
+            if operation == "collect":
+                structure.clear()
+            if len(structure):
+                raise AssertionError(f"{name} keeps frames after a clear or harvest")
+
+    def _fresh(self, candidate: Candidate, frames: Frames) -> Structure:
+        """Return a structure to be timed; note how much memory it takes and what a collect touches.
+
+        It is the second instance: the first has triggered all compilation, by which the process
+        grew by 8 MB where the structure has 0.1.
+        """
+
+        def filled() -> Structure:
+            structure = make(candidate, self._cell.pages)
+            structure.insert(frames)
+            return structure
+
+        structure, grown = growth_of(filled)
+        counted = structure.operations()
+        self._facts.append(
+            {
+                "bytes": structure.nbytes,
+                "growth": grown,
+                "words": counted.words,
+                "nodes": counted.nodes,
+            }
+        )
+        # Writes all memory first: else each round's frames fault on untouched pages, and an
+        # insert of 588 frames into 60 million pages took 186 µs, not 4 µs.
+        structure.harvest(self._out)
+        structure.clear()
+        return structure
+
+    def round(self, number: int) -> list[Row]:
+        """Measure each structure once; return a row for each of its operations."""
+        first = self._plan.seed + (number + 1) * SEED_STEP
+        warming = draw(self._cell, first - 1)
+        burst = [self._draw_all(first + epoch * len(_DRAWS)) for epoch in range(self._epochs)]
+        rows: list[Row] = []
+        for index in self._rng.permutation(len(self._made)):
+            rows.extend(self._turn(int(index), number, warming, burst))
+        return rows
+
+    def _draw_all(self, seed: int) -> Drawn:
+        """Return frames for each operation, different for each.
+
+        An epoch over frames that the insert before it had brought into the caches took 49 µs where
+        its insert and harvest alone take 89 (tree64, 31,000 of 13 million pages in clusters).
+        """
+        wanted = self._plan.operations
+        return {
+            operation: draw(self._cell, seed + place)
+            for place, operation in enumerate(_DRAWS)
+            if operation in wanted or (operation == "insert" and "collect" in wanted)
+        }
+
+    def _turn(self, index: int, number: int, warming: Frames, burst: Sequence[Drawn]) -> list[Row]:
+        structure, candidate = self._made[index], self._plan.candidates[index]
+        before = self._reference_ns()
+        structure.insert(warming)
+        structure.harvest(self._out)
+        common = {
+            "structure": candidate.structure,
+            **{f"structure_{name}": value for name, value in candidate.options},
+            "control": candidate.control,
+            "seed": self._plan.seed,
+            "repeat": number,
+            "cache": self._plan.cache,
+            **self._facts[index],
+        }
+        spent = self._spend(structure, burst)
+        slow = (before + self._reference_ns()) / 2
+        return [
+            {**common, "operation": name, "ns": ns / len(burst), "reference_ns": slow}
+            for name, ns in spent.items()
+        ]
+
+    def _spend(self, structure: Structure, burst: Sequence[Drawn]) -> Mapping[str, int]:
+        """Return the nanoseconds of each operation asked for, over the whole burst."""
+        spent = dict.fromkeys(self._plan.operations, 0)
+        out = self._out
+        for drawn in burst:
+            if "insert" in drawn:
+                spent_insert = self._time(lambda f=drawn["insert"]: structure.insert(f))  # type: ignore[misc]
+                spent_collect = self._time(lambda: structure.collect(out))
+                structure.harvest(out)
+                for name, ns in (("insert", spent_insert), ("collect", spent_collect)):
+                    if name in spent:
+                        spent[name] += ns
+            if "harvest" in drawn:
+                structure.insert(drawn["harvest"])
+                spent["harvest"] += self._time(lambda: structure.harvest(out))
+            if "clear" in drawn:
+                structure.insert(drawn["clear"])
+                spent["clear"] += self._time(structure.clear)
+            if "epoch" in drawn:
+                spent["epoch"] += self._time(lambda f=drawn["epoch"]: _epoch(structure, f, out))  # type: ignore[misc]
+        return spent
+
+    def _time(self, action: Callable[[], object]) -> int:
+        if self._others.size:
+            self._others += np.uint64(1)
+        begin = time.perf_counter_ns()
+        action()
+        return time.perf_counter_ns() - begin
+
+    def _reference_ns(self) -> int:
+        """Return the reference kernel's time with its memory cached: the lesser of two."""
+        reference(self._memory, _REFERENCE_WORDS)  # else 63 µs after large cells, 32 after small
+        return min(self._time_reference() for _ in range(2))
+
+    def _time_reference(self) -> int:
+        begin = time.perf_counter_ns()
+        reference(self._memory, _REFERENCE_WORDS)
+        return time.perf_counter_ns() - begin
+
+
+def _epoch(structure: Structure, frames: Frames, out: Frames) -> None:
+    structure.insert(frames)
+    structure.harvest(out)
+
+
+def _distinct(frames: Frames) -> Frames:
+    """Return distinct frames in order; NumPy's own unique, by hashing, takes 20 times as long."""
+    ordered = np.sort(frames)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]

@@ -1,0 +1,1 @@
+"""Studies: each records, judges and reports one question, and draws its figures."""

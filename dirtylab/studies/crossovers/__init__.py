@@ -1,0 +1,1 @@
+"""The crossover study: where every two structures cost the same."""

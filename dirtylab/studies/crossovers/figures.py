@@ -1,0 +1,412 @@
+"""Figures of crossovers: times and ratios against dirty frames, maps of the cheapest structure."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap, TwoSlopeNorm
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedLocator, LogLocator
+
+from dirtylab._units import count_text, share_text
+from dirtylab.advice.model import Model
+from dirtylab.datasets import parsed
+from dirtylab.figures._rc import under_own_rc
+from dirtylab.figures.style import (
+    FAINT,
+    INK,
+    Picture,
+    finished,
+    label_ticks,
+    log_log,
+    look_of,
+    new_figure,
+    small_print,
+    style_axes,
+    time_label,
+)
+from dirtylab.structures import posted, tuned
+from dirtylab.studies.crossovers.judge import named
+from dirtylab.studies.crossovers.record import Study
+from dirtylab.theory.crossover import Crossover, crossovers
+from dirtylab.theory.occupancy import Array, has_occupancy_law
+from dirtylab.theory.operations import Pattern
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RADICES = (8, 16, 32, 64)
+MAP_LENGTHS = np.geomspace(1, 4096, 37)
+MAP_DENSITIES = np.geomspace(1e-6, 0.5, 37)
+
+
+@under_own_rc
+def curves_picture(
+    study: Study,
+    *,
+    pattern: str = "random",
+    pages: int = 10_000_000,
+    operation: str = "epoch",
+    structures: Sequence[str] | None = None,
+    against: str = "bitmap",
+    model: Model | None = None,
+) -> Picture:
+    """Draw times against dirty frames, and below them their ratios to one structure.
+
+    Parameters
+    ----------
+    study : Study
+        Measured rounds: markers with bars from the 10th to the 90th percentile.
+    pattern, pages, operation : optional
+        Which curves of the study.
+    structures : sequence of str, optional
+        Which structures; when omitted, the tuned ones that were measured.
+    against : str, optional
+        Structure by whose times the others' are divided.
+    model : Model, optional
+        Drawn as lines, for the structures that it knows.
+
+    Raises
+    ------
+    ValueError
+        The study has no such curves.
+    """
+    group = _group(study, pattern, pages, operation)
+    structures = study.tuned if structures is None else structures
+    figure = new_figure(8.6, 8.2)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    crossings = []
+    for name in structures:
+        _draw_times(above, group, name)
+        if name != against:
+            crossings += [(name, one) for one in _draw_ratio(below, group, name, against)]
+    lines = _draw_model(above, group, structures, model, pattern, pages, operation)
+    _finish_times(above, _title(operation, pattern, pages))
+    _finish_ratio(below, against)
+    words = [named(one, name, against, pages) for name, one in crossings]
+    _mark(below, crossings)
+    note = "Markers: medians, bars 10-90 %. Diamonds: crossovers with 95 % intervals. "
+    if model is not None:
+        note += "Lines: the cost model." if lines else f"No model of {pattern}: measured only."
+        without = [name for name in structures if lines and name not in lines]
+        note += f" No model of {', '.join(without)}: measured only." if without else ""
+    small_print(figure, study.machine, note + " " + "; ".join(words) + ".")
+    alt = (
+        f"Two log-log panels over the number of dirty frames, {operation} of {pages:,} pages, "
+        f"{pattern}: the time of each structure, and its ratio to {against}. " + "; ".join(words)
+    )
+    return finished(figure, alt.rstrip(" .") + ".")
+
+
+def _group(study: Study, pattern: str, pages: int, operation: str) -> "pd.DataFrame":
+    rounds = study.rounds
+    chosen = rounds[
+        (rounds["set"] == "find")
+        & (rounds["pattern"] == pattern)
+        & (rounds["pages"] == pages)
+        & (rounds["operation"] == operation)
+    ]
+    if chosen.empty:
+        known = sorted(set(zip(rounds["pattern"], rounds["pages"], strict=True)))
+        raise ValueError(f"pattern={pattern!r}, pages={pages}: must be one of {known}")
+    return chosen
+
+
+def _draw_times(ax: Axes, group: "pd.DataFrame", name: str) -> None:
+    look = look_of(name)
+    times = group.groupby("dirty")[name].quantile(np.array([0.1, 0.5, 0.9])).unstack()
+    low, middle, high = (times[level].to_numpy(float) for level in (0.1, 0.5, 0.9))
+    ax.errorbar(
+        times.index.to_numpy(float), middle, yerr=[middle - low, high - middle],
+        marker=look.marker, linestyle="none", color=look.color, label=look.label, markersize=5,
+        linewidth=1, markeredgecolor="white", markeredgewidth=0.4,
+    )  # fmt: skip
+
+
+def _draw_model(
+    ax: Axes,
+    group: "pd.DataFrame",
+    structures: Sequence[str],
+    model: Model | None,
+    pattern: str,
+    pages: int,
+    operation: str,
+) -> list[str]:
+    """Draw the model's lines; return of which structures."""
+    name, options = parsed(pattern)
+    known = [name for name in structures if model is not None and name in model.structures]
+    if not has_occupancy_law(name, options):
+        known = []
+    dirty = np.geomspace(group["dirty"].min(), group["dirty"].max(), 120)
+    along = Pattern(name, pages, dirty, options)
+    for structure in known:
+        assert model is not None
+        times = model.times(structure, operation, along)
+        ax.plot(dirty, times, color=look_of(structure).color, linewidth=1.2, alpha=0.75)
+    return known
+
+
+def _draw_ratio(ax: Axes, group: "pd.DataFrame", name: str, against: str) -> list[Crossover]:
+    look = look_of(name)
+    ratio = group.assign(ratio=group[name] / group[against])
+    grid = ratio.pivot_table(index="dirty", columns="round", values="ratio").sort_index()
+    x, rounds = grid.index.to_numpy(float), grid.to_numpy(float)
+    ax.plot(
+        x, np.median(rounds, axis=1), color=look.color, marker=look.marker, markersize=4.5,
+        linewidth=1.2, markeredgecolor="white", markeredgewidth=0.4,
+    )  # fmt: skip
+    return crossovers(x, rounds)
+
+
+def _mark(ax: Axes, crossings: Sequence[tuple[str, Crossover]]) -> None:
+    for name, one in crossings:
+        color = look_of(name).color
+        low, high = max(one.low, ax.get_xlim()[0]), min(one.high, ax.get_xlim()[1])
+        ax.plot([low, high], [1, 1], color=color, linewidth=6, alpha=0.35, solid_capstyle="butt")
+        ax.plot([one.at], [1], "D", color=color, markersize=8, markeredgecolor="white", zorder=5)
+
+
+def _finish_times(ax: Axes, title: str) -> None:
+    style_axes(ax, title=title, xlabel="", ylabel="Time")
+    log_log(ax)
+    label_ticks(ax.yaxis, time_label)
+    ax.minorticks_off()  # they took a third of the time to draw
+    ax.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
+
+
+def _finish_ratio(ax: Axes, against: str) -> None:
+    style_axes(
+        ax, title="", xlabel="Dirty frames", ylabel=f"Time over that of the {against}",
+    )  # fmt: skip
+    log_log(ax)
+    ax.axhline(1, color=INK, linewidth=1.2)
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    label_ticks(ax.yaxis, lambda value: f"{value:g}×")
+    ax.minorticks_off()
+
+
+def _title(operation: str, pattern: str, pages: int) -> str:
+    name, options = parsed(pattern)
+    own = "".join(f", {key} {value}" for key, value in options.items())
+    words = {"epoch": "Whole epoch (insert, harvest)"}.get(operation, operation.capitalize())
+    return f"{words}, {name} frames{own}, {count_text(pages)} pages"
+
+
+# --- all crossovers -------------------------------------------------------------------------------
+
+
+@under_own_rc
+def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation: str) -> Picture:
+    """Return all crossovers with the bitmap, posted beside tuned, as densities with intervals.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        As :func:`dirtylab.studies.crossovers.judge.find_crossovers` returns it.
+    machine : mapping
+        What it was measured on.
+    operation : str
+        Which one.
+    """
+    chosen = found[(found["operation"] == operation) & found["at"].notna()]
+    chosen = chosen[chosen["other"].isin(("bitmap", "posted-bitmap"))
+                    | chosen["one"].isin(("bitmap", "posted-bitmap"))]  # fmt: skip
+    rows = list(dict.fromkeys(zip(chosen["pattern"], chosen["pages"], strict=True)))
+    figure = new_figure(8.6, 1.6 + 0.5 * len(rows))
+    ax = figure.subplots()
+    seen: dict[str, None] = {}
+    for one in chosen.to_dict("records"):
+        name = one["one"] if "bitmap" in one["other"] else one["other"]
+        place = -rows.index((one["pattern"], one["pages"])) + 0.11 * (2 - _lane(name))
+        look = look_of(name)
+        at, low, high = (one[key] / one["pages"] for key in ("at", "low", "high"))
+        label = look.label if name not in seen else None
+        seen[name] = None
+        ax.errorbar(
+            at, place, xerr=[[at - low], [min(high, 1.0) - at]], marker=look.marker,
+            linestyle="none", color=look.color, label=label, markersize=6, linewidth=2,
+            markeredgecolor="white", markeredgewidth=0.4,
+        )  # fmt: skip
+    _finish_crossovers(ax, rows, operation)
+    note = "Below its mark a structure is cheaper than the bitmap of its family (posted or tuned). "
+    small_print(figure, machine, note + "Bars: 95 % bootstrap intervals.")
+    return finished(figure, _crossovers_alt(chosen, operation))
+
+
+def _lane(name: str) -> int:
+    order = (*posted(), *tuned())
+    return order.index(name) % 5 if name in order else 0
+
+
+def _finish_crossovers(ax: Axes, rows: Sequence[tuple[str, int]], operation: str) -> None:
+    style_axes(
+        ax,
+        title=f"Where structures cost as much as the bitmap: {operation}",
+        xlabel="Dirty share of the pages",
+        ylabel="",
+    )
+    ax.set_xscale("log")
+    label_ticks(ax.xaxis, share_text)
+    labels = [f"{pattern.replace(':length=', ' of ')}, {count_text(pages)}"
+              for pattern, pages in rows]  # fmt: skip
+    ax.yaxis.set_major_locator(FixedLocator([-place for place in range(len(rows))]))
+    ax.set_yticklabels(labels)
+    ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _crossovers_alt(chosen: "pd.DataFrame", operation: str) -> str:
+    words = [
+        f"{one['one']} and {one['other']}, {one['pattern']}, {one['pages']:,} pages: "
+        f"{share_text(one['at'] / one['pages'], 2)}"
+        for one in chosen.to_dict("records")
+    ]
+    return f"Crossovers with the bitmap, {operation}, as dirty share: " + "; ".join(words) + "."
+
+
+# --- maps -----------------------------------------------------------------------------------------
+
+
+@under_own_rc
+def winner_map_picture(
+    model: Model,
+    pages: int = 10_000_000,
+    *,
+    structures: Sequence[str] | None = None,
+    measured: "pd.DataFrame | None" = None,
+    operation: str = "epoch",
+) -> Picture:
+    """Return the map of the cheapest structure over density and cluster length.
+
+    Parameters
+    ----------
+    model : Model
+        Predicts the areas.
+    pages : int, optional
+        Size of the slot.
+    structures : sequence of str, optional
+        The structures compared; the tuned ones when omitted.  One that the model lacks has no area.
+    measured : pandas.DataFrame, optional
+        A study's ``map``: the measured winners are drawn as marks.
+    operation : str, optional
+        What counts.
+    """
+    names = [name for name in structures or tuned()
+             if measured is None or name in measured]  # fmt: skip
+    without = [name for name in names if name not in model.structures]
+    structures = [name for name in names if name in model.structures]
+    times = _map_times(model, pages, structures, operation)
+    best = times.argmin(axis=0)
+    figure = new_figure(8.2, 6.0)
+    ax = figure.subplots()
+    colors = ListedColormap([_pale(look_of(name).color) for name in structures])
+    ax.pcolormesh(
+        MAP_DENSITIES, MAP_LENGTHS, best, cmap=colors, shading="nearest",
+        norm=BoundaryNorm(np.arange(len(structures) + 1) - 0.5, len(structures)),
+    )  # fmt: skip
+    _name_areas(ax, best, structures)
+    if measured is not None:
+        _draw_winners(ax, measured, pages, names)
+        if without:  # their marks have no area that is named
+            ax.legend(fontsize=9, loc="upper left")
+    _finish_map(ax, f"The cheapest structure: {operation}, {count_text(pages)} pages")
+    note = "Areas: the cost model. " + (
+        "Marks: the winner measured." if measured is not None else ""
+    )
+    note += f" No model of {', '.join(without)}: measured only." if without else ""
+    small_print(figure, model.machine, note)
+    share = {name: float(np.mean(best == place)) for place, name in enumerate(structures)}
+    areas = ", ".join(f"{name} {100 * part:.0f} %" for name, part in share.items() if part)
+    alt = f"Map of the cheapest structure over dirty share and cluster length; areas: {areas}."
+    return finished(figure, alt)
+
+
+@under_own_rc
+def radix_map_picture(model: Model, pages: int = 10_000_000, operation: str = "epoch") -> Picture:
+    """Draw the best radix of a tree over density and cluster length, and the loss of radix 64."""
+    names = [f"tree{radix}" for radix in RADICES]
+    times = _map_times(model, pages, names, operation)
+    loss = times[-1] / times.min(axis=0)
+    best = times.argmin(axis=0)
+    figure = new_figure(8.6, 6.0)
+    ax = figure.subplots()
+    mesh = ax.pcolormesh(
+        MAP_DENSITIES, MAP_LENGTHS, loss, cmap="PuOr_r", shading="nearest",
+        norm=TwoSlopeNorm(1.0, 1.0 / max(loss.max(), 1.05), max(loss.max(), 1.05)),
+    )  # fmt: skip
+    bar = figure.colorbar(mesh, ax=ax, boundaries=np.linspace(1, max(loss.max(), 1.05), 64))
+    label_ticks(bar.ax.yaxis, lambda value: f"{value:.2f}×")
+    bar.set_label("Time of radix 64 over that of the best radix", fontsize=10)
+    _name_areas(ax, best, names)
+    _finish_map(ax, f"The best radix: {operation}, {count_text(pages)} pages")
+    small_print(figure, model.machine, "Areas: the cost model; radices 8, 16, 32 and 64.")
+    shares = ", ".join(
+        f"{name[4:]} on {100 * np.mean(best == place):.0f} %" for place, name in enumerate(names)
+    )
+    return finished(figure, f"Map of the best radix of a tree: {shares} of the map.")
+
+
+def _map_times(model: Model, pages: int, structures: Sequence[str], operation: str) -> Array:
+    """Return times of shape (structures, lengths, densities)."""
+    dirty = np.maximum(np.round(MAP_DENSITIES * pages), 1.0)
+    patterns = [
+        Pattern("clustered", pages, dirty, {"length": max(1, round(length))})
+        for length in MAP_LENGTHS
+    ]
+    return np.array(
+        [[model.times(name, operation, one) for one in patterns] for name in structures]
+    )
+
+
+def _pale(color: str) -> tuple[float, float, float]:
+    red, green, blue = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    return (0.45 + 0.55 * red, 0.45 + 0.55 * green, 0.45 + 0.55 * blue)
+
+
+def _name_areas(ax: Axes, best: Array, structures: Sequence[str]) -> None:
+    """Write each structure's name where its area is widest."""
+    for place, name in enumerate(structures):
+        inside = best == place
+        if inside.mean() < 0.03:
+            continue
+        row, column = _inmost(inside)
+        ax.text(
+            MAP_DENSITIES[column], MAP_LENGTHS[row], look_of(name).label.replace("tree, ", ""),
+            ha="center", va="center", fontsize=10, color=INK, fontweight="bold",
+            path_effects=[withStroke(linewidth=3, foreground="white", alpha=0.7)],
+        )  # fmt: skip
+
+
+def _inmost(inside: Array) -> tuple[int, int]:
+    """Return the place farthest from the edge of an area, across more than along."""
+    from scipy.ndimage import distance_transform_edt
+
+    padded = np.pad(inside, 1)
+    depth = distance_transform_edt(padded, sampling=(2.0, 1.0))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    return int(row), int(column)
+
+
+def _draw_winners(
+    ax: Axes, measured: "pd.DataFrame", pages: int, structures: Sequence[str]
+) -> None:
+    winners = measured[list(structures)].idxmin(axis=1)
+    for name in structures:
+        look, own = look_of(name), measured[winners == name]
+        ax.plot(
+            own["dirty"] / pages, own["length"], marker=look.marker, color=look.color, markersize=8,
+            markeredgecolor="white", label=look.label, linestyle="none",
+        )  # fmt: skip
+
+
+def _finish_map(ax: Axes, title: str) -> None:
+    style_axes(
+        ax, title=title, xlabel="Dirty frames, share of the pages", ylabel="Cluster length in pages"
+    )
+    ax.set_xscale("log")
+    ax.set_yscale("log", base=2)
+    ax.grid(visible=False)
+    label_ticks(ax.xaxis, share_text)
+    label_ticks(ax.yaxis, lambda value: f"{value:g}")
+    ax.tick_params(colors=INK)
+    ax.spines[:].set_color(FAINT)

@@ -1,0 +1,235 @@
+"""Record the crossover study: all structures on a fine grid of dirty frames.
+
+Two sets of cells: the fit set ``find``, in which crossovers are located, and the holdout set
+``try``, with numbers of frames in between and other seeds, on which predictions are checked.
+
+Kept as ``rounds.csv``, one row a round of a cell and operation, a column of ns for each structure,
+``map.csv``, medians of whole epochs over density and cluster length, and ``machine.json``.
+"""
+
+import json
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dirtylab._data import data_file
+from dirtylab._reading import read_object
+from dirtylab._tables import read_table
+from dirtylab.datasets import read, studied, written
+from dirtylab.measure.files import prepare_folder, write_text
+from dirtylab.measure.grid import Choice
+from dirtylab.measure.sweep import sweep
+from dirtylab.structures import is_posted, known_first, posted, tuned
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPERATIONS = ("insert", "collect", "harvest", "epoch")
+PAGES = (100_000, 1_000_000, 10_000_000, 100_000_000)
+POSTED_UP_TO = 10_000_000
+"""Largest slot of the posted structures: their bitmap tests each page."""
+PER_DECADE = 4
+FIRST, MOST = 10, 3_000_000
+ROUNDS = {"find": 7, "try": 3}
+SEEDS = {"find": 2016, "try": 11}
+MAP_PAGES = 10_000_000
+MAP_LENGTHS = (1, 4, 16, 64, 256, 1024, 4096)
+MAP_DENSITIES = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3)
+KEYS = ("set", "operation", "pattern", "pages", "dirty", "round")
+
+
+class Part(NamedTuple):
+    """Cells that are measured with the same structures."""
+
+    use: str
+    """``find`` or ``try``."""
+    pages: int
+    structures: tuple[str, ...]
+    dirty: tuple[int, ...]
+
+
+def parts(sizes: tuple[int, ...] = PAGES) -> list[Part]:
+    """Return all that is measured."""
+    found = []
+    for pages in sizes:
+        names = tuned() if pages > POSTED_UP_TO else (*posted(), *tuned())
+        found.append(Part("find", pages, names, _numbers(pages, 0.0)))
+        found.append(Part("try", pages, names, _numbers(pages, 0.5)))
+    return found
+
+
+def _numbers(pages: int, shift: float) -> tuple[int, ...]:
+    """Return numbers of frames in even steps of their logarithm, shifted by a part of a step."""
+    last = min(MOST, pages)
+    steps = np.arange(np.log10(last / FIRST) * PER_DECADE + 1) + shift
+    numbers = np.round(FIRST * 10 ** (steps / PER_DECADE)).astype(int)
+    return tuple(int(one) for one in numbers if one <= last)
+
+
+def record(
+    out: str | os.PathLike[str],
+    work: str | os.PathLike[str],
+    sizes: tuple[int, ...] = PAGES,
+    report: Callable[[str], object] | None = None,
+    datasets: Sequence[Choice] | None = None,
+) -> pathlib.Path:
+    """Measure the study and write it to the folder `out`; return that folder.
+
+    Parameters
+    ----------
+    out : path
+        For ``rounds.csv``, ``map.csv`` and ``machine.json``.
+    work : path
+        For unfinished sweeps: the same call goes on where it stopped.
+    sizes : tuple of int, optional
+        Slots.
+    report : callable, optional
+        Called with a line before each sweep.
+    datasets : sequence of str or (str, dict), optional
+        Patterns; the studies' usual ones when omitted.
+    """
+    import pandas as pd
+
+    folder, under_way = prepare_folder(out), prepare_folder(work)
+    tables, machine = [], {}
+    for part in parts(sizes):
+        if report:
+            report(f"{part.pages:,} pages, {part.use}: {len(part.dirty)} numbers of frames")
+        table = sweep(
+            structures=part.structures,
+            operations=OPERATIONS,
+            datasets=list(studied().items()) if datasets is None else datasets,
+            pages=[part.pages],
+            dirty=part.dirty,
+            repeats=ROUNDS[part.use],
+            seed=SEEDS[part.use],
+            out=under_way / f"{part.use}-{part.pages}",
+            progress=report is not None,
+        )
+        tables.append(wide(table, part.use))
+        machine = next(iter(table.attrs["machines"].values()))
+    if report:
+        report(f"{MAP_PAGES:,} pages, map: {len(MAP_LENGTHS)} x {len(MAP_DENSITIES)} cells")
+    medians = _measure_map(under_way / "map", progress=report is not None)
+    rounds = pd.concat(tables, ignore_index=True)
+    write_text(folder / "map.csv", medians.to_csv(index=False, float_format="%.4g"))
+    write_text(folder / "rounds.csv", rounds.to_csv(index=False, float_format="%.4g"))
+    write_text(folder / "machine.json", json.dumps(machine, indent=1, ensure_ascii=False) + "\n")
+    return folder
+
+
+def _measure_map(out: pathlib.Path, *, progress: bool) -> "pd.DataFrame":
+    """Return medians of whole epochs, a row a density and cluster length."""
+    table = sweep(
+        structures=tuned(),
+        operations=("epoch",),
+        datasets=[("clustered", {"length": length}) for length in MAP_LENGTHS],
+        pages=[MAP_PAGES],
+        dirty=MAP_DENSITIES,
+        repeats=ROUNDS["try"],
+        out=out,
+        progress=progress,
+    )
+    kept = table[~table["control"]].rename(columns={"dataset_length": "length"})
+    medians = kept.pivot_table(
+        index=["length", "dirty"], columns="structure", values="ns", aggfunc="median"
+    )
+    return medians.reset_index().rename_axis(columns=None)
+
+
+def wide(table: "pd.DataFrame", use: str) -> "pd.DataFrame":
+    """Return a sweep's samples with a column for each structure."""
+    kept = table[~table["control"]].copy()
+    kept["set"], kept["round"] = use, kept["repeat"]
+    kept["pattern"] = [pattern_name(row) for row in kept.to_dict("records")]
+    rounds = kept.pivot_table(index=list(KEYS), columns="structure", values="ns", sort=False)
+    return rounds.reset_index().rename_axis(columns=None)
+
+
+def pattern_name(row: dict[Any, Any]) -> str:
+    """Return a pattern with its options, as in ``clustered:length=64``."""
+    dataset = str(row["dataset"])
+    given = {
+        str(name).removeprefix("dataset_"): value
+        for name, value in row.items()
+        if str(name).startswith("dataset_") and value not in ("", None) and value == value
+    }
+    return written(dataset, read(dataset, given))
+
+
+def measure_now(
+    pages: int = 1_000_000,
+    pattern: tuple[str, dict[str, Any]] = ("random", {}),
+    operation: str = "epoch",
+    *,
+    structures: tuple[str, ...] | None = None,
+    rounds: int = 5,
+) -> "Study":
+    """Measure one curve of the study on this machine, in some seconds.
+
+    Parameters
+    ----------
+    pages : int, optional
+        Size of the slot.
+    pattern : (str, dict), optional
+        Name in ``dirtylab.DATASETS``, and options.
+    operation : str, optional
+        Which one.
+    structures : tuple of str, optional
+        Which ones; the tuned ones when omitted.
+    rounds : int, optional
+        Of each cell.
+
+    Returns
+    -------
+    Study
+        With that curve alone, and no map.
+    """
+    table = sweep(
+        structures=structures,
+        operations=(operation,),
+        datasets=(pattern,),
+        pages=[pages],
+        dirty=_numbers(pages, 0.0),
+        repeats=rounds,
+    )
+    machine = next(iter(table.attrs["machines"].values()))
+    return Study(wide(table, "find"), machine, table.iloc[:0])
+
+
+class Study(NamedTuple):
+    """A crossover study, read back."""
+
+    rounds: "pd.DataFrame"
+    machine: dict[str, Any]
+    map: "pd.DataFrame"
+
+    @property
+    def posted(self) -> tuple[str, ...]:
+        """Structures measured that are as posted."""
+        return tuple(name for name in self._structures() if is_posted(name))
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        """The other structures measured."""
+        return tuple(name for name in self._structures() if not is_posted(name))
+
+    def _structures(self) -> list[str]:
+        return known_first(str(name) for name in self.rounds if name not in KEYS)
+
+
+def load(folder: str | os.PathLike[str] | None = None) -> Study:
+    """Return a study that :func:`record` wrote; the shipped one when `folder` is omitted.
+
+    Raises
+    ------
+    OSError, ValueError
+        A file is missing, unreadable, or not what :func:`record` writes; it is named.
+    """
+    where = data_file("measured/crossovers") if folder is None else pathlib.Path(folder)
+    machine = read_object(where / "machine.json", {})
+    rounds = read_table(where / "rounds.csv", KEYS, KEYS[:3])
+    return Study(rounds, machine, read_table(where / "map.csv", ("length", "dirty"), ()))

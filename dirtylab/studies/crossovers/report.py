@@ -1,0 +1,172 @@
+"""Report of the crossover study: sentences and tables made from its data."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dirtylab._units import ns_text, share_text
+from dirtylab.advice.model import Model
+from dirtylab.structures import known_first, posted
+from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers
+from dirtylab.studies.crossovers.record import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPERATIONS = ("harvest", "epoch")
+
+
+def all_crossovers(study: Study) -> "pd.DataFrame":
+    """Return all crossovers of posted structures with each other, and of tuned ones."""
+    import pandas as pd
+
+    kinds = study.posted, study.tuned
+    both = [find_crossovers(study.rounds, names, OPERATIONS) for names in kinds]
+    return pd.concat(both, ignore_index=True)
+
+
+def pairs_shown(found: "pd.DataFrame") -> list[tuple[str, str]]:
+    """Return the pairs that are told: with the bitmap, and of the others the telling ones.
+
+    The tree of radix 8 is left to the tables of all crossovers; radix 64 stands for it.
+    """
+    names = known_first(sorted({*found["one"], *found["other"]}))
+    left_out = {"bitmap", "tree8", *posted()}
+    with_bitmap = [(name, "bitmap") for name in names if name not in left_out]
+    return [("posted-tree", "posted-bitmap"), *with_bitmap, ("list", "tree64")]
+
+
+def markdown(study: Study, found: "pd.DataFrame", model: Model) -> str:
+    """Return the findings as Markdown.
+
+    Parameters
+    ----------
+    study : Study
+        The measurements.
+    found : pandas.DataFrame
+        Its :func:`all_crossovers`.
+    model : Model
+        The cost model whose validation is reported.
+    """
+    parts = [
+        *(crossover_table(found, operation) for operation in OPERATIONS),
+        "\n".join(f"* {line}" for line in moves(found)),
+        "\n".join(f"* {line}" for line in reasons(study)),
+        predictions(study, found, model),
+    ]
+    return "\n\n".join(parts)
+
+
+def crossover_table(found: "pd.DataFrame", operation: str) -> str:
+    """Return one operation's crossovers: a row a pair and pattern, a column a slot."""
+    chosen = found[found["operation"] == operation]
+    slots = sorted(chosen["pages"].unique())
+    head = [f"{operation}: below its mark the first is cheaper", "pattern"]
+    rows = [head + [f"{slot:,} pages" for slot in slots], [":--", ":--"] + ["--:"] * len(slots)]
+    for one, other in pairs_shown(found):
+        pair = chosen[_is_pair(chosen, one, other)]
+        for pattern in pair["pattern"].unique():
+            own = pair[pair["pattern"] == pattern]
+            cells = [_cell(own[own["pages"] == slot], one) for slot in slots]
+            rows.append([f"`{one}`, `{other}`", str(pattern), *cells])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _is_pair(table: "pd.DataFrame", one: str, other: str) -> "pd.Series[bool]":
+    straight = (table["one"] == one) & (table["other"] == other)
+    return straight | ((table["one"] == other) & (table["other"] == one))
+
+
+def _cell(rows: "pd.DataFrame", first: str) -> str:
+    """Return the crossovers of a pair in one slot; where there is none, the cheaper one."""
+    if rows.empty:
+        return ""
+    told = []
+    for row in rows.to_dict("records"):
+        if row["cheaper"] == EVEN:
+            return "too close to call"
+        if not np.isfinite(row["at"]):
+            return "first always" if row["cheaper"] == first else "second always"
+        way = "" if row["cheaper"] == first else "above "
+        told.append(f"{way}{share_text(row['at'] / row['pages'], 2)} ({_interval(row)})")
+    return "<br>".join(told)
+
+
+def _interval(row: dict[Any, Any]) -> str:
+    low = share_text(row["low"] / row["pages"], 2) if row["low"] > 0 else "0"
+    high = share_text(row["high"] / row["pages"], 2) if np.isfinite(row["high"]) else "…"
+    return f"{low}–{high}"
+
+
+def moves(found: "pd.DataFrame") -> Iterator[str]:
+    """Yield how crossovers move with the slot and the pattern, in words."""
+    for operation in OPERATIONS:
+        chosen = found[found["operation"] == operation]
+        for one, other in pairs_shown(found):
+            pair = chosen[_is_pair(chosen, one, other)]
+            told = [
+                f"pages^{power:.2f} ({pattern})"
+                for pattern, own in pair.groupby("pattern", sort=False)
+                for power in [exponent(_single(own))]
+                if np.isfinite(power)
+            ]
+            if told:
+                words = ", ".join(told)
+                yield f"{operation}, `{one}` and `{other}`: dirty frames at the crossover ~ {words}"
+
+
+def _single(own: "pd.DataFrame") -> "pd.DataFrame":
+    """Return only those slots in which a pair has a single crossover."""
+    times = own.groupby("pages")["at"].transform("size")
+    return own[times == 1]
+
+
+def reasons(study: Study) -> Iterator[str]:
+    """Yield why posted and tuned crossovers differ, in numbers of the study."""
+    rounds = study.rounds
+    slot = int(max(rounds.loc[rounds["posted-bitmap"].notna(), "pages"]))
+    patterns = list(rounds["pattern"].unique())
+    pattern = "random" if "random" in patterns else patterns[0]
+    curve = {"pages": slot, "set": "find", "operation": "harvest", "pattern": pattern}
+    chosen = rounds[np.logical_and.reduce([rounds[key] == value for key, value in curve.items()])]
+    medians = chosen.groupby("dirty").median(numeric_only=True)
+    least, most = f"{medians.index[0]:,}", f"{medians.index[-1]:,}"
+    few, many = medians.iloc[0], medians.iloc[-1]
+    posted, tuned = few["posted-bitmap"], few["bitmap"]
+    yield (
+        f"a harvest of {slot:,} nearly clean pages takes the posted bitmap {ns_text(posted)}, as "
+        f"it tests bit after bit, and the tuned one {ns_text(tuned)}, as it skips words: "
+        f"{posted / tuned:,.0f} times"
+    )
+    few_times, many_times = (one["posted-tree"] / one["tree64"] for one in (few, many))
+    yield (
+        f"the posted tree, which walks from one dirty page to the next, takes {few_times:.1f} "
+        f"times as long as `tree64` at {least} dirty frames and {many_times:.0f} times at {most}"
+    )
+    yield (
+        "the posted list is copied as it is, unsorted and with repeats, and so beats everything; "
+        f"to give what the others give takes the tuned list "
+        f"{many['list'] / many['posted-list']:.0f} times as long at {most} frames"
+    )
+
+
+def predictions(study: Study, found: "pd.DataFrame", model: Model) -> str:
+    """Return how well crossovers and model predict cells that they were not fitted to."""
+    both = study.posted, study.tuned
+    checks = [check(study.rounds, _among(found, names), names)[0] for names in both]
+    cells = sum(one.cells for one in checks)
+    right = sum(one.right for one in checks)
+    between = sum(one.between for one in checks)
+    undecided = sum(one.undecided for one in checks)
+    words = (
+        f"Outside of their 95 % intervals, the crossovers predicted the winner in {right:,} of "
+        f"{cells:,} cells that were kept apart ({100 * right / cells:.1f} %); {between:,} cells "
+        "lay within an interval or where two structures are too close to call, and in "
+        f"{undecided:,} the rounds did not agree on a winner."
+    )
+    return f"{words} The cost model: {model.trial}." if model.trial else words
+
+
+def _among(found: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
+    return found[found["one"].isin(names)]

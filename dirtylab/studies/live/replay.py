@@ -1,0 +1,176 @@
+"""Replay every trace on every structure.
+
+In each round the structures take turns, in a new random order, and each replays the whole trace:
+for each epoch an insert of its frames in the order recorded, then a harvest.  Before a structure is
+timed it replays the trace once, untimed, and must return exactly the pages of each epoch.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dirtylab._console import Step
+from dirtylab.datasets.tracefile import Trace
+from dirtylab.datasets.traces import recording, recordings
+from dirtylab.structures import STRUCTURES, Structure, known_first, tuned
+from dirtylab.structures.base import Frames
+from dirtylab.theory.intervals import Interval, ratio_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROUNDS = 7
+
+Record = dict[str, Any]
+
+
+def playable(pages: int) -> list[str]:
+    """Return the structures that can track so many pages; the posted ones refuse some sizes."""
+    names = []
+    for name in STRUCTURES:
+        try:
+            make(name, pages, 1)
+        except ValueError:
+            continue
+        names.append(name)
+    return names
+
+
+def make(name: str, pages: int, most: int) -> Structure:
+    """Return a structure; one that keeps repeats gets room for `most`."""
+    kind = STRUCTURES[name]
+    return kind(pages, **({} if kind.unique_output else kind.options_for(max(most, 1))))
+
+
+def replays(
+    records: list[Record], *, names: Sequence[str] | None = None, rounds: int = ROUNDS
+) -> Iterator[Step]:
+    """Yield label and action of each recording; an action appends rows to `records`."""
+    for name in recordings() if names is None else names:
+        yield f"replay of {name}", lambda n=name: records.extend(replay(recording(n), rounds))  # type: ignore[misc]
+
+
+def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]:
+    """Measure every structure on a trace.
+
+    Parameters
+    ----------
+    trace : Trace
+        The trace to replay.
+    rounds : int, optional
+        Number of rounds.
+    seed : int, optional
+        Of the orders of the structures.
+
+    Returns
+    -------
+    list of dict
+        A row a structure, operation (``insert``, ``harvest``) and round; ``ns`` for all epochs.
+
+    Raises
+    ------
+    AssertionError
+        A structure returns other pages than were inserted.
+    """
+    rng = np.random.default_rng(seed)
+    most = max((epoch.size for epoch in trace.epochs), default=0)
+    out = np.zeros(most + 1, np.uint64)
+    made = {name: make(name, trace.pages, most) for name in playable(trace.pages)}
+    sets = [np.unique(epoch) for epoch in trace.epochs]
+    for name, structure in made.items():
+        _require_pages(name, structure, trace, sets, out)
+    rows: list[Record] = []
+    for repeat in range(rounds):
+        for index in rng.permutation(len(made)):
+            name = list(made)[index]
+            spent = play(made[name], trace, out)
+            rows += [
+                {
+                    "trace": trace.facts.get("name", ""), "structure": name, "operation": operation,
+                    "repeat": repeat, "ns": ns, "epochs": len(trace.epochs), "pages": trace.pages,
+                    "bytes": made[name].nbytes,
+                }
+                for operation, ns in zip(("insert", "harvest"), spent, strict=True)
+            ]  # fmt: skip
+    return rows
+
+
+def play(structure: Structure, trace: Trace, out: Frames) -> tuple[int, int]:
+    """Replay a trace; return the ns of all inserts, and of all harvests."""
+    inserts = harvests = 0
+    for epoch in trace.epochs:
+        begin = time.perf_counter_ns()
+        structure.insert(epoch)
+        inserted = time.perf_counter_ns()
+        structure.harvest(out)
+        harvests += time.perf_counter_ns() - inserted
+        inserts += inserted - begin
+    return inserts, harvests
+
+
+def _require_pages(
+    name: str,
+    structure: Structure,
+    trace: Trace,
+    sets: Sequence[npt.NDArray[np.uint64]],
+    out: Frames,
+) -> None:
+    for epoch, expected in zip(trace.epochs, sets, strict=True):
+        structure.insert(epoch)
+        if not np.array_equal(np.unique(structure.harvest(out)), expected):
+            raise AssertionError(f"{name} returned other pages than the trace has")
+
+
+def epochs(table: "pd.DataFrame", operation: str | None = None) -> "pd.DataFrame":
+    """Return median µs of an epoch: traces down, structures across.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of :func:`replay`.
+    operation : {"insert", "harvest"}, optional
+        Both together when omitted.
+    """
+    chosen = table if operation is None else table[table["operation"] == operation]
+    keys = ["trace", "structure", "repeat"]
+    whole = chosen.groupby(keys).agg(ns=("ns", "sum"), epochs=("epochs", "first")).reset_index()
+    whole["us"] = whole["ns"] / whole["epochs"] / 1000
+    grouped = whole.groupby(["trace", "structure"])["us"].median().unstack("structure")
+    return grouped[known_first(map(str, grouped))]
+
+
+def same_job(times: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the columns of structures that do the same job: pages in order, each once."""
+    return times[[name for name in tuned() if name in times]]
+
+
+def winners(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Return for each trace the best structure, the next, and their ratio.
+
+    Only structures with the same output are compared (:func:`same_job`).  Two are *even* where
+    their difference is not significant: the 95 % interval of their median ratio contains 1, or
+    there are too few rounds for one.
+    """
+    import pandas as pd
+
+    medians = same_job(epochs(table))
+    rows = []
+    for name, times in medians.iterrows():
+        best, second = times.sort_values().index[:2]
+        ratio = _ratio(table, str(name), second, best)
+        rows.append(
+            {
+                "trace": name, "best": best, "µs an epoch": times[best], "next": second,
+                "times as long": ratio.at, "even": ratio.holds(1),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows).set_index("trace")
+
+
+def _ratio(table: "pd.DataFrame", trace: str, one: str, other: str) -> Interval:
+    chosen = table[table["trace"] == trace]
+    rounds = chosen.groupby(["structure", "repeat"])["ns"].sum()
+    return ratio_interval(rounds[one], rounds[other])

@@ -1,0 +1,1 @@
+"""The study of what lockless inserts and harvests cost."""

@@ -1,0 +1,126 @@
+"""The study in words: one table of the nine runs, the verdicts, the experiments."""
+
+import textwrap
+from collections.abc import Iterable
+
+from dirtylab._units import ns_in_unit_of, ns_text, three_digits
+from dirtylab.measure.machine import caption
+from dirtylab.studies.mailing_list.claims import Verdict
+from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row
+from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
+from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.study import Study
+
+RATIOS = (
+    ("posted-tree", "posted-list"),
+    ("posted-bitmap", "posted-list"),
+    ("posted-bitmap", "posted-tree"),
+)
+METHOD_LABELS = {
+    POSTED: "posted in 2016",
+    AS_POSTED: "here, as posted",
+    CAREFUL: "here, carefully",
+}
+_WIDTH = 96
+
+
+def table_lines(evidence: Evidence) -> list[tuple[str, ...]]:
+    """Return the nine runs as cells of text: a heading, then four lines a run."""
+    names = tuple(SHORT[name] for name in STRUCTURES)
+    ratios = tuple(f"{SHORT[above]}/{SHORT[below]}" for above, below in RATIOS)
+    lines: list[tuple[str, ...]] = [("run", *names, *ratios)]
+    for row in evidence.rows:
+        lines.append((row.label, *[""] * 6))
+        lines.extend(_method_line(evidence, method, row) for method in METHOD_LABELS)
+        lines.append(_interval_line(evidence, row))
+    return lines
+
+
+def _method_line(evidence: Evidence, method: str, row: Row) -> tuple[str, ...]:
+    times = [ns_text(evidence.median(method, row, name)) for name in STRUCTURES]
+    ratios = [three_digits(evidence.ratio(method, row, *pair)) for pair in RATIOS]
+    return (f"  {METHOD_LABELS[method]}", *times, *ratios)
+
+
+def _interval_line(evidence: Evidence, row: Row) -> tuple[str, ...]:
+    cells = []
+    for name in STRUCTURES:
+        found = evidence.estimate(CAREFUL, row, name)
+        ends = (ns_in_unit_of(end, found.median) for end in (found.low, found.high))
+        cells.append("–".join(ends))
+    return ("    10th–90th percentile", *cells, "", "", "")
+
+
+def text_table(evidence: Evidence) -> str:
+    """Return the nine runs as a table for the terminal, 97 columns wide."""
+    widths = (24, 12, 12, 12, 11, 13, 13)
+    lines = []
+    for cells in table_lines(evidence):
+        padded = [
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        lines.append("".join(padded).rstrip())
+    rule = "─" * sum(widths)
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def markdown_table(evidence: Evidence) -> str:
+    """Return the nine runs as a Markdown table, a line a run and method."""
+    heading, *lines = table_lines(evidence)
+    out = ["| " + " | ".join(heading) + " |", "|:--" + "|--:" * (len(heading) - 1) + "|"]
+    for cells in lines:
+        first = f"**{cells[0]}**" if not cells[1] else cells[0].strip()
+        out.append("| " + " | ".join((first, *cells[1:])) + " |")
+    return "\n".join(out)
+
+
+def markdown_verdicts(study: Study) -> str:
+    """Return the verdicts as a Markdown table."""
+    out = ["| | claim of 2016 | verdict | measured here | why |", "|--:|:--|:--|:--|:--|"]
+    out += [
+        f"| {one.number} | {one.claim} | **{one.verdict}** | {one.measured} | {one.why} |"
+        for one in study.verdicts
+    ]
+    return "\n".join(out)
+
+
+def markdown_experiments(study: Study) -> str:
+    """Return the experiments as a Markdown list."""
+    found = study.evidence.experiments.values()
+    return "\n".join(f"- **{one.title}.** {one.finding}" for one in found)
+
+
+def text_report(study: Study) -> str:
+    """Return everything for the terminal."""
+    pages = 10_000_000
+    parts = [
+        f"Dirty frames of a slot of {pages:,} pages ({pages * 4096 / 2**30:.0f} GiB), compacted "
+        "into a list of frames",
+        text_table(study.evidence),
+    ]
+    if study.verdicts:
+        parts += [_heading("The seven claims"), *map(_verdict_text, study.verdicts)]
+    if study.evidence.experiments:
+        parts += [_heading("Defects and flaws, each shown by an experiment just run")]
+        parts += [
+            _wrapped(f"{one.title}{'' if one.shown else ' (NOT SHOWN HERE)'}.", [one.finding])
+            for one in study.evidence.experiments.values()
+        ]
+    parts.append(_wrapped("Measured on", [caption(study.machine)]))
+    return "\n\n".join(parts)
+
+
+def _verdict_text(one: Verdict) -> str:
+    return _wrapped(f"{one.number}. [{one.verdict}] {one.claim}", [one.measured, one.why])
+
+
+def _heading(text: str) -> str:
+    return f"{text}\n{'─' * len(text)}"
+
+
+def _wrapped(first: str, rest: Iterable[str]) -> str:
+    lines = textwrap.wrap(first, _WIDTH)
+    for paragraph in rest:
+        lines += textwrap.wrap(paragraph, _WIDTH, initial_indent="   ", subsequent_indent="   ")
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""The nine runs on this machine, twice over: as posted, and carefully."""
+
+from typing import Any
+
+import numpy as np
+
+from dirtylab.measure.timing import interleave
+from dirtylab.structures.posted_tree import IMPOSSIBLE_FRAME
+from dirtylab.studies.mailing_list.program import Arena, run_once
+from dirtylab.studies.mailing_list.rows import Row
+
+POSTED, AS_POSTED, CAREFUL = "posted", "as posted", "careful"
+METHODS = (POSTED, AS_POSTED, CAREFUL)
+
+Record = dict[str, Any]
+"""One sample: a row of the tidy CSV."""
+
+
+def posted_records(row: Row) -> list[Record]:
+    """Return what the mail printed for `row`."""
+    return [record(row, POSTED, name, 0, ns, 1) for name, ns in row.posted_ns.items()]
+
+
+def measured_records(row: Row, repeats: int, rng: np.random.Generator) -> list[Record]:
+    """Measure one row both ways.
+
+    Parameters
+    ----------
+    row : Row
+        What to run.
+    repeats : int
+        Samples of each structure in the careful run.
+    rng : numpy.random.Generator
+        Draws the order of the candidates.
+
+    Returns
+    -------
+    list of dict
+        One cold sample of each structure, list first; then `repeats` careful ones: interleaved,
+        the destination touched, the structures filled anew before each round.  A round has
+        frames of its own (the first those of the cold run), for a branch predictor that sees the
+        same 100 frames again makes the tree 6 times faster than it is.  Nothing is looped, not
+        even the copy of 100 entries: looped it runs from the L1 cache, 10 times faster than once.
+    """
+    arena = Arena.build(row.pages, row.dirty, row.order)
+    cold = run_once(arena)
+    require_agreement(arena)
+    records = [record(row, AS_POSTED, name, 0, ns, 1) for name, ns in cold.items()]
+
+    def refill(repeat: int) -> None:
+        arena.fill(row.order, repeat)
+
+    measured = interleave(arena.samplers(), repeats, rng, prepare=refill, floor_ns=0)
+    for name, samples in measured.items():
+        for repeat, ns in enumerate(samples.ns):
+            records.append(record(row, CAREFUL, name, repeat, float(ns), samples.loops))
+    return records
+
+
+def require_agreement(arena: Arena) -> None:
+    """Raise unless each structure returns exactly the inserted frames.
+
+    Raises
+    ------
+    AssertionError
+        They do not; the structure is named.
+    """
+    dirty = np.zeros(int(arena.tree.pages), bool)
+    dirty[arena.frames] = True
+    in_order = np.flatnonzero(dirty).astype(np.uint64)
+    for name, sampler in arena.samplers().items():
+        expected = arena.frames if name == "posted-list" else in_order
+        arena.out[:] = IMPOSSIBLE_FRAME  # or a structure could pass with another's output
+        sampler(1)
+        if not np.array_equal(arena.out[: expected.size], expected):
+            raise AssertionError(f"{name} returned other frames than were inserted")
+
+
+def record(
+    row: Row,
+    method: str,
+    structure: str,
+    repeat: int,
+    ns: float,
+    loops: int,
+    operation: str = "collect",
+) -> Record:
+    """Return one sample as a row of the tidy CSV; `ns` is for one loop."""
+    return {
+        "method": method,
+        "operation": operation,
+        "order": row.order,
+        "pages": row.pages,
+        "dirty": row.dirty,
+        "structure": structure,
+        "repeat": repeat,
+        "ns": ns,
+        "loops": loops,
+    }

@@ -1,0 +1,1 @@
+"""Memory of structures: computed, allocated, and growth of the process."""

@@ -1,0 +1,213 @@
+"""``dirtylab compare``: every structure against copying its own result, and against its peers.
+
+All of it as ratios of medians taken in one run, candidates interleaved, new frames for each round.
+An epoch of few frames is timed as a burst of epochs, each with frames of its own: caches are warm,
+as in a hypervisor that harvests again and again, but no branch has been seen before.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dirtylab._console import Step
+from dirtylab.datasets import DATASETS, parsed, studied
+from dirtylab.measure.timing import Sampler, interleave
+from dirtylab.structures import STRUCTURES, Structure, tuned
+from dirtylab.studies.peers.libraries import PEERS, available
+
+PAGES = 10_000_000
+BURST_FRAMES = 200_000
+"""Frames of a burst of epochs together."""
+MOST_EPOCHS = 64
+DENSITIES = (0.00001, 0.0001, 0.001, 0.01, 0.1, 0.3, 0.6, 1.0)
+BATCHES = (100, 10_000, 1_000_000)
+DIRTY = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+COPY, SCATTER = "np.copyto", "mask[frames] = True"
+
+Frames = npt.NDArray[np.uint64]
+Record = dict[str, Any]
+
+
+class Cell(NamedTuple):
+    """What is compared."""
+
+    operation: str
+    """``collect``, ``insert`` or ``epoch``."""
+    pattern: str
+    """With its options, as in ``clustered:length=64``."""
+    dirty: int
+
+
+def cells(patterns: Sequence[str] | None = None) -> list[Cell]:
+    """Return all that is compared; epochs on those that studies measure when none are given."""
+    shown = tuple(studied()) if patterns is None else patterns
+    collect = [Cell("collect", "random", round(PAGES * share)) for share in DENSITIES]
+    insert = [Cell("insert", "random", dirty) for dirty in BATCHES]
+    epoch = [Cell("epoch", pattern, dirty) for pattern in shown for dirty in DIRTY]
+    return collect + insert + epoch
+
+
+def compare(
+    repeats: int, records: list[Record], seed: int = 2016, patterns: Sequence[str] | None = None
+) -> Iterator[Step]:
+    """Yield label and action of each cell; an action appends its samples to `records`."""
+    for number, cell in enumerate(cells(patterns)):
+        rng = np.random.default_rng([seed, number])
+        label = f"{cell.operation} {cell.pattern} {cell.dirty:,}"
+        yield label, lambda c=cell, r=rng: records.extend(measure(c, repeats, r))  # type: ignore[misc]
+
+
+def measure(cell: Cell, repeats: int, rng: np.random.Generator) -> list[Record]:
+    """Return the samples of one cell."""
+    benchmark = {"collect": _Collect, "insert": _Insert, "epoch": _Epoch}[cell.operation](cell)
+    benchmark.prepare(0)
+    benchmark.require_agreement()
+    found = interleave(benchmark.samplers(), repeats, rng, prepare=benchmark.prepare, floor_ns=0)
+    return [
+        {**cell._asdict(), "pages": PAGES, "contestant": name, "repeat": repeat, "ns": float(ns)}
+        for name, samples in found.items()
+        for repeat, ns in enumerate(samples.ns)
+    ]
+
+
+def timed(action: Callable[[], object]) -> Sampler:
+    """Return a sampler that reads Python's clock around `action`: calls are part of the job."""
+
+    def sampler(loops: int) -> int:
+        begin = time.perf_counter_ns()
+        for _ in range(loops):
+            action()
+        return time.perf_counter_ns() - begin
+
+    return sampler
+
+
+class _Contest:
+    """Structures of one size and the frames of the round."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.ours = {name: STRUCTURES[name](PAGES) for name in tuned()}
+        self.frames = np.empty(0, np.uint64)
+        self.out = np.zeros(cell.dirty, np.uint64)
+
+    def prepare(self, repeat: int) -> None:
+        """Draw the frames of a round and bring all candidates into the state it begins with."""
+        self.frames = draw(self.cell, repeat)
+
+    def require_agreement(self) -> None:
+        """Let nothing count unless all candidates give the same frames."""
+
+    def samplers(self) -> dict[str, Sampler]:
+        """Return the candidates."""
+        raise NotImplementedError
+
+
+class _Collect(_Contest):
+    def prepare(self, repeat: int) -> None:
+        super().prepare(repeat)
+        for structure in self.ours.values():
+            structure.clear()
+            structure.insert(self.frames)
+            len(structure)  # a list sorts itself when asked for its number
+        self.expected = np.unique(self.frames)
+        self.room = self.out[: self.expected.size]
+        self.room[:] = 0
+
+    def require_agreement(self) -> None:
+        for name, structure in self.ours.items():
+            _require(name, structure.collect(), self.expected)
+
+    def samplers(self) -> dict[str, Sampler]:
+        ours = {
+            name: timed(lambda s=structure: s.collect(self.out))  # type: ignore[misc]
+            for name, structure in self.ours.items()
+            if name != "list"  # sorted beforehand, it would only copy
+        }
+        return {COPY: timed(lambda: np.copyto(self.room, self.expected)), **ours}
+
+
+class _Insert(_Contest):
+    def __init__(self, cell: Cell) -> None:
+        super().__init__(cell)
+        self.mask = np.zeros(PAGES, bool)
+
+    def prepare(self, repeat: int) -> None:
+        super().prepare(repeat)
+        self.mask[:] = False
+        for structure in self.ours.values():
+            structure.clear()
+
+    def require_agreement(self) -> None:
+        expected = np.unique(self.frames)
+        self._scatter()
+        _require(SCATTER, np.flatnonzero(self.mask), expected)
+        for name, structure in self.ours.items():
+            structure.insert(self.frames)
+            _require(name, structure.harvest(), expected)
+
+    def samplers(self) -> dict[str, Sampler]:
+        ours = {
+            name: timed(lambda s=structure: s.insert(self.frames))  # type: ignore[misc]
+            for name, structure in self.ours.items()
+        }
+        return {SCATTER: timed(self._scatter), **ours}
+
+    def _scatter(self) -> None:
+        self.mask[self.frames] = True
+
+
+class _Epoch(_Contest):
+    def __init__(self, cell: Cell) -> None:
+        super().__init__(cell)
+        self.peers = {name: PEERS[name](PAGES) for name in available()}
+        self.epochs = min(max(BURST_FRAMES // cell.dirty, 1), MOST_EPOCHS)
+        self.burst: list[Frames] = []
+
+    def prepare(self, repeat: int) -> None:
+        seeds = range(repeat * self.epochs, (repeat + 1) * self.epochs)
+        self.burst = [draw(self.cell, seed) for seed in seeds]
+
+    def require_agreement(self) -> None:
+        for frames in self.burst[:2]:
+            expected = np.unique(frames)
+            for name, structure in self.ours.items():
+                structure.insert(frames)
+                _require(name, structure.harvest(self.out), expected)
+            for name, epoch in self.peers.items():
+                _require(name, epoch(frames), expected)
+
+    def samplers(self) -> dict[str, Sampler]:
+        ours = {name: self._sampler(self._epoch_of(made)) for name, made in self.ours.items()}
+        peers = {name: self._sampler(epoch) for name, epoch in self.peers.items()}
+        return ours | peers
+
+    def _epoch_of(self, structure: Structure) -> Callable[[Frames], Frames]:
+        def epoch(frames: Frames) -> Frames:
+            structure.insert(frames)
+            return structure.harvest(self.out)
+
+        return epoch
+
+    def _sampler(self, epoch: Callable[[Frames], object]) -> Sampler:
+        def sampler(loops: int) -> int:
+            begin = time.perf_counter_ns()
+            for frames in self.burst:
+                epoch(frames)
+            return (time.perf_counter_ns() - begin) * loops // len(self.burst)
+
+        return sampler
+
+
+def draw(cell: Cell, repeat: int) -> Frames:
+    """Return the frames of a round: each has its own where the pattern has a seed."""
+    name, options = parsed(cell.pattern)
+    return DATASETS[name](PAGES, cell.dirty, seed=repeat, **options)
+
+
+def _require(name: str, found: npt.NDArray[Any], expected: Frames) -> None:
+    if not np.array_equal(found.astype(np.uint64), expected):
+        raise AssertionError(f"{name} returned other frames than were inserted")

@@ -1,0 +1,104 @@
+"""What ``dirtylab compare`` writes and prints."""
+
+import json
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from dirtylab._reading import read_object
+from dirtylab._tables import read_table
+from dirtylab.measure.files import write_text, write_whole
+from dirtylab.measure.machine import caption, describe_machine
+from dirtylab.structures import known_first
+from dirtylab.studies.peers.libraries import PEERS
+from dirtylab.studies.peers.record import COPY, PAGES, SCATTER, Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("operation", "pattern", "dirty", "pages", "contestant", "repeat", "ns")
+WORDS = ("operation", "pattern", "contestant")
+OURS, PEER = "best of ours", "best peer"
+
+
+def save(records: list[Record], folder: pathlib.Path) -> None:
+    """Write the samples and what they were measured on."""
+    table = frame(records)
+    write_whole(folder / "samples.csv", lambda path: table.to_csv(path, index=False))
+    machine = json.dumps(describe_machine(), indent=1, ensure_ascii=False)
+    write_text(folder / "machine.json", machine + "\n")
+
+
+def frame(records: list[Record]) -> "pd.DataFrame":
+    """Return the samples as a tidy DataFrame."""
+    import pandas as pd
+
+    return pd.DataFrame.from_records(records)
+
+
+def medians(records: list[Record], operation: str) -> "pd.DataFrame":
+    """Return median ns by pattern and dirty frames (rows) and candidate (columns)."""
+    table = frame(records)
+    chosen = table[table["operation"] == operation]
+    grouped = chosen.groupby(["pattern", "dirty", "contestant"], sort=False)["ns"].median()
+    return grouped.unstack("contestant").sort_index()
+
+
+def ratios(records: list[Record], operation: str, reference: str) -> "pd.DataFrame":
+    """Return each candidate's median in units of that of `reference`."""
+    table = medians(records, operation)
+    return table.drop(columns=reference).div(table[reference], axis=0)
+
+
+def epochs(records: list[Record]) -> "pd.DataFrame":
+    """Return for each cell the best of ours, the best peer, and how many times as fast ours is."""
+    import pandas as pd
+
+    table = medians(records, "epoch")
+    ours = table[known_first(str(name) for name in table if name not in PEERS)]
+    peers = table[[name for name in PEERS if name in table]]
+    return pd.DataFrame(
+        {
+            OURS: ours.idxmin(axis=1),
+            "ours µs": ours.min(axis=1) / 1000,
+            PEER: peers.idxmin(axis=1),
+            "peer µs": peers.min(axis=1) / 1000,
+            "times as fast": peers.min(axis=1) / ours.min(axis=1),
+        }
+    )
+
+
+def load(folder: pathlib.Path) -> tuple[list[Record], dict[str, Any]]:
+    """Read back what :func:`save` wrote: samples and machine; an error names the file."""
+    table = read_table(folder / "samples.csv", COLUMNS, WORDS)
+    machine = read_object(folder / "machine.json", {})
+    return [dict(one) for one in table.to_dict("records")], machine  # type: ignore[arg-type]
+
+
+def markdown(table: "pd.DataFrame") -> str:
+    """Return a table of :func:`ratios` or :func:`epochs` as Markdown."""
+    shown = table.reset_index()
+    shown["dirty"] = shown["dirty"].map("{:,}".format)
+    rows = [list(map(str, shown.columns))]
+    rows += [
+        [f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in shown.itertuples(index=False)
+    ]
+    rows.insert(1, [":--"] + ["--:"] * (len(rows[0]) - 1))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def text_report(records: list[Record]) -> str:
+    """Return the comparison for the terminal."""
+    done = {record["operation"] for record in records}
+    parts = [f"{PAGES:,} pages; medians, interleaved, in one run"]
+    if "collect" in done:
+        table = ratios(records, "collect", COPY).round(2).to_string()
+        parts.append(f"Collect, as a multiple of {COPY} of the very list it returns\n\n{table}")
+    if "insert" in done:
+        table = ratios(records, "insert", SCATTER).round(2).to_string()
+        parts.append(f"Insert, as a multiple of {SCATTER}\n\n{table}")
+    if "epoch" in done:
+        table = epochs(records).round(2).to_string()
+        parts.append(f"Whole epoch: insert, sorted unique list, clear\n\n{table}")
+    parts.append(f"Measured on {caption(describe_machine())}")
+    return "\n\n".join(parts)

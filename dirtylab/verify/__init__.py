@@ -1,0 +1,1 @@
+"""Lockless protocols verified: every schedule of small cases, broken mutants, real threads."""

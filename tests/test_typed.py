@@ -1,0 +1,80 @@
+"""What is typed beside the sliders of views: read by the one grammar, or refused and put back."""
+
+import pytest
+
+from dirtylab import explore
+from dirtylab._units import share_text
+from dirtylab.explore.kit.controls import Slider
+from dirtylab.explore.kit.slider_steps import frames_label, pages_read
+from dirtylab.explore.kit.typed import typed
+
+PAGES = Slider("pages", "slot", (1000, 10_000_000, 2**34), 10_000_000, pages_read)
+DIRTY = Slider("dirty", "dirty", (1, 100_000, 2**34), 100_000, frames_label)
+SHARE = Slider("density", "dirty", (1e-7, 0.01, 1.0), 0.01, share_text)
+BITS = Slider("radix", "radix", (8, 64), 64, lambda bits: f"{bits} bits")
+LENGTH = Slider(
+    "length", "length", (0, 1, 2**20), 1, lambda n: f"{n} pages" if n else "as it comes"
+)
+
+
+@pytest.mark.parametrize(
+    ("slider", "text", "value"),
+    [
+        (PAGES, "64GiB", 2**24), (PAGES, "1 TiB", 2**28), (PAGES, "20M", 20_000_000),
+        (PAGES, "10 M = 38.1 GiB", 10_000_000), (PAGES, "10 M = 64 GiB", 2**24),
+        (PAGES, "20 M = 38.1 GiB", 20_000_000), (PAGES, "2^20 pages", 2**20),
+        (DIRTY, "1%", 100_000), (DIRTY, "0.01", 100_000), (DIRTY, "5k frames", 5000),
+        (SHARE, "2.5 %", 0.025), (SHARE, "1e-3", 0.001), (BITS, "16", 16), (BITS, "16 bits", 16),
+        (LENGTH, "as it comes", 0), (LENGTH, "512", 512), (LENGTH, "2MiB", 512),
+    ],
+)  # fmt: skip
+def test_what_is_typed_is_read(slider, text, value):
+    found = typed(slider, text, 10_000_000)
+    assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    ("slider", "text"),
+    [
+        (PAGES, "many"), (PAGES, ""), (PAGES, "0"), (PAGES, "1e400"), (PAGES, "20 M = 1 TiB"),
+        (PAGES, "1k..4k"), (PAGES, "10GB"), (DIRTY, "200%"), (DIRTY, "-1"), (SHARE, "2"),
+        (SHARE, "nan"), (BITS, "7"), (BITS, "16 words"), (LENGTH, "-1"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_refused_by_name(slider, text):
+    with pytest.raises(ValueError, match=f"^{slider.name}='"):
+        typed(slider, text, 10_000_000)
+
+
+@pytest.fixture
+def shown():
+    frame = explore.crossovers()
+    yield frame
+    frame.close()
+
+
+def test_a_typed_slot_is_what_is_drawn(shown):
+    shown.panel.widgets["pages typed"].value = "64GiB"
+    assert shown.view.state.pages == 2**24
+    assert shown.panel.widgets["pages"].value == 2**24
+    assert shown.panel.widgets["pages typed"].value == "16.8 M = 64 GiB"
+    assert shown._message.value == ""
+
+
+@pytest.mark.parametrize("text", ["64 gigs", "0", "1e400", ""])
+def test_what_cannot_be_used_is_said_and_the_readout_put_back(shown, text):
+    entry = shown.panel.widgets["pages typed"]
+    entry.value = text
+    assert entry.value == "10 M = 38.1 GiB"
+    assert shown.view.state.pages == 10_000_000
+    assert 'role="alert"' in shown._message.value
+    assert "pages=" in shown._message.value
+    entry.value = "20M"
+    assert shown._message.value == ""
+
+
+def test_a_typed_share_is_one_of_the_slot_and_reset_puts_readouts_back(shown):
+    shown.panel.widgets["dirty typed"].value = "5%"
+    assert shown.view.state.dirty == 500_000
+    shown._reset()
+    assert shown.panel.widgets["dirty typed"].value == "100 k frames"
