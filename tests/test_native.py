@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dirtylab import native
+from dirtylab import cli, native
 from dirtylab.native import compiler
 from dirtylab.native import contract as checking
 from dirtylab.native.errors import TrackerError
@@ -217,3 +217,27 @@ def test_the_header_compiles_as_strict_c_and_as_c_plus_plus(tmp_path):
         )
         assert compiler.library_of(source).exists()
     assert (native.include() / "dirtylab.h").is_file()
+
+
+def test_the_command_writes_an_example_that_passes_its_check(tmp_path, capsys):
+    needs(tmp_path / "x.c")
+    mine = tmp_path / "mine.c"
+    assert cli.main(["tracker", "new", str(mine)]) == 0
+    assert cli.main(["tracker", "new", str(mine)]) == 1, "never over a file that is there"
+    assert "File exists" in capsys.readouterr().err
+    assert cli.main(["tracker", "check", str(mine)]) == 0
+    heard = capsys.readouterr()
+    assert "c-bitmap\n  ok      no frame lost\n" in heard.out
+    assert heard.err == ""
+    mine.write_text(mutant("leaks"))
+    assert cli.main(["tracker", "check", str(mine)]) == 1
+    assert re.search(r"FAILED  no leak: [\d,]+ bytes more after", capsys.readouterr().out)
+
+
+def test_the_command_ends_in_a_line_where_there_is_nothing_to_check(tmp_path, capsys):
+    assert cli.main(["tracker", "check", str(tmp_path / "none.c")]) == 1
+    assert cli.main(["tracker", "new", str(tmp_path / "mine.txt")]) == 2
+    assert "must be .c, .cc, .rs" in capsys.readouterr().err
+    (tmp_path / "wrong.c").write_text("int f(void) { return nonsense; }\n")
+    assert cli.main(["tracker", "check", str(tmp_path / "wrong.c")]) == 1
+    assert "nonsense" in capsys.readouterr().err

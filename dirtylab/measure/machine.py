@@ -77,7 +77,7 @@ def cpu_model() -> str:
 
 
 def cpu_features() -> list[str]:
-    """Return the names of the CPU's features, such as ``avx2``; none where the system does not tell."""
+    """Return the the CPU's features, such as ``avx2``; none where the system does not tell."""
     return (_cpuinfo("flags") or _cpuinfo("Features")).split()
 
 
