@@ -44,7 +44,17 @@ from dirtylab.figures import patterns, style, visits
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
 from dirtylab.live.store import write_trace
 from dirtylab.measure import sweep as sweeping
-from dirtylab.structures import bitmap, hybrid, levels, posted_tree, ring, tree
+from dirtylab.structures import (
+    Bitmap,
+    PageList,
+    Tree64,
+    bitmap,
+    hybrid,
+    levels,
+    posted_tree,
+    ring,
+    tree,
+)
 from dirtylab.studies.crossovers import figures as crossovers
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report
@@ -643,6 +653,24 @@ def test_figures_of_all_structures_draw_it(runs):
     picture = dirty_picture()
     assert f"{runs}: {ONLY}" in picture.alt
     assert runs not in legend_of(picture)
+
+
+def test_the_readme_lists_the_structure_with_what_it_declares(runs):
+    row = next(
+        one for one in _readme.structures_block().splitlines() if one.startswith(f"| `{runs}`")
+    )
+    assert RunList.__doc__ in row
+    assert "each frame once, in ascending order" in row
+
+
+def test_heirs_of_the_packages_own_are_structures_of_their_own(monkeypatch):
+    for kind in (Bitmap, PageList, Tree64):
+        monkeypatch.setitem(STRUCTURES, "heir", type("Heir", (kind,), {"name": "heir"}))
+        for names in (visits.shown(), patterns.matrix_structures(), cost.ours(),
+                      live_figures.ours(), memory_figure.lines()):  # fmt: skip
+            assert "heir" in names
+        assert f"heir: {ONLY}" in dirty_picture().alt
+        assert "heir" in visits.visits_picture().alt
 
 
 @pytest.mark.parametrize("function", [explore.patterns, explore.anatomy, explore.vcpus])
