@@ -718,6 +718,7 @@ def test_laws_give_it_lines_and_advice(runs, pretended, monkeypatch):
     view = view_of(explore.memory)
     assert ONLY not in view.draw().note
     assert runs in view.table()
+    assert f"hybrid, {runs} and posted tree" in view.picture().alt
     assert ONLY not in dirty_picture().alt
     note = f"{runs}: not in this model: {ONLY}, until a new calibration"
     assert note in advise(10**6, 1000).notes
@@ -750,6 +751,20 @@ def test_what_theory_shares_with_kernels_is_equal(name):
     for value in found.values():
         by_radix = name == "REBUILD" and {radix: value.get(radix, 8) for radix in tree.RADICES}
         assert (by_radix or value) == kernels[name]
+
+
+def test_theory_and_structures_name_the_same_trees():
+    assert tuple(memory.TREES.values()) == tree.RADICES
+    assert {name for name in memory.TREES if name in STRUCTURES} == {"tree8", "tree64"}
+
+
+def test_more_structures_than_are_drawn_are_refused(monkeypatch):
+    many = [f"more-{number}" for number in range(17)]
+    for name in many:
+        monkeypatch.setitem(STRUCTURES, name, RunList)
+    assert view_of(explore.crossovers, structures=tuple(many[:16])).draw().png
+    with pytest.raises(ValueError, match="structures: 17 are ticked; at most 16 are drawn"):
+        explore.crossovers(structures=tuple(many)).view.content()
 
 
 def test_no_module_keeps_a_list_of_structures():
