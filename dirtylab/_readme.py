@@ -5,11 +5,13 @@ import re
 from typing import TYPE_CHECKING
 
 from dirtylab._data import data_file
+from dirtylab._options import options_of
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.advice.model import Model
 from dirtylab.datasets import DATASETS, declared
 from dirtylab.figures.style import Picture, save_picture
 from dirtylab.measure.machine import caption
+from dirtylab.structures import STRUCTURES
 from dirtylab.studies import mailing_list
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report as crossovers_report
@@ -46,6 +48,7 @@ def blocks(study: Study) -> dict[str, str]:
         "figure": "\n\n".join(images),
         "runs": f"{mailing_list.markdown_table(study.evidence)}\n\n{machine}",
         "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
+        "structures": structures_block(),
         "patterns": patterns_block(),
         **comparison_blocks(),
         **crossover_blocks(),
@@ -53,6 +56,20 @@ def blocks(study: Study) -> dict[str, str]:
         "lockless": lockless_block(),
         "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
     }
+
+
+def structures_block() -> str:
+    """Return every structure but the posted ones, with what its class declares."""
+    rows = []
+    for name, kind in STRUCTURES.items():
+        if not kind.posted:
+            first, _, _ = (kind.__doc__ or "").strip().partition("\n")
+            order = "in ascending order" if kind.sorted_output else "in order of arrival"
+            gives = f"{'each frame once' if kind.unique_output else 'repeats too'}, {order}"
+            options = ", ".join(f"`{option.name}`" for option in options_of(kind, ["pages"]))
+            rows.append([f"`{name}`", first.replace(":class:", ""), gives, options])
+    heads = ["structure", "what it is", "what a collect gives", "options"]
+    return lockless_report.table(heads, rows, ":-- :-- :-- :--")
 
 
 def patterns_block() -> str:

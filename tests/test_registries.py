@@ -44,7 +44,17 @@ from dirtylab.figures import patterns, style, visits
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
 from dirtylab.live.store import write_trace
 from dirtylab.measure import sweep as sweeping
-from dirtylab.structures import bitmap, hybrid, levels, posted_tree, ring, tree
+from dirtylab.structures import (
+    Bitmap,
+    PageList,
+    Tree64,
+    bitmap,
+    hybrid,
+    levels,
+    posted_tree,
+    ring,
+    tree,
+)
 from dirtylab.studies.crossovers import figures as crossovers
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report
@@ -645,6 +655,24 @@ def test_figures_of_all_structures_draw_it(runs):
     assert runs not in legend_of(picture)
 
 
+def test_the_readme_lists_the_structure_with_what_it_declares(runs):
+    row = next(
+        one for one in _readme.structures_block().splitlines() if one.startswith(f"| `{runs}`")
+    )
+    assert RunList.__doc__ in row
+    assert "each frame once, in ascending order" in row
+
+
+def test_heirs_of_the_packages_own_are_structures_of_their_own(monkeypatch):
+    for kind in (Bitmap, PageList, Tree64):
+        monkeypatch.setitem(STRUCTURES, "heir", type("Heir", (kind,), {"name": "heir"}))
+        for names in (visits.shown(), patterns.matrix_structures(), cost.ours(),
+                      live_figures.ours(), memory_figure.lines()):  # fmt: skip
+            assert "heir" in names
+        assert f"heir: {ONLY}" in dirty_picture().alt
+        assert "heir" in visits.visits_picture().alt
+
+
 @pytest.mark.parametrize("function", [explore.patterns, explore.anatomy, explore.vcpus])
 def test_views_without_structures_are_drawn_beside_it(runs, function):
     assert view_of(function).draw().png
@@ -690,6 +718,7 @@ def test_laws_give_it_lines_and_advice(runs, pretended, monkeypatch):
     view = view_of(explore.memory)
     assert ONLY not in view.draw().note
     assert runs in view.table()
+    assert f"hybrid, {runs} and posted tree" in view.picture().alt
     assert ONLY not in dirty_picture().alt
     note = f"{runs}: not in this model: {ONLY}, until a new calibration"
     assert note in advise(10**6, 1000).notes
@@ -722,6 +751,20 @@ def test_what_theory_shares_with_kernels_is_equal(name):
     for value in found.values():
         by_radix = name == "REBUILD" and {radix: value.get(radix, 8) for radix in tree.RADICES}
         assert (by_radix or value) == kernels[name]
+
+
+def test_theory_and_structures_name_the_same_trees():
+    assert tuple(memory.TREES.values()) == tree.RADICES
+    assert {name for name in memory.TREES if name in STRUCTURES} == {"tree8", "tree64"}
+
+
+def test_more_structures_than_are_drawn_are_refused(monkeypatch):
+    many = [f"more-{number}" for number in range(17)]
+    for name in many:
+        monkeypatch.setitem(STRUCTURES, name, RunList)
+    assert view_of(explore.crossovers, structures=tuple(many[:16])).draw().png
+    with pytest.raises(ValueError, match="structures: 17 are ticked; at most 16 are drawn"):
+        explore.crossovers(structures=tuple(many)).view.content()
 
 
 def test_no_module_keeps_a_list_of_structures():

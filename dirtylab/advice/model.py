@@ -272,15 +272,9 @@ def pattern_of(row: Mapping[Any, Any]) -> Pattern:
 
 def _with_law(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
     """Return for each cell whether there is a law of its pattern and of its structure's work."""
-    rows = cells.to_dict("records")
-    patterns = [pattern_of(row) for row in rows]
-    return np.array(
-        [
-            has_occupancy_law(one.dataset, one.options) and has_work_law(row["structure"])
-            for row, one in zip(rows, patterns, strict=True)
-        ],
-        bool,
-    )
+    patterns = [pattern_of(row) for row in cells.to_dict("records")]
+    known = [has_occupancy_law(one.dataset, one.options) for one in patterns]
+    return np.array(known, bool) & cells["structure"].map(has_work_law).to_numpy(bool)
 
 
 def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:

@@ -21,7 +21,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "memory), 1%% or 0.01 (of the pages) or 1k..1M (in steps of 1, 2 and 5).",
     )
     names: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
-    command.add_argument("--structures", **names, type=choice, help="default: the five tuned ones")
+    command.add_argument("--structures", **names, type=choice, help="default: the tuned ones")
     command.add_argument("--operations", **names, help="default: insert collect harvest epoch")
     command.add_argument("--datasets", **names, type=dataset, help="default: random")
     numbers: dict[str, Any] = {"nargs": "+", "metavar": "N"}

@@ -132,7 +132,7 @@ def matrix_structures() -> list[str]:
         return not STRUCTURES[name].sorted_output, issubclass(STRUCTURES[name], Tree)
 
     names = [name for name in STRUCTURES if not is_posted(name)]
-    return sorted((n for n in names if not issubclass(STRUCTURES[n], PageList)), key=kind)
+    return sorted((one for one in names if STRUCTURES[one] is not PageList), key=kind)
 
 
 def matrix_picture(patterns: Sequence[str] | None = None) -> Picture:

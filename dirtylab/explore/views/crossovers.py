@@ -30,6 +30,7 @@ from dirtylab.explore.views.cheapest import (
     regions,
 )
 from dirtylab.explore.views.crossover_figure import (
+    MOST_STRUCTURES,
     RECTANGLE,
     SIZE,
     CrossoverArtists,
@@ -264,6 +265,10 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
 def _require_drawable(state: CrossoverState) -> None:
     if not state.structures:
         raise ValueError("structures: none is shown; tick at least one")
+    if len(state.structures) > MOST_STRUCTURES:
+        raise ValueError(
+            f"structures: {len(state.structures)} are ticked; at most {MOST_STRUCTURES} are drawn"
+        )
     if state.x == "length" and not dataset_controls.is_option(state.dataset, "length"):
         others = [repr(name) for name in dataset_controls.names()
                   if dataset_controls.is_option(name, "length")]  # fmt: skip

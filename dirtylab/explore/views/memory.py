@@ -10,7 +10,7 @@ from dirtylab import _check
 from dirtylab._units import count_text, nbytes_text, share_text
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.kit.axes import table_html
-from dirtylab.explore.kit.controls import Action, Choice, Control, Slider
+from dirtylab.explore.kit.controls import Action, Choice, Control, Slider, named
 from dirtylab.explore.kit.figure_view import FigureView
 from dirtylab.explore.kit.slider_steps import (
     DIRTY,
@@ -146,9 +146,11 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
 
     def alt(self, content: MemoryContent, sentence: str) -> str:
         """Return the picture in words."""
+        words = {"tree": f"tree of radix {content.radix}", "posted-tree": "posted tree"}
+        drawn = named([words.get(name, name) for name in content.nbytes])
         return (
-            f"Two panels. Left: memory of bitmap, tree of radix {content.radix}, hybrid and posted "
-            f"tree against guest memory, in {content.show}; the posted tree's line is a sawtooth "
+            f"Two panels. Left: memory of {drawn} against guest memory, in "
+            f"{content.show}; the posted tree's line is a sawtooth "
             "that jumps just above each power of 8. Right: bytes against dirty frames; the lists "
             f"rise in proportion, the others are level. {sentence}"
         )

@@ -20,7 +20,7 @@ from dirtylab.explore.kit.slider_steps import (
 )
 from dirtylab.explore.views.looks import look
 from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes
-from dirtylab.structures import STRUCTURES, PageList, Tree, tuned
+from dirtylab.structures import STRUCTURES, PageList, Tree8, Tree64, tuned
 from dirtylab.theory.memory import known_bytes, structure_bytes
 
 Array = npt.NDArray[np.float64]
@@ -60,8 +60,8 @@ def lines() -> tuple[str, ...]:
     and the posted tree, for its sawtooth.
     """
     kinds = {name: STRUCTURES[name] for name in tuned()}
-    names = ("tree" if issubclass(kind, Tree) else name for name, kind in kinds.items()
-             if not issubclass(kind, PageList))  # fmt: skip
+    names = ("tree" if kind in (Tree8, Tree64) else name for name, kind in kinds.items()
+             if kind is not PageList)  # fmt: skip
     return (*dict.fromkeys(names), "posted-tree")
 
 

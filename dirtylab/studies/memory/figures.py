@@ -15,8 +15,7 @@ from dirtylab.figures.style import (
     new_figure,
     style_axes,
 )
-from dirtylab.structures import STRUCTURES, PageList, tuned
-from dirtylab.structures.bits import BitStructure
+from dirtylab.structures import STRUCTURES, Bitmap, Hybrid, PageList, Tree8, Tree64, tuned
 from dirtylab.theory.memory import (
     break_even,
     known_bytes,
@@ -139,6 +138,6 @@ def dirty_picture(pages: int = 10_000_000) -> Picture:
 
 
 def _others() -> list[str]:
-    """Return structures that are neither lists nor made of bits, as those drawn are."""
-    drawn = PageList, BitStructure
-    return [name for name in tuned() if not issubclass(STRUCTURES[name], drawn)]
+    """Return all others but lists, drawn by entry, and those on the bitmap's line."""
+    drawn = PageList, Bitmap, Hybrid, Tree8, Tree64
+    return [name for name in tuned() if STRUCTURES[name] not in drawn]

@@ -55,6 +55,5 @@ def weigh(pages: int = 10_000_000, dirty: int = 100_000, *, seed: int = 2016) ->
         computed = known_bytes(name, pages, **options)
         rows.append((name, computed, structure.nbytes, growth))
     table = pd.DataFrame(rows, columns=["structure", "computed", "nbytes", "growth"])
-    table["computed"] = table["computed"].astype("Int64")
     table["bitmaps"] = np.round(table["computed"] / structure_bytes("bitmap", pages), 3)
     return table.set_index("structure")
