@@ -1,6 +1,5 @@
 """A machine's cost model: a law for each structure and operation, and the memory beside it."""
 
-import json
 import os
 import pathlib
 import re
@@ -24,7 +23,7 @@ from dirtylab._reading import (
 from dirtylab.advice.validation import ERROR_SHAPE, Trial
 from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
-from dirtylab.measure.files import write_text
+from dirtylab.measure.files import write_json
 from dirtylab.theory.cost import Law, fit
 from dirtylab.theory.occupancy import Array, foretold
 from dirtylab.theory.operations import Pattern
@@ -175,7 +174,7 @@ class Model:
             "trial": self.trial.as_dict() if self.trial else None,
             "laws": laws,
         }
-        write_text(pathlib.Path(path), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        write_json(pathlib.Path(path), facts)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Model":

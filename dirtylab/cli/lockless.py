@@ -2,12 +2,11 @@
 
 import argparse
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import run_steps
 from dirtylab.cli.arguments import count
-from dirtylab.measure.files import prepare_folder, write_text
+from dirtylab.measure.files import prepare_folder
 
 if TYPE_CHECKING:
     from dirtylab.verify.soak import Tally
@@ -48,9 +47,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def measure_into(out: str, rounds: int) -> int:
     """Measure and check, print, and write to the folder `out`; return the exit status."""
+    import pandas as pd
+
+    from dirtylab.measure import recording
     from dirtylab.measure.machine import caption, describe_machine
     from dirtylab.studies.lockless.record import COLUMNS, cost_steps
-    from dirtylab.studies.lockless.store import CHECKER, SAMPLES, sum_up, write_csv
+    from dirtylab.studies.lockless.store import CHECKER, SAMPLES, sum_up
     from dirtylab.verify.exhaustive import examine, suspects
 
     if rounds < 2:
@@ -67,18 +69,21 @@ def measure_into(out: str, rounds: int) -> int:
 
     for _ in run_steps([*cost_steps(rounds, records), ("every schedule", check)]):
         pass
-    write_csv(folder / SAMPLES, COLUMNS, records)
-    write_csv(folder / CHECKER, list(findings[0]), findings)
-    machine = json.dumps(describe_machine(), indent=1, ensure_ascii=False)
-    write_text(folder / "machine.json", machine + "\n")
+    tables = {
+        SAMPLES: pd.DataFrame(records, columns=list(COLUMNS)), CHECKER: pd.DataFrame(findings)
+    }  # fmt: skip
+    recording.save(folder, tables, describe_machine())
     print(f"Measured on {caption(describe_machine())}")
     return sum_up(folder)
 
 
 def soak_into(out: str, inserts: int) -> int:
     """Soak, print, and write to the folder `out`; return 1 when an insert was lost or late."""
+    import pandas as pd
+
+    from dirtylab.measure import recording
     from dirtylab.studies.lockless.report import soak_report
-    from dirtylab.studies.lockless.store import SOAK, added, sum_up, write_csv
+    from dirtylab.studies.lockless.store import SOAK, added, sum_up
     from dirtylab.verify.mutants import WEAKENED
     from dirtylab.verify.soak import catch, run_cell, soak_cells
 
@@ -102,7 +107,7 @@ def soak_into(out: str, inserts: int) -> int:
         caught = catch(name, weak.make, weak.crime, seconds=20)
         rows.append({**added(caught), "weakened": True, "runs": len(caught)})
     if rows:
-        write_csv(folder / SOAK, list(rows[0]), rows)
+        recording.save_table(folder / SOAK, pd.DataFrame(rows))
         print(soak_report(rows))
         sum_up(folder)
     guilty = [one for one in rows if not one["weakened"] and is_guilty(one)]

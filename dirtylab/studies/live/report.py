@@ -1,5 +1,6 @@
 """What was found on real dirty pages, in Markdown, from the measured data."""
 
+from dirtylab._tables import markdown_table
 from dirtylab.studies.live.judge import meetings, nesting
 from dirtylab.studies.live.replay import epochs, winners
 from dirtylab.studies.live.store import Measured
@@ -11,16 +12,13 @@ def recordings_table(measured: Measured) -> str:
     """Return the time of an epoch of each recording, µs, the best in bold."""
     times = epochs(measured.replays)[list(_SHOWN)]
     best = winners(measured.replays)
-    lines = [
-        "| recording | " + " | ".join(_SHOWN) + " | best |",
-        "| :-- |" + " --: |" * len(_SHOWN) + " :-- |",
-    ]
+    rows = []
     for name, row in times.iterrows():
         found = best.loc[str(name)]
         told = f"{found['best']} or {found['next']}" if found["even"] else str(found["best"])
-        cells = " | ".join(f"{value:.1f}" for value in row)
-        lines.append(f"| {name} | {cells} | {told} |")
-    return "\n".join(lines)
+        rows.append([str(name), *(f"{value:.1f}" for value in row), told])
+    rule = ":-- " + "--: " * len(_SHOWN) + ":--"
+    return markdown_table(["recording", *_SHOWN, "best"], rows, rule)
 
 
 def meetings_list(measured: Measured) -> str:
@@ -32,9 +30,7 @@ def meetings_list(measured: Measured) -> str:
 def text_report(measured: Measured) -> str:
     """Return what was measured, for the terminal."""
     from dirtylab.measure.machine import caption
-    from dirtylab.studies.live.judge import meetings, nesting
     from dirtylab.studies.live.record import medians
-    from dirtylab.studies.live.replay import epochs, winners
 
     harvests = medians(measured.harvests).div(1000).round(1)
     parts = [
