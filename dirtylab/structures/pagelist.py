@@ -29,9 +29,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ZERO
-from dirtylab.structures.base import Frames, Operations, Structure, require
+from dirtylab.structures.base import Operations, Structure, require
 
 OUTPUTS = ("sorted", "arrival")
 

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel, uncounted
-from dirtylab.structures.base import Frames, Operations, Structure, require
+from dirtylab.structures.base import Operations, Structure, require
 
 Counts = npt.NDArray[np.int64]
 

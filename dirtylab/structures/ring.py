@@ -32,9 +32,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, ZERO, Words
-from dirtylab.structures.base import Frames, Operations, Structure, require
+from dirtylab.structures.base import Operations, Structure, require
 from dirtylab.structures.bits import count_set, words_for
 
 ENTRY_BYTES = 16

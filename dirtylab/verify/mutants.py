@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab._check import Frames
 from dirtylab._jit import inlined
 from dirtylab._words import BIT_MASK, HAS_VECTOR, ONE, WORD_SHIFT, ZERO, Words, decode, lowest_bit
 from dirtylab.lockless.atomics import (
@@ -50,7 +51,6 @@ from dirtylab.lockless.tree import (
     siblings,
     take_down,
 )
-from dirtylab.structures.base import Frames
 from dirtylab.verify.checker import LATE, LOST
 
 Bytes = npt.NDArray[np.uint8]

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._console import Step
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ONE, Words
@@ -38,7 +39,6 @@ from dirtylab.lockless.dispatch import State, harvest_frames, harvest_into, inse
 from dirtylab.lockless.nonatomic import PlainBitmap, PlainEarlyTree, PlainList, PlainRing, PlainTree
 from dirtylab.lockless.registry import LATE, LOCKLESS
 from dirtylab.measure.clock import Scratch, now, scratch
-from dirtylab.structures.base import Frames
 from dirtylab.verify.soak import in_threads
 
 Record = dict[str, Any]

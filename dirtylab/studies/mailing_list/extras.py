@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab.measure.clock import Scratch, now, scratch
 from dirtylab.measure.timing import Sampler, Samples, interleave
-from dirtylab.structures.base import Frames
 from dirtylab.structures.posted_bitmap import Bytes, insert_into_bitmap
 from dirtylab.structures.posted_list import copy_list
 from dirtylab.structures.posted_tree import PackedTree, insert_into_tree
