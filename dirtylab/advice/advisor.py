@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Array
 from dirtylab._units import (
     nbytes_text,
     ns_text,
@@ -22,7 +23,7 @@ from dirtylab.advice.model import Model
 from dirtylab.datasets import require, written
 from dirtylab.theory.crossover import crossings
 from dirtylab.theory.memory import structure_bytes
-from dirtylab.theory.occupancy import Array, foretold
+from dirtylab.theory.occupancy import foretold
 from dirtylab.theory.operations import Pattern
 
 POINTS = 60

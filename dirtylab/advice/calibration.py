@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dirtylab._check import Array
 from dirtylab._data import data_file, user_cache
 from dirtylab._units import parse_seconds
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
 from dirtylab.advice.validation import LEAST_PAGES, trial_of
 from dirtylab.measure.cell import Cell, Contestant, Plan
 from dirtylab.measure.sweep import Task, measure, this_machine
-from dirtylab.theory.occupancy import Array
 
 if TYPE_CHECKING:
     import pandas as pd

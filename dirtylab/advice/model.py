@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Array
 from dirtylab._reading import (
     Each,
     Maybe,
@@ -25,7 +26,7 @@ from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_json
 from dirtylab.theory.cost import Law, fit
-from dirtylab.theory.occupancy import Array, foretold
+from dirtylab.theory.occupancy import foretold
 from dirtylab.theory.operations import Pattern
 from dirtylab.theory.terms import CACHES, Subject, terms
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab._check import Frames
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import kernel
 from dirtylab._reading import MOST_JSON, parse_object, printable, shown
 from dirtylab._words import ONE, ZERO
@@ -38,7 +38,6 @@ from dirtylab.datasets._trace import (
 ARRAY = "frames"
 MEMBERS = ("header", "counts", "times", "deltas")
 MOST_MEMBERS = 64
-Bytes = npt.NDArray[np.uint8]
 
 UNREADABLE = (
     ValueError, EOFError, LookupError, RuntimeError, ArithmeticError, OSError, struct.error,

@@ -19,15 +19,12 @@ Source: Radim Krčmář's mail to the KVM list of 4 May 2016 (the algorithm; the
 from typing import Any, Never
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab._check import Frames
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._words import ONE, ZERO
 from dirtylab.structures.base import Operations, Structure, require
-
-Bytes = npt.NDArray[np.uint8]
 
 _SHIFT = np.uint64(3)
 _LAST_SLOT = np.uint64(7)

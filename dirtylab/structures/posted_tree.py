@@ -45,11 +45,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
-from dirtylab._check import Frames
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._words import ONE, ZERO
 from dirtylab.structures.base import Operations, require
-from dirtylab.structures.posted_bitmap import Bytes, PostedBits, count_bits, refuse_size
+from dirtylab.structures.posted_bitmap import PostedBits, count_bits, refuse_size
 
 RADIX = 8
 NO_NODE = np.uint64(0xFFFFFFFFFFFFFFFF)

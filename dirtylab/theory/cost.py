@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
-from dirtylab.theory.occupancy import Array
+from dirtylab._check import Array
 from dirtylab.theory.terms import Terms
 
 FOLDS = 5

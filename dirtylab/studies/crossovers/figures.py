@@ -9,6 +9,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, TwoSlopeNorm
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, LogLocator
 
+from dirtylab._check import Array
 from dirtylab._units import count_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.datasets import parsed
@@ -30,7 +31,7 @@ from dirtylab.figures.style import (
 from dirtylab.studies.crossovers.judge import named
 from dirtylab.studies.crossovers.record import POSTED, TUNED, Study
 from dirtylab.theory.crossover import Crossover, crossovers
-from dirtylab.theory.occupancy import Array, foretold
+from dirtylab.theory.occupancy import foretold
 from dirtylab.theory.operations import Pattern
 
 if TYPE_CHECKING:

@@ -19,10 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab._check import Frames
+from dirtylab._check import Counts, Frames
 from dirtylab._console import Step
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ONE, Words
@@ -42,7 +41,6 @@ from dirtylab.measure.clock import Scratch, now, scratch
 from dirtylab.verify.soak import in_threads
 
 Record = dict[str, Any]
-Counts = npt.NDArray[np.int64]
 
 PAGES = 2**23
 RING_ENTRIES = 2**16
