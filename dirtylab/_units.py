@@ -43,7 +43,6 @@ _RATES = {
     "": 1, **{f"{unit}/s": size for unit, size in _BYTES.items()},
     **{f"{unit}bit/s": Fraction(size, 8) for unit, size in _COUNTS.items()},
 }  # fmt: skip
-_WORDS = ("", "page", "pages", "frame", "frames")
 
 _QUANTITY = re.compile(
     r"\s*(?P<sign>-?)(?:"

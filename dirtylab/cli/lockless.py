@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from dirtylab._console import run_steps
+from dirtylab._progress import run_all
 from dirtylab.cli.arguments import count
 from dirtylab.measure.files import prepare_folder
 
@@ -67,8 +67,7 @@ def measure_into(out: str, rounds: int) -> int:
             for group, one in suspects()
         )
 
-    for _ in run_steps([*cost_steps(rounds, records), ("every schedule", check)]):
-        pass
+    run_all([*cost_steps(rounds, records), ("every schedule", check)])
     tables = {
         SAMPLES: pd.DataFrame(records, columns=list(COLUMNS)), CHECKER: pd.DataFrame(findings)
     }  # fmt: skip
@@ -98,8 +97,7 @@ def soak_into(out: str, inserts: int) -> int:
     ]  # fmt: skip
     status = 0
     try:
-        for _ in run_steps(steps):
-            pass
+        run_all(steps)
     except KeyboardInterrupt:
         status = INTERRUPTED
     rows = [{**dataclasses.asdict(one), "weakened": False, "runs": 1} for one in tallies]

@@ -84,11 +84,6 @@ def suspects() -> list[tuple[str, Suspect]]:
     return [(group, one) for group, some in groups.items() for one in some]
 
 
-def examine_all(most: int = 3) -> list[Finding]:
-    """Examine every suspect; 3 inserts take half a minute, 2 a second."""
-    return [examine(suspect, group, most=most) for group, suspect in suspects()]
-
-
 def simplest(suspect: Suspect, outcome: str) -> tuple[Case, list[Move]] | None:
     """Return the first case, smallest first, in which `outcome` happens, and a schedule of it."""
     for vcpus in cases(suspect.pages, 3):

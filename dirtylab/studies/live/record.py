@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dirtylab._check import Frames
-from dirtylab._console import Step
+from dirtylab._progress import Step
 from dirtylab.datasets import DATASETS
 from dirtylab.live import _scan
 from dirtylab.live._machine import VCpu

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._check import Frames
-from dirtylab._console import Step
+from dirtylab._progress import Step
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
 from dirtylab.structures import STRUCTURES, Structure

@@ -22,8 +22,8 @@ import numpy as np
 
 from dirtylab import _check
 from dirtylab._check import Counts, Frames
-from dirtylab._console import Step
 from dirtylab._jit import inlined, kernel, uncounted
+from dirtylab._progress import Step
 from dirtylab._words import ONE, Words
 from dirtylab.lockless.atomics import (
     add_relaxed,
