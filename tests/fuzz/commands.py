@@ -139,10 +139,10 @@ def alarm(seconds: float) -> Iterator[None]:
 
 
 MEASURING = {
-    "lockless.command": "run_steps",
-    "live.live_arguments": "run_steps",
-    "mailing_list.command": "run_steps",
-    "measure.comparison": "run_steps",
+    "cli.lockless": "run_all",
+    "cli.live": "run_all",
+    "cli.reproduce": "run_steps",
+    "cli.compare": "run_all",
     "measure.sweep": "measure",
     "advice.calibration": "measured",
 }
