@@ -1,4 +1,4 @@
-"""What is said on stderr: notes, errors, and why something takes long."""
+"""Notes and errors on stderr, and why something takes long."""
 
 import contextlib
 import os
@@ -9,27 +9,27 @@ from collections.abc import Iterator
 from typing import TextIO
 
 PATIENCE = 1.0
-"""Seconds after which a wait is explained."""
+"""Seconds after which a note explains the wait."""
 
 _noted: list[str] = []
 
 
 def tell(text: str) -> None:
-    """Say a line on stderr; where nobody can hear it, go on."""
+    """Print a line on stderr; ignore a closed or broken stderr."""
     with contextlib.suppress(OSError, ValueError):
         print(one_line(text), file=sys.stderr)
         flushed(sys.stderr)
 
 
 def note_once(text: str) -> None:
-    """Say that something of the surroundings is missing; the first time only."""
+    """Print a note that something in the environment is missing; the first time only."""
     if not _noted:
         _noted.append(text)
         tell(f"dirtylab: note: {text}")
 
 
 def one_line(text: str) -> str:
-    r"""Return text without what would break its line or steer the terminal.
+    r"""Return text with line breaks and terminal control characters escaped.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def one_line(text: str) -> str:
 
 
 def described(trouble: object) -> str:
-    """Return an error in words; its kind where it has no words, or a key alone."""
+    """Return an error's message; its type where it has none, or only a key."""
     text = str(trouble)
     if isinstance(trouble, OSError) and trouble.strerror:
         text = re.sub(r"^\[Errno \d+\] ", "", text)
@@ -51,7 +51,7 @@ def described(trouble: object) -> str:
 
 
 def require_streams() -> None:
-    """Let no file that is opened later take the place of a closed stdin, stdout or stderr."""
+    """Keep files opened later from taking the descriptor of a closed stdin, stdout or stderr."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     while (place := os.open(os.devnull, os.O_RDWR)) <= 2:
@@ -62,7 +62,7 @@ def require_streams() -> None:
 
 
 def flushed(stream: TextIO) -> OSError | None:
-    """Write out what was printed; return why that failed, and forget the rest, if it did."""
+    """Flush stdout; on failure discard the rest and return the reason."""
     try:
         stream.flush()
     except OSError as error:
@@ -74,7 +74,7 @@ def flushed(stream: TextIO) -> OSError | None:
 
 @contextlib.contextmanager
 def announced_compilation() -> Iterator[None]:
-    """Say on stderr what is going on when compiling takes longer than a second."""
+    """Print a note on stderr when compiling takes longer than a second."""
     text = "dirtylab: compiling, once a machine, some seconds ..."
     timer = threading.Timer(PATIENCE, tell, [text])
     timer.daemon = True

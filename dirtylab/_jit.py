@@ -76,29 +76,45 @@ def _cache(dispatcher: Any) -> None:
 
 
 def _uninterrupted(compile_for: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `compile_for`, with Ctrl-C heeded at its end.
+    """Return `compile_for`, with Ctrl-C, alarms and the like heeded at its end.
 
     An interrupt in the middle leaves Numba with functions half known: each later compilation that
-    meets them fails, for as long as the process lives.
+    meets them fails, for as long as the process lives.  And in LLVM's objects it can lead to one
+    being freed twice, which aborts the process then or at its end: 1 of 24 processes.
     """
 
     def attempt(*arguments: Any) -> Any:
-        heed = signal.getsignal(signal.SIGINT)
-        ours = threading.current_thread() is threading.main_thread() and heed is not _postpone
-        if not (ours and callable(heed)):
+        if threading.current_thread() is not threading.main_thread():
+            return compile_for(*arguments)
+        handlers = _handled_in_python()
+        if not handlers or _postpone in handlers.values():
             return compile_for(*arguments)
         _postponed.clear()
-        signal.signal(signal.SIGINT, _postpone)
         try:
+            for number in handlers:
+                signal.signal(number, _postpone)
             return compile_for(*arguments)
         finally:
-            signal.signal(signal.SIGINT, heed)
-            if _postponed:
-                heed(signal.SIGINT, None)
+            for number, heed in handlers.items():
+                signal.signal(number, heed)
+            for number in _postponed:
+                handlers[number](number, None)
 
     return attempt
 
 
+def _handled_in_python() -> dict[int, Callable[..., Any]]:
+    """Return the handlers of the signals that interrupt, where they are Python; Ctrl-C's last."""
+    found = {number: signal.getsignal(number) for number in _INTERRUPTING}
+    return {number: heed for number, heed in found.items() if callable(heed)}
+
+
+_INTERRUPTING = [
+    int(getattr(signal, name))
+    for name in ("SIGALRM", "SIGHUP", "SIGPROF", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGVTALRM",
+                 "SIGINT")
+    if hasattr(signal, name)
+]  # fmt: skip
 _postponed: list[int] = []
 
 

@@ -1,4 +1,4 @@
-"""Importing Matplotlib where it has no folder to write to, or is told of a backend it hasn't."""
+"""Import Matplotlib where its folder is not writable or its configured backend is missing."""
 
 import contextlib
 import logging
@@ -15,7 +15,7 @@ _HOMELESS = (
 
 
 def expect_matplotlib() -> None:
-    """Say in one line of ours what Matplotlib says when its folder can't be written."""
+    """Replace Matplotlib's warnings about an unwritable folder by one line."""
     logger = logging.getLogger("matplotlib")
     if _told_in_one_line not in logger.filters:
         logger.addFilter(_told_in_one_line)

@@ -62,8 +62,8 @@ def share_bar() -> Iterator[Callable[[float, str], object]]:
 def _bar(layout: str, total: float) -> Any:
     from tqdm.auto import tqdm
 
-    # None: where stderr is no terminal, logs say nothing.  Each cell shows: none takes less than
-    # some milliseconds, and large ones take seconds.
+    # None: no bar where stderr is no terminal.  The bar is drawn anew for each cell: none takes
+    # less than some milliseconds, and large ones take seconds.
     return tqdm(
         total=total, bar_format=layout, desc="compiling", disable=None, dynamic_ncols=True,
         mininterval=0, miniters=0,
@@ -71,13 +71,13 @@ def _bar(layout: str, total: float) -> Any:
 
 
 def run_steps(steps: Sequence[Step], *, shown: bool = True) -> Iterator[str]:
-    """Do one step after the other under a progress bar; yield the label of each that is done."""
+    """Run steps one after the other under a progress bar; yield each one's label when done."""
     run = _run_in_notebook if shown and in_notebook() else _run_in_terminal
     yield from run(steps, shown)
 
 
 def run_all(steps: Sequence[Step]) -> None:
-    """Do one step after the other under a progress bar."""
+    """Run steps one after the other under a progress bar."""
     for _ in run_steps(steps):
         pass
 

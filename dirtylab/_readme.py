@@ -12,8 +12,8 @@ from dirtylab.datasets import DATASETS, declared
 from dirtylab.figures.style import Picture, save_picture
 from dirtylab.measure.machine import caption
 from dirtylab.studies import mailing_list
-from dirtylab.studies.crossovers import record as duel
-from dirtylab.studies.crossovers import report as findings
+from dirtylab.studies.crossovers import record as crossovers_record
+from dirtylab.studies.crossovers import report as crossovers_report
 from dirtylab.studies.crossovers.figures import (
     crossovers_picture,
     curves_picture,
@@ -21,12 +21,12 @@ from dirtylab.studies.crossovers.figures import (
 )
 from dirtylab.studies.live.experiments import measured
 from dirtylab.studies.live.figures import harvests_picture, maps_picture
-from dirtylab.studies.live.report import meetings_list, recordings_table
+from dirtylab.studies.live.report import crossovers_list, recordings_table
 from dirtylab.studies.lockless import report as lockless_report
 from dirtylab.studies.lockless import summary as lockless_summary
 from dirtylab.studies.mailing_list import Study
 from dirtylab.studies.mailing_list.figures import PICTURES
-from dirtylab.studies.peers import report as comparison
+from dirtylab.studies.peers import report as peers_report
 from dirtylab.studies.peers.record import COPY, SCATTER
 
 if TYPE_CHECKING:
@@ -67,15 +67,15 @@ def patterns_block() -> str:
 
 
 def comparison_blocks() -> dict[str, str]:
-    """Return the comparison's tables, each with its machine."""
-    records, machine = comparison.load(data_file("measured/compare"))
+    """Return the peers_report's tables, each with its machine."""
+    records, machine = peers_report.load(data_file("measured/compare"))
     note = f"*Measured on {caption(machine)}.*"
     tables = {
-        "collect": comparison.ratios(records, "collect", COPY),
-        "insert": comparison.ratios(records, "insert", SCATTER),
-        "epoch": comparison.epochs(records),
+        "collect": peers_report.ratios(records, "collect", COPY),
+        "insert": peers_report.ratios(records, "insert", SCATTER),
+        "epoch": peers_report.epochs(records),
     }
-    return {name: f"{comparison.markdown(table)}\n\n{note}" for name, table in tables.items()}
+    return {name: f"{peers_report.markdown(table)}\n\n{note}" for name, table in tables.items()}
 
 
 def lockless_block() -> str:
@@ -88,19 +88,19 @@ def lockless_block() -> str:
 
 def crossover_blocks() -> dict[str, str]:
     """Return what the crossover study found, and its figures."""
-    study, model = duel.load(), shipped_model()
-    found = findings.all_meetings(study)
+    study, model = crossovers_record.load(), shipped_model()
+    found = crossovers_report.all_crossovers(study)
     machine = f"*Measured on {caption(study.machine)}.*"
     pictures = crossover_pictures(study, model, found)
     images = [f"![{pictures[name].alt}]({CROSSOVERS}/{name}.png)" for name in pictures]
     return {
         "crossovers": "\n\n".join(images),
-        "findings": f"{findings.markdown(study, found, model)}\n\n{machine}",
+        "findings": f"{crossovers_report.markdown(study, found, model)}\n\n{machine}",
     }
 
 
 def crossover_pictures(
-    study: duel.Study, model: Model, found: "pd.DataFrame"
+    study: crossovers_record.Study, model: Model, found: "pd.DataFrame"
 ) -> dict[str, Picture]:
     """Return the README's pictures of the crossover study."""
     return {
@@ -117,7 +117,7 @@ def live_blocks() -> dict[str, str]:
     images = {n: f"![{picture.alt}]({LIVE}/{n}.png)" for n, picture in live_pictures().items()}
     return {
         "recordings": f"{images['recordings']}\n\n{recordings_table(found)}\n\n{machine}",
-        "harvests": f"{images['harvests']}\n\n{meetings_list(found)}\n\n{machine}",
+        "harvests": f"{images['harvests']}\n\n{crossovers_list(found)}\n\n{machine}",
     }
 
 
@@ -137,8 +137,10 @@ def rendered(text: str, study: Study) -> str:
 
 def draw_crossovers() -> None:
     """Draw the README's pictures of the crossover study anew."""
-    study, model = duel.load(), shipped_model()
-    for name, picture in crossover_pictures(study, model, findings.all_meetings(study)).items():
+    study, model = crossovers_record.load(), shipped_model()
+    for name, picture in crossover_pictures(
+        study, model, crossovers_report.all_crossovers(study)
+    ).items():
         save_picture(picture, pathlib.Path(CROSSOVERS), name)
 
 

@@ -40,7 +40,7 @@ def pretend(task, noise=0.01):
             "nodes": 0,
         }
         for number in rngs
-        for one in task.plan.contestants
+        for one in task.plan.candidates
         for operation in task.plan.operations
     ]
     return Done(rows, MACHINE)

@@ -16,17 +16,17 @@ from dirtylab.advice.calibration import calibrate, calibrated, design, shipped_m
 from dirtylab.advice.model import Model, ModelError, fit_model
 from dirtylab.advice.validation import Trial, regrets, trial_of
 from dirtylab.measure.machine import describe_machine
-from dirtylab.theory.cost import Error, Law
+from dirtylab.theory.cost_fit import Error, Law
+from dirtylab.theory.features import Subject, features
 from dirtylab.theory.memory import structure_bytes
 from dirtylab.theory.operations import Pattern
-from dirtylab.theory.terms import Subject, terms
 
 MACHINE = {**describe_machine(), "cpu": "a test", "caches": {}}
 NO_ERROR = Error(0.0, 0.0)
 
 
-def law(**prices: float) -> Law:
-    return Law({name.replace("_", " "): price for name, price in prices.items()},
+def law(**coefficients: float) -> Law:
+    return Law({name.replace("_", " "): coefficient for name, coefficient in coefficients.items()},
                NO_ERROR, NO_ERROR, 10)  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_the_cheaper_one_is_advised(simple: Model, dirty: int, pick: str) -> Non
 
 
 def test_the_nearest_crossover_is_found_on_both_axes(simple: Model) -> None:
-    found = {one.axis: one for one in advise(640_000, 500, model=simple).meetings}
+    found = {one.axis: one for one in advise(640_000, 500, model=simple).changes}
     assert found["dirty"].other == "bitmap"
     assert found["dirty"].at == pytest.approx(1000, rel=0.02)
     assert found["dirty"].factor == pytest.approx(2.0, rel=0.02)
@@ -85,7 +85,7 @@ def test_a_period_gives_shares_and_says_when_it_is_too_short(simple: Model) -> N
 
 
 def test_it_says_what_is_too_close_and_what_was_not_calibrated(simple: Model) -> None:
-    assert any("take either" in note for note in advise(640_000, 998, model=simple).notes)
+    assert any("choose either" in note for note in advise(640_000, 998, model=simple).notes)
     far = advise(2**34, 5, model=simple)
     assert sum("outside of what was calibrated" in note for note in far.notes) == 2
 
@@ -187,14 +187,14 @@ def test_regret_is_the_picks_cost_over_the_bests() -> None:
     assert Trial.from_dict(json.loads(json.dumps(trial.as_dict()))) == trial
 
 
-def synthetic(prices: dict[str, float], rng: np.random.Generator) -> pd.DataFrame:
+def synthetic(coefficients: dict[str, float], rng: np.random.Generator) -> pd.DataFrame:
     """Return samples of a bitmap whose harvest costs exactly so much, but for 2 % of noise."""
     rows = []
     for number, cell in enumerate(design(120, seed=5)):
         own = {f"dataset_{name}": value for name, value in cell.options}
         pattern = Pattern(cell.dataset, cell.pages, np.array(float(cell.dirty)), dict(cell.options))
-        work = terms(Subject("bitmap", {}, (32768, 2**20, 2**25)), "harvest", pattern).always
-        ns = sum(price * float(work[name]) for name, price in prices.items())
+        work = features(Subject("bitmap", {}, (32768, 2**20, 2**25)), "harvest", pattern).always
+        ns = sum(coefficient * float(work[name]) for name, coefficient in coefficients.items())
         speed = 1.0 if number % 2 else 2.0
         facts = {
             "structure": "bitmap", "operation": "harvest", "dataset": cell.dataset, **own,
@@ -206,15 +206,15 @@ def synthetic(prices: dict[str, float], rng: np.random.Generator) -> pd.DataFram
 
 
 def test_known_prices_are_found_whatever_the_machines_speed() -> None:
-    prices = {"call": 900.0, "words": 0.2, "dirty words": 3.0, "distinct": 0.5}
-    table = synthetic(prices, np.random.default_rng(3))
+    coefficients = {"call": 900.0, "words": 0.2, "dirty words": 3.0, "distinct": 0.5}
+    table = synthetic(coefficients, np.random.default_rng(3))
     slow = table["reference_ns"] == table["reference_ns"].max()
     model = fit_model(table, MACHINE)
     # Half of the rows were measured at half the speed: times are for the median one.
     scale = model.reference_ns / 100.0
     pattern = Pattern("random", 5_000_000, np.array([1e3, 1e5]), {})
-    work = terms(Subject("bitmap", {}, (32768, 2**20, 2**25)), "harvest", pattern).always
-    expected = scale * sum(price * work[name] for name, price in prices.items())
+    work = features(Subject("bitmap", {}, (32768, 2**20, 2**25)), "harvest", pattern).always
+    expected = scale * sum(coefficient * work[name] for name, coefficient in coefficients.items())
     assert slow.any()
     np.testing.assert_allclose(model.times("bitmap", "harvest", pattern), expected, rtol=0.1)
 

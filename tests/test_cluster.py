@@ -33,7 +33,7 @@ WATCHED = """\
 import json, os, time
 from dirtylab.measure import sweep
 
-class Watched(getattr(sweep, "Unwatched", sweep.Contest)):  # this file may be loaded twice
+class Watched(getattr(sweep, "Unwatched", sweep.CellBenchmark)):  # this file may be loaded twice
     def round(self, number):
         begin = time.monotonic_ns()
         rows = super().round(number)
@@ -44,7 +44,7 @@ class Watched(getattr(sweep, "Unwatched", sweep.Contest)):  # this file may be l
         os.close(file)
         return rows
 
-sweep.Unwatched, sweep.Contest = Watched.__base__, Watched
+sweep.Unwatched, sweep.CellBenchmark = Watched.__base__, Watched
 """
 """What a worker loads beforehand, to leave a line for each round that it measures."""
 
@@ -84,7 +84,7 @@ def require_one_at_a_time(rounds):
 def test_a_thread_pool_measures_one_cell_at_a_time(monkeypatch, tmp_path, workers):
     rounds = []
 
-    class Watched(sweeping.Contest):
+    class Watched(sweeping.CellBenchmark):
         def round(self, number):
             begin = time.monotonic_ns()
             rows = super().round(number)
@@ -92,7 +92,7 @@ def test_a_thread_pool_measures_one_cell_at_a_time(monkeypatch, tmp_path, worker
             rounds.append((0, self._cell.dirty, number, begin, time.monotonic_ns()))
             return rows
 
-    monkeypatch.setattr(sweeping, "Contest", Watched)
+    monkeypatch.setattr(sweeping, "CellBenchmark", Watched)
     grid = {**SMALL, "dirty": [1, 2, 3, 4, 5]}
     with concurrent.futures.ThreadPoolExecutor(workers) as executor:
         table = sweep(**grid, executor=executor, out=tmp_path)

@@ -1,4 +1,4 @@
-"""The comparison: small, but all of it."""
+"""The comparison with peers: small, but all of it."""
 
 import json
 
@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 
 from dirtylab import cli
+from dirtylab.structures import tuned
 from dirtylab.studies.peers import libraries as peers
-from dirtylab.studies.peers import record as compare
-from dirtylab.studies.peers import report as comparison
+from dirtylab.studies.peers import record as peers_record
+from dirtylab.studies.peers import report as peers_report
 
 
 @pytest.fixture
 def small(monkeypatch):
     """Shrink the comparison to a size that takes no time."""
-    monkeypatch.setattr(compare, "PAGES", 4097)
-    monkeypatch.setattr(compare, "DENSITIES", (0.001, 0.5))
-    monkeypatch.setattr(compare, "BATCHES", (10, 3000))
-    monkeypatch.setattr(compare, "DIRTY", (10, 3000))
+    monkeypatch.setattr(peers_record, "PAGES", 4097)
+    monkeypatch.setattr(peers_record, "DENSITIES", (0.001, 0.5))
+    monkeypatch.setattr(peers_record, "BATCHES", (10, 3000))
+    monkeypatch.setattr(peers_record, "DIRTY", (10, 3000))
 
 
 @pytest.mark.parametrize("name", peers.PEERS)
@@ -36,45 +37,47 @@ def test_the_comparison_prints_and_writes_every_cell(small, capsys, tmp_path):
     printed = capsys.readouterr().out
     for text in ("Collect, as a multiple of np.copyto", "Insert, as a multiple", "Whole epoch"):
         assert text in printed
-    records, machine = comparison.load(tmp_path)
+    records, machine = peers_report.load(tmp_path)
     assert machine["cpu"]
     cells = {(r["operation"], r["pattern"], r["dirty"]) for r in records}
-    assert cells == {tuple(cell) for cell in compare.cells()}
+    assert cells == {tuple(cell) for cell in peers_record.cells()}
     assert len(cells) == 2 + 2 + 3 * 2
-    contestants = {r["contestant"] for r in records if r["operation"] == "epoch"}
-    assert contestants == {*compare.SAME_JOB, *peers.available()}
+    candidates = {r["contestant"] for r in records if r["operation"] == "epoch"}
+    assert candidates == {*tuned(), *peers.available()}
     assert all(r["ns"] > 0 for r in records)
 
 
-def test_nothing_counts_when_a_contestant_returns_other_frames(small, monkeypatch):
+def test_nothing_counts_when_a_candidate_returns_other_frames(small, monkeypatch):
     monkeypatch.setitem(peers.PEERS, "numpy sort", lambda pages: lambda frames: frames[:1])
     with pytest.raises(AssertionError, match="numpy sort returned other frames"):
-        compare.measure(compare.Cell("epoch", "random", 10), 1, np.random.default_rng(0))
+        peers_record.measure(peers_record.Cell("epoch", "random", 10), 1, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("operation", ["collect", "insert", "epoch"])
 def test_a_structure_that_forgets_a_frame_is_found_out(small, monkeypatch, operation):
-    class Forgetful(compare.STRUCTURES["bitmap"]):
+    class Forgetful(peers_record.STRUCTURES["bitmap"]):
         def _insert(self, frames):
             super()._insert(frames[1:])
 
-    monkeypatch.setitem(compare.STRUCTURES, "bitmap", Forgetful)
+    monkeypatch.setitem(peers_record.STRUCTURES, "bitmap", Forgetful)
     with pytest.raises(AssertionError, match="bitmap returned other frames"):
-        compare.measure(compare.Cell(operation, "random", 10), 1, np.random.default_rng(0))
+        peers_record.measure(
+            peers_record.Cell(operation, "random", 10), 1, np.random.default_rng(0)
+        )
 
 
 def test_ctrl_c_keeps_the_cells_already_measured(small, monkeypatch, capsys, tmp_path):
-    whole = compare.measure
+    whole = peers_record.measure
 
     def interrupted_at_the_first_insert(cell, repeats, rng):
         if cell.operation == "insert":
             raise KeyboardInterrupt
         return whole(cell, repeats, rng)
 
-    monkeypatch.setattr(compare, "measure", interrupted_at_the_first_insert)
+    monkeypatch.setattr(peers_record, "measure", interrupted_at_the_first_insert)
     assert cli.main(["compare", "--repeats", "2", "--out", str(tmp_path)]) == 130
     assert "interrupted; the cells measured are kept" in capsys.readouterr().err
-    records, _ = comparison.load(tmp_path)
+    records, _ = peers_report.load(tmp_path)
     assert {r["operation"] for r in records} == {"collect"}
 
 
@@ -86,9 +89,9 @@ def test_ratios_are_of_medians():
         for name, values in samples.items()
         for repeat, ns in enumerate(values)
     ]
-    table = comparison.ratios(records, "collect", "np.copyto")
+    table = peers_report.ratios(records, "collect", "np.copyto")
     assert table.loc[("random", 10), "bitmap"] == 3
-    assert "| random | 10 | 3.00 |" in comparison.markdown(table)
+    assert "| random | 10 | 3.00 |" in peers_report.markdown(table)
 
 
 def test_a_bad_number_of_repeats_is_named(capsys):
@@ -97,5 +100,5 @@ def test_a_bad_number_of_repeats_is_named(capsys):
 
 
 def test_what_is_measured_is_valid_json(small, tmp_path):
-    comparison.save([], tmp_path)
+    peers_report.save([], tmp_path)
     assert json.loads((tmp_path / "machine.json").read_text())["packages"]

@@ -1,4 +1,4 @@
-"""Prices fitted to times made up of known prices; the amounts of work that they are paid for."""
+"""Coefficients fitted to times made up of known ones; the values of the features."""
 
 import json
 
@@ -7,20 +7,29 @@ import pytest
 
 from dirtylab.datasets import DATASETS
 from dirtylab.structures import STRUCTURES, Tree
-from dirtylab.theory.cost import Error, Law, fit
+from dirtylab.theory.cost_fit import Error, Law, fit
+from dirtylab.theory.features import (
+    CACHES,
+    WORK_LAWS,
+    Features,
+    Subject,
+    features,
+    spilled,
+    with_caches,
+)
 from dirtylab.theory.operations import Pattern
-from dirtylab.theory.terms import CACHES, MODELLED, Subject, Terms, spilled, terms, with_caches
 
 OPERATIONS = ("insert", "collect", "harvest", "clear")
+MODELLED = (*WORK_LAWS, "tree8", "tree64")
 PATTERNS = {
     "random": {}, "sequential": {}, "strided": {"stride": 65}, "clustered": {"length": 16},
     "zipf": {}, "hotset": {},
 }  # fmt: skip
 
 
-def cell(words, frames, steps=None):
+def cell(words, frames, hinges=None):
     always = {"call": np.array(1.0), "words": np.array(words), "frames": np.array(frames)}
-    return Terms(always, {name: np.array(value) for name, value in (steps or {}).items()})
+    return Features(always, {name: np.array(value) for name, value in (hinges or {}).items()})
 
 
 def design(rng, number):
@@ -47,7 +56,7 @@ def rng():
 def test_known_prices_are_found_exactly_without_noise(rng):
     words, frames = design(rng, 60)
     law = fit([cell(*one) for one in zip(words, frames, strict=True)], times(words, frames))
-    assert law.prices == pytest.approx({"call": 2000, "words": 0.2, "frames": 1.5}, rel=1e-6)
+    assert law.coefficients == pytest.approx({"call": 2000, "words": 0.2, "frames": 1.5}, rel=1e-6)
     assert law.training.high < 1e-6
     assert law.held_out.high < 1e-6
     assert law.cells == 60
@@ -58,7 +67,7 @@ def test_known_prices_are_found_under_noise(rng, noise):
     words, frames = design(rng, 200)
     cells = [cell(*one) for one in zip(words, frames, strict=True)]
     law = fit(cells, noisy(rng, times(words, frames), noise))
-    assert law.prices == pytest.approx({"call": 2000, "words": 0.2, "frames": 1.5}, rel=noise)
+    assert law.coefficients == pytest.approx({"call": 2000, "words": 0.2, "frames": 1.5}, rel=noise)
     usual = 0.6745 * noise
     assert law.held_out.median == pytest.approx(usual, rel=0.35)
 
@@ -77,8 +86,8 @@ def test_no_price_is_negative(rng):
     cells = [cell(*one) for one in zip(words, frames, strict=True)]
     falling = noisy(rng, 5000 * words**-0.2 + frames, 0.05)  # dearer where there are fewer words
     law = fit(cells, falling)
-    assert min(law.prices.values()) > 0
-    assert "words" not in law.prices
+    assert min(law.coefficients.values()) > 0
+    assert "words" not in law.coefficients
     # and what is left was fitted without it, not merely left out
     own = Error.of(np.array([float(law.predict(one)) for one in cells]), falling)
     assert own == pytest.approx(law.training)
@@ -89,22 +98,22 @@ def test_a_few_busy_cells_do_not_move_the_prices(rng):
     ns = noisy(rng, times(words, frames), 0.03)
     ns[rng.random(200) < 0.1] *= 30
     law = fit([cell(*one) for one in zip(words, frames, strict=True)], ns)
-    assert law.prices == pytest.approx({"call": 2000, "words": 0.2, "frames": 1.5}, rel=0.15)
+    assert law.coefficients == pytest.approx({"call": 2000, "words": 0.2, "frames": 1.5}, rel=0.15)
 
 
 def cells_with_step(rng, number, name="words beyond L2"):
     words, frames = design(rng, number)
-    steps = words * spilled(8 * words, 2**20)
-    made = [cell(w, f, {name: s}) for w, f, s in zip(words, frames, steps, strict=True)]
-    return made, words, frames, steps
+    hinges = words * spilled(8 * words, 2**20)
+    made = [cell(w, f, {name: s}) for w, f, s in zip(words, frames, hinges, strict=True)]
+    return made, words, frames, hinges
 
 
 def test_a_step_that_is_there_is_found_with_its_price(rng):
-    cells, words, frames, steps = cells_with_step(rng, 300)
-    ns = noisy(rng, times(words, frames) + 0.8 * steps, 0.05)
+    cells, words, frames, hinges = cells_with_step(rng, 300)
+    ns = noisy(rng, times(words, frames) + 0.8 * hinges, 0.05)
     law = fit(cells, ns)
-    assert law.prices["+ words beyond L2"] == pytest.approx(0.8, rel=0.25)
-    without = fit([one._replace(steps={}) for one in cells], ns)
+    assert law.coefficients["+ words beyond L2"] == pytest.approx(0.8, rel=0.25)
+    without = fit([one._replace(hinges={}) for one in cells], ns)
     assert law.held_out.high < 0.9 * without.held_out.high
 
 
@@ -113,7 +122,7 @@ def test_a_step_that_is_not_there_is_seldom_taken(rng):
     for _ in range(30):
         cells, words, frames, _ = cells_with_step(rng, 120)
         law = fit(cells, noisy(rng, times(words, frames), 0.05))
-        taken += any(name.startswith("+") for name in law.prices)
+        taken += any(name.startswith("+") for name in law.coefficients)
     assert taken <= 3
 
 
@@ -141,16 +150,16 @@ def test_the_same_seed_gives_the_same_law(rng):
     cells, words, frames, _ = cells_with_step(rng, 60)
     ns = noisy(rng, times(words, frames), 0.1)
     assert fit(cells, ns) == fit(cells, ns)
-    assert fit(cells, ns, seed=1).prices == fit(cells, ns, seed=2).prices
+    assert fit(cells, ns, seed=1).coefficients == fit(cells, ns, seed=2).coefficients
 
 
 def test_a_law_survives_json_and_predicts_whole_arrays(rng):
-    cells, words, frames, steps = cells_with_step(rng, 300)
-    law = fit(cells, noisy(rng, times(words, frames) + 0.8 * steps, 0.05))
+    cells, words, frames, hinges = cells_with_step(rng, 300)
+    law = fit(cells, noisy(rng, times(words, frames) + 0.8 * hinges, 0.05))
     again = Law.from_dict(json.loads(json.dumps(law.as_dict())))
     assert again == law
-    many = Terms(
-        {"call": np.ones(300), "words": words, "frames": frames}, {"words beyond L2": steps}
+    many = Features(
+        {"call": np.ones(300), "words": words, "frames": frames}, {"words beyond L2": hinges}
     )
     assert law.predict(many) == pytest.approx([float(law.predict(one)) for one in cells])
 
@@ -182,7 +191,7 @@ def test_bad_input_is_named(number, ns, message):
         fit([cell(1.0, 1.0)] * number, ns)
 
 
-# --- the amounts ---------------------------------------------------------------------------------
+# --- the features -------------------------------------------------------------------------------
 
 
 def subject(structure, caches=CACHES):
@@ -192,13 +201,13 @@ def subject(structure, caches=CACHES):
 @pytest.mark.parametrize("dataset", PATTERNS)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("structure", MODELLED)
-def test_amounts_are_numbers_of_something(structure, operation, dataset):
+def test_features_count_something(structure, operation, dataset):
     dirty = np.array([1.0, 10, 1000, 50_000])
-    found = terms(
+    found = features(
         subject(structure), operation, Pattern(dataset, 100_000, dirty, PATTERNS[dataset])
     )
     assert (found.always["call"] == 1).all()
-    for name, amount in {**found.always, **found.steps}.items():
+    for name, amount in {**found.always, **found.hinges}.items():
         assert np.shape(amount) == dirty.shape, name
         assert np.isfinite(amount).all(), name
         assert (amount >= 0).all(), name
@@ -208,8 +217,8 @@ def test_a_term_is_not_its_own_step():
     for structure in MODELLED:
         for operation in OPERATIONS:
             pattern = Pattern("random", 10**6, np.array(1000.0), {})
-            found = terms(subject(structure), operation, pattern)
-            assert not set(found.always) & set(found.steps)
+            found = features(subject(structure), operation, pattern)
+            assert not set(found.always) & set(found.hinges)
 
 
 def make(structure, pages):
@@ -220,7 +229,7 @@ def make(structure, pages):
 @pytest.mark.parametrize("structure", ["tree", "tree8", "tree64"])
 def test_a_trees_nodes_are_those_that_it_counts(structure, dataset):
     pages, dirty, options = 200_000, 3000, PATTERNS[dataset]
-    found = terms(
+    found = features(
         subject(structure), "collect", Pattern(dataset, pages, np.array(float(dirty)), options)
     )
     counted = []
@@ -235,14 +244,14 @@ def test_a_trees_nodes_are_those_that_it_counts(structure, dataset):
 @pytest.mark.parametrize("structure", ["bitmap", "hybrid"])
 def test_a_bitmap_reads_words_whatever_is_dirty(structure):
     dirty = np.array([1.0, 100, 10_000])
-    found = terms(subject(structure), "clear", Pattern("random", 64_001, dirty, {}))
+    found = features(subject(structure), "clear", Pattern("random", 64_001, dirty, {}))
     assert found.always["words"].tolist() == [1001] * 3
 
 
 def test_distinct_frames_are_counted_once():
     dirty = np.array([50_000.0])
     pattern = Pattern("random", 100_000, dirty, {"replacement": True})
-    found = terms(subject("list"), "harvest", pattern)
+    found = features(subject("list"), "harvest", pattern)
     drawn = [DATASETS["random"](100_000, 50_000, seed=s, replacement=True) for s in range(10)]
     assert found.always["frames"] == dirty
     distinct = np.mean([np.unique(one).size for one in drawn])
@@ -259,16 +268,16 @@ def test_what_a_cache_cannot_hold_is_spilled(size, held, share):
 def test_a_step_begins_where_the_cache_is_full():
     amount = np.full(4, 10.0)
     sizes = np.array([2**10, 2**15, 2**16, 2**30], float)
-    steps = with_caches("words", amount, sizes, (2**15, 2**20, 2**25))
-    assert steps["words beyond L1"][:3].tolist() == [0, 0, 5]
-    assert steps["words beyond L2"][:3].tolist() == [0, 0, 0]
-    assert steps["words beyond L3"][3] == pytest.approx(10 * (1 - 2**-5))
+    hinges = with_caches("words", amount, sizes, (2**15, 2**20, 2**25))
+    assert hinges["words beyond L1"][:3].tolist() == [0, 0, 5]
+    assert hinges["words beyond L2"][:3].tolist() == [0, 0, 0]
+    assert hinges["words beyond L3"][3] == pytest.approx(10 * (1 - 2**-5))
 
 
 def test_larger_caches_make_smaller_steps():
     pattern = Pattern("random", 10**8, np.array(10_000.0), {})
-    small = terms(subject("bitmap"), "collect", pattern).steps
-    large = terms(subject("bitmap", (2**17, 2**24, 2**30)), "collect", pattern).steps
+    small = features(subject("bitmap"), "collect", pattern).hinges
+    large = features(subject("bitmap", (2**17, 2**24, 2**30)), "collect", pattern).hinges
     caches = [name for name in small if " beyond L" in name]
     assert len(caches) >= 3
     assert all(float(large[name]) <= float(small[name]) for name in caches)

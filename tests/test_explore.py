@@ -42,7 +42,7 @@ from dirtylab.explore.views.patterns import content_of as pattern_of
 from dirtylab.explore.views.small_example import small_example
 from dirtylab.structures import Tree
 from dirtylab.studies.mailing_list.runs import CAREFUL
-from dirtylab.theory.cost import Error, Law
+from dirtylab.theory.cost_fit import Error, Law
 
 MACHINE = {
     "cpu": "a made-up CPU", "cores": 2, "memory_gib": 8.0, "virtual_machine": False,
@@ -94,20 +94,20 @@ class FakeWorker:
         self.closed = True
 
 
-def law(**prices):
-    return Law(prices, SMALL_ERROR, SMALL_ERROR, 100)
+def law(**coefficients):
+    return Law(coefficients, SMALL_ERROR, SMALL_ERROR, 100)
 
 
 @pytest.fixture
 def model():
     """Return a model whose list meets bitmap and tree where a test can tell."""
-    prices = {
+    coefficients = {
         "list": {"frames": 10.0}, "bitmap": {"words": 1.0},
         "tree64": {"leaves": 20.0, "call": 50.0}, "tree8": {"leaves": 30.0, "call": 50.0},
     }  # fmt: skip
     laws = {
         (name, operation): law(**each)
-        for name, each in prices.items() for operation in ("insert", "collect", "harvest")
+        for name, each in coefficients.items() for operation in ("insert", "collect", "harvest")
     }  # fmt: skip
     for name in ("bitmap", "tree64", "tree8"):
         laws[name, "insert"] = law(frames=1.0)

@@ -15,8 +15,9 @@ from dirtylab.figures.anatomy import toy_picture
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
 from dirtylab.figures.style import LOOKS, save_picture, time_label
 from dirtylab.figures.visits import rows_of, visits_picture
-from dirtylab.studies.crossovers import record as duel
-from dirtylab.studies.crossovers import report as findings
+from dirtylab.structures import posted
+from dirtylab.studies.crossovers import record as crossovers_record
+from dirtylab.studies.crossovers import report as crossovers_report
 from dirtylab.studies.crossovers.figures import (
     crossovers_picture,
     curves_picture,
@@ -42,17 +43,24 @@ def drawn(name):
         "matrix": matrix_picture,
         "memory-pages": pages_picture,
         "memory-dirty": dirty_picture,
-        "curves": lambda: curves_picture(duel.load(), model=shipped_model()),
+        "curves": lambda: curves_picture(crossovers_record.load(), model=shipped_model()),
         "clusters": lambda: curves_picture(
-            duel.load(), pattern="clustered:length=64", operation="harvest"
+            crossovers_record.load(), pattern="clustered:length=64", operation="harvest"
         ),
         "posted": lambda: curves_picture(
-            duel.load(), operation="collect", structures=duel.POSTED, against="posted-bitmap"
+            crossovers_record.load(),
+            operation="collect",
+            structures=posted(),
+            against="posted-bitmap",
         ),
         "crossovers": lambda: crossovers_picture(
-            findings.all_meetings(duel.load()), duel.load().machine, "epoch"
+            crossovers_report.all_crossovers(crossovers_record.load()),
+            crossovers_record.load().machine,
+            "epoch",
         ),
-        "winners": lambda: winner_map_picture(shipped_model(), measured=duel.load().map),
+        "winners": lambda: winner_map_picture(
+            shipped_model(), measured=crossovers_record.load().map
+        ),
         "radices": lambda: radix_map_picture(shipped_model()),
     }[name]()
 

@@ -32,7 +32,6 @@ from dirtylab._reading import (
 )
 from dirtylab._tables import read_rows, read_table
 from dirtylab.advice.model import Model, ModelError
-from dirtylab.cli import live as live_arguments
 from dirtylab.measure import samples
 from dirtylab.measure.files import (
     OutputError,
@@ -43,11 +42,12 @@ from dirtylab.measure.files import (
     write_whole,
 )
 from dirtylab.measure.machine import caption, describe_machine
-from dirtylab.measure.sample_store import Ledger, LedgerError
-from dirtylab.studies.crossovers import record as duel
+from dirtylab.measure.sample_store import SampleStore, SampleStoreError
+from dirtylab.studies.crossovers import record as crossovers_record
+from dirtylab.studies.live import store as live_store
 from dirtylab.studies.lockless.summary import recorded
 from dirtylab.studies.mailing_list import store
-from dirtylab.studies.peers import report as comparison
+from dirtylab.studies.peers import report as peers_report
 
 ESCAPE = "\x1b[31mred"
 
@@ -313,7 +313,7 @@ def test_tables_are_bounded(tmp_path, monkeypatch):
 def read_sweep(path):
     grid = importlib.import_module("dirtylab.measure.grid")
     asked = grid.build(["list"], ["harvest"], ["random"], [64], [5], 2016, "warm")
-    with Ledger(asked, path.parent):
+    with SampleStore(asked, path.parent):
         pass
 
 
@@ -346,11 +346,11 @@ READERS = {
     "study.json": (shipped("mailing_list"), lambda path: store.load(path.parent)),
     "sweep.json": (written_sweep, read_sweep),
     "summary.json": (shipped("lockless"), recorded_anew),
-    "machine.json": (shipped("crossovers"), lambda path: duel.load(path.parent)),
+    "machine.json": (shipped("crossovers"), lambda path: crossovers_record.load(path.parent)),
     "mailing_list/samples.csv": (shipped("mailing_list"), lambda path: store.load(path.parent)),
-    "compare/samples.csv": (shipped("compare"), lambda path: comparison.load(path.parent)),
-    "replays.csv": (shipped("live"), lambda path: live_arguments.load(path.parent)),
-    "rounds.csv": (shipped("crossovers"), lambda path: duel.load(path.parent)),
+    "compare/samples.csv": (shipped("compare"), lambda path: peers_report.load(path.parent)),
+    "replays.csv": (shipped("live"), lambda path: live_store.load(path.parent)),
+    "rounds.csv": (shipped("crossovers"), lambda path: crossovers_record.load(path.parent)),
     "sweep/samples.csv": (written_sweep, read_sweep),
 }  # fmt: skip
 BAD = {
@@ -454,7 +454,7 @@ def test_a_model_that_lacks_a_key_names_it(missing, rename, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda law: law["prices"].update(gold=3.0), r"laws.0.prices: 'gold' is no term"),
+        (lambda law: law["prices"].update(gold=3.0), r"laws.0.prices: 'gold' is no feature"),
         (lambda law: law["prices"].update(call=-1), r"laws.0.prices.call: must be a number, 0"),
         (lambda law: law.update(structure="heap"), r"laws.0.structure: 'heap' is unknown"),
         (lambda law: law.update(structure="tree٨"), r"laws.0.structure: 'tree٨' is unknown"),
@@ -520,7 +520,7 @@ def test_machines_of_a_sweep_are_objects(tmp_path):
     facts = json.loads(path.read_text())
     for machines in ({"a": 3}, {"a": {"clock_step_ns": "x"}}, []):
         path.write_text(json.dumps({**facts, "machines": machines}))
-        with pytest.raises(LedgerError, match=r"is no header of a sweep; .*machines"):
+        with pytest.raises(SampleStoreError, match=r"is no header of a sweep; .*machines"):
             read_sweep(path)
 
 

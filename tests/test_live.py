@@ -25,8 +25,6 @@ from dirtylab.live import (
     missing,
     pagemap,
 )
-from dirtylab.live._inject import Tracee
-from dirtylab.live.record import compact, record_command, record_guest
 
 EDGES = [0, 1, 8, 63, 64, 65, 511, 513, 4095, 4096, 4097]
 KVM = [name for name in TRACKERS if name.startswith("kvm")]
@@ -331,91 +329,3 @@ def test_a_child_that_takes_part_is_watched():
         child.wait()
         with pytest.raises(OSError, match=r"has gone|No such"):
             Watcher(child.pid).harvest()
-
-
-COMMAND = """
-import mmap, time
-memory = mmap.mmap(-1, 4096 * 2048)
-for frame in range(2048): memory[4096 * frame] = 1
-time.sleep(0.25)
-for frame in range(100, 2048, 10): memory[4096 * frame] = 1
-time.sleep(0.25)
-"""
-
-
-def command_recorded(words, **options):
-    if why := pagemap.missing():
-        pytest.skip(why)
-    return record_command(words, **options)
-
-
-def test_a_command_is_recorded_epoch_by_epoch():
-    trace, status = command_recorded([sys.executable, "-S", "-c", COMMAND], interval=0.05)
-    assert status == 0
-    assert min(epoch.size for epoch in trace.epochs) < 30
-    later = [epoch for epoch in trace.epochs[2:] if epoch.size > 150]
-    assert any((np.diff(epoch.astype(np.int64)) == 10).sum() == 194 for epoch in later)
-    assert max(epoch.size for epoch in trace.epochs) > 2000
-    assert list(trace.times) == sorted(trace.times)
-
-
-def test_a_command_goes_on_as_if_nobody_watched():
-    script = "trap 'got=7' USR1; kill -USR1 $$; sleep 0.3; echo end; exit $got"
-    words = ["sh", "-c", f"{{ {script}; }} >&2"]
-    trace, status = command_recorded(words, interval=0.02, stderr=subprocess.DEVNULL)
-    assert status == 7
-    assert len(trace.epochs) >= 10
-
-
-@pytest.mark.parametrize(
-    ("words", "error", "message"),
-    [
-        (["no-such-program-here"], FileNotFoundError, "no program 'no-such-program-here'"),
-        ([], ValueError, "command: must name"),
-        ("ls", TypeError, "command='ls': must be a sequence"),
-        (["true"], ValueError, "true ended, with status 0, before the first epoch"),
-    ],
-)
-def test_commands_that_cant_be_recorded(words, error, message):
-    before = len(os.listdir("/proc/self/fd"))
-    with pytest.raises(error, match=message):
-        command_recorded(words)
-    assert len(os.listdir("/proc/self/fd")) == before
-
-
-def test_a_command_that_does_not_end_is_ended():
-    trace, status = command_recorded(["sleep", "1000"], interval=0.02, epochs=3)
-    assert (len(trace.epochs), status) == (3, -9)
-
-
-def test_nothing_is_left_of_a_recording(monkeypatch):
-    command_recorded(["sleep", "0.1"], interval=0.02)
-    before = held()[0]
-    command_recorded(["sleep", "0.1"], interval=0.02)
-    assert held()[0] == before
-
-    def fail(_self, _watcher):
-        raise OSError(1, "not allowed")
-
-    monkeypatch.setattr(Tracee, "prepare", fail)
-    with pytest.raises(Unavailable, match="userfaultfd is forbidden"):
-        record_command(["sleep", "1000"], interval=0.02)
-    assert held()[0] == before
-
-
-def test_page_numbers_are_made_small_in_chunks():
-    far = 2**35
-    harvests = [np.array([far, far + 1], np.uint64), np.array([7, far + 600], np.uint64)]
-    small, size = compact(harvests)
-    assert [one.tolist() for one in small] == [[512, 513], [7, 512 + 600]]
-    assert size == 3 * 512
-    assert compact([]) == ([], 0)
-
-
-def test_a_guest_is_recorded():
-    if why := missing("kvm-ring"):
-        pytest.skip(why)
-    trace = record_guest(1000, 50, dataset="sequential", epochs=4)
-    assert trace.frames.tolist() == list(range(200))
-    assert (trace.pages, len(trace.times)) == (1000, 4)
-    assert trace.facts["mechanism"] == "kvm-ring"

@@ -1,4 +1,4 @@
-"""What is measured on real dirty pages, and told of it: harvests, replays, meetings, figures."""
+"""Measurements on real dirty pages: harvests, replays, crossovers of log and ring, figures."""
 
 import json
 import subprocess
@@ -13,14 +13,12 @@ from dirtylab.datasets.tracefile import Trace, read_trace
 from dirtylab.datasets.traces import recording, recordings
 from dirtylab.live import GuestError, KvmRing, missing
 from dirtylab.live.trackers import TRACKERS
-from dirtylab.structures import STRUCTURES
-from dirtylab.studies.live import experiments as demonstration
-from dirtylab.studies.live import figures, replay
-from dirtylab.studies.live import record as cost
-from dirtylab.studies.live import trace_statistics as likeness
-from dirtylab.studies.live.judge import meetings, nesting
+from dirtylab.structures import STRUCTURES, tuned
+from dirtylab.studies.live import experiments, figures, replay, trace_statistics
+from dirtylab.studies.live import record as live_record
+from dirtylab.studies.live.judge import log_ring_crossovers, nesting
 
-MEASURED = demonstration.measured()
+MEASURED = experiments.measured()
 
 
 def small_trace(*epochs, pages=1024):
@@ -29,11 +27,11 @@ def small_trace(*epochs, pages=1024):
 
 def test_harvests_are_measured_of_all_that_is_here():
     rows = []
-    for _, action in cost.harvests(rows, pages=(2048,), dirty=(10, 400), rounds=2):
+    for _, action in live_record.harvests(rows, pages=(2048,), dirty=(10, 400), rounds=2):
         action()
     table = pd.DataFrame(rows)
     here = {name for name in TRACKERS if missing(name) is None}
-    assert here | set(cost.OURS) <= set(table["contestant"])
+    assert here | set(live_record.ours()) <= set(table["contestant"])
     assert len(table) == 2 * 2 * table["contestant"].nunique()
     assert (table["returned"] == table["dirty"]).all()
     assert (table["ns"] == table[["fetch_ns", "decode_ns", "release_ns"]].sum(axis=1)).all()
@@ -42,10 +40,10 @@ def test_harvests_are_measured_of_all_that_is_here():
 
 def test_a_harvest_that_loses_a_frame_does_not_count(monkeypatch):
     def forgetful(self):
-        return cost.Spent(self._made.harvest(self.out)[1:], 1)
+        return live_record.Spent(self._made.harvest(self.out)[1:], 1)
 
-    monkeypatch.setattr(cost.Ours, "harvest", forgetful)
-    ((_, action),) = cost.harvests([], pages=(256,), dirty=(10,), rounds=2)
+    monkeypatch.setattr(live_record.Ours, "harvest", forgetful)
+    ((_, action),) = live_record.harvests([], pages=(256,), dirty=(10,), rounds=2)
     with pytest.raises(AssertionError, match="returned other frames"):
         action()
 
@@ -56,7 +54,7 @@ def test_every_structure_plays_a_trace():
     assert len(table) == len(STRUCTURES) * 2 * 6
     best = replay.winners(table)
     assert list(best.index) == ["a"]
-    assert set(best["best"]) <= set(replay.SORTED)
+    assert set(best["best"]) <= set(tuned())
     whole, insert = replay.epochs(table), replay.epochs(table, "insert")
     assert (whole.loc["a"] > insert.loc["a"]).all()
 
@@ -88,7 +86,7 @@ def curves(cross, pages=4096):
 
 @pytest.mark.parametrize("cross", [60, 400, 1500])
 def test_log_and_ring_meet_where_they_do(cross):
-    (met,) = meetings(curves(cross))
+    (met,) = log_ring_crossovers(curves(cross))
     assert met.at.low < cross < met.at.high
     assert met.at.high < 1.3 * met.at.low
     assert "4,096 pages: kvm-ring is cheaper up to" in str(met)
@@ -97,14 +95,14 @@ def test_log_and_ring_meet_where_they_do(cross):
 
 @pytest.mark.parametrize(("cross", "cheaper"), [(1, "kvm-log"), (10**6, "kvm-ring")])
 def test_log_and_ring_that_do_not_meet(cross, cheaper):
-    (met,) = meetings(curves(cross))
+    (met,) = log_ring_crossovers(curves(cross))
     assert met.at is None
     assert str(met) == f"4,096 pages: {cheaper} is the cheaper one throughout"
 
 
 def test_nothing_meets_where_nothing_was_measured():
     table = curves(100)
-    assert meetings(table[table["contestant"] == "kvm-log"]) == []
+    assert log_ring_crossovers(table[table["contestant"] == "kvm-log"]) == []
 
 
 @pytest.mark.parametrize(("count", "said"), [(None, False), (0.01, False), (3.002, True)])
@@ -112,15 +110,15 @@ def test_nesting_is_told_where_it_is(count, said):
     assert bool(nesting({"instructions_emulated_per_write": count})) == said
 
 
-def test_likeness_tells_sweeps_from_dust():
+def test_statistics_tell_a_sweep_from_scattered_pages():
     sweep = small_trace(range(100, 200), range(100, 200))
-    facts, drawn = likeness.beside_random(sweep)
+    facts, drawn = trace_statistics.beside_random(sweep)
     assert (facts.run_mean, facts.words) == (100.0, 3)
     assert drawn.run_mean < 2
-    assert likeness.again(sweep) == 1.0
-    assert likeness.again(small_trace([1], [2])) == 0.0
-    assert likeness.again(small_trace()) == 0.0
-    table = likeness.likeness(["numpy", "kvm-zipf"])
+    assert trace_statistics.again(sweep) == 1.0
+    assert trace_statistics.again(small_trace([1], [2])) == 0.0
+    assert trace_statistics.again(small_trace()) == 0.0
+    table = trace_statistics.trace_statistics(["numpy", "kvm-zipf"])
     assert table.loc["numpy", "run"] > 10 * table.loc["kvm-zipf", "run"]
 
 
@@ -134,7 +132,7 @@ def test_a_map_counts_pages_in_bands():
 def pictures():
     return [
         figures.maps_picture(["btree", "sqlite", "numpy"]),
-        figures.likeness_picture(["btree", "sqlite"]),
+        figures.trace_statistics_picture(["btree", "sqlite"]),
         figures.replays_picture(MEASURED),
         figures.harvests_picture(MEASURED),
     ]
@@ -156,19 +154,19 @@ def test_the_shipped_measurement_is_whole():
     assert {"kvm-log", "kvm-log-manual", "kvm-ring", "pagemap"} <= set(
         MEASURED.harvests["contestant"]
     )
-    assert all(met.at is not None for met in meetings(MEASURED.harvests))
+    assert all(met.at is not None for met in log_ring_crossovers(MEASURED.harvests))
 
 
 def test_experiments_agree_and_recorded_ones_stand_in(monkeypatch):
-    here = demonstration.written_and_read(300, 200)
-    monkeypatch.setattr(demonstration, "missing", lambda _: "nothing here")
-    assert demonstration.experiments() == {}
-    recorded = demonstration.written_and_read()
+    here = experiments.written_and_read(300, 200)
+    monkeypatch.setattr(experiments, "missing", lambda _: "nothing here")
+    assert experiments.experiments() == {}
+    recorded = experiments.written_and_read()
     assert set(recorded["source"]) == {"recorded"}
     for table in (here, recorded):
         assert table["equal"].all()
         assert (table["own"] == 1).all()
-    lost = demonstration.overrun()
+    lost = experiments.overrun()
     assert (lost["guarded"] == lost["written"]).all()
 
 

@@ -19,26 +19,24 @@ from dirtylab.explore.kit.widget import ViewWidget
 from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 from dirtylab.lockless import LATE, LOCKLESS, Full, LocklessTree, atomics
 from dirtylab.lockless.atomics import NotLockFreeError, is_lock_free, require_lock_free
-from dirtylab.studies.lockless import figures as pictures
-from dirtylab.studies.lockless import record as cost
-from dirtylab.studies.lockless import report, store, summary
-from dirtylab.verify import exhaustive as trials
-from dirtylab.verify import soak
+from dirtylab.studies.lockless import figures, report, store, summary
+from dirtylab.studies.lockless import record as lockless_record
+from dirtylab.verify import exhaustive, soak
 from dirtylab.verify.checker import DUPLICATE, LOST, OUTCOMES, RIGHT, Checker, State
 from dirtylab.verify.checker import LATE as TOO_LATE
-from dirtylab.verify.mutants import WEAKENED
+from dirtylab.verify.mutants import MUTANTS
 from dirtylab.verify.protocol_models import (
-    Suspect,
+    ProtocolModel,
     bitmap,
     insert_bytewise,
     insert_early,
     insert_looks_down,
+    mutants,
     offered,
     ours,
     pagelist,
     ring,
     tree,
-    weakened,
 )
 
 ALL = {**LOCKLESS, **LATE}
@@ -185,35 +183,35 @@ def test_threads_lose_no_increment():
 
 @functools.cache
 def finding(name):
-    group, suspect = next(one for one in trials.suspects() if one[1].name == name)
-    return trials.examine(suspect, group, most=3 if group == "ours" and suspect.pages < 8 else 2)
+    group, model = next(one for one in exhaustive.protocol_models() if one[1].name == name)
+    return exhaustive.examine(model, group, most=3 if group == "ours" and model.pages < 8 else 2)
 
 
-@pytest.mark.parametrize("suspect", ours(), ids=lambda one: one.name)
-def test_ours_are_acquitted(suspect):
-    found = finding(suspect.name)
+@pytest.mark.parametrize("model", ours(), ids=lambda one: one.name)
+def test_our_protocols_pass(model):
+    found = finding(model.name)
     assert found.lost == found.late == 0
     assert found.right > 1000
     assert found.duplicate > 0
 
 
-@pytest.mark.parametrize("suspect", [*offered(), *weakened()], ids=lambda one: one.name)
-def test_each_weakened_one_is_convicted_of_its_crime(suspect):
-    worst = finding(suspect.name).worst
-    assert worst == (suspect.worst if suspect.inserts == 2 else RIGHT)
+@pytest.mark.parametrize("model", [*offered(), *mutants()], ids=lambda one: one.name)
+def test_each_mutant_fails_as_expected(model):
+    worst = finding(model.name).worst
+    assert worst == (model.worst if model.inserts == 2 else RIGHT)
 
 
 def test_looks_that_overtake_each_other_are_late_on_three_levels_only():
-    (suspect,) = (one for one in weakened() if one.inserts == 3)
-    found = Checker(suspect.protocol, [(0,), (0,), (2,)]).count()
+    (model,) = (one for one in mutants() if one.inserts == 3)
+    found = Checker(model.protocol, [(0,), (0,), (2,)]).count()
     assert found[TOO_LATE] > 0
     assert found[LOST] == 0
-    two_levels = trials.examine(Suspect("", tree(insert_looks_down), RIGHT))
+    two_levels = exhaustive.examine(ProtocolModel("", tree(insert_looks_down), RIGHT))
     assert two_levels.worst == RIGHT
 
 
 @pytest.mark.parametrize("frames", [(0, 0, 0), (0, 1, 3), (1, 2, 5), (0, 4, 4)])
-def test_three_inserters_on_three_levels_are_acquitted(frames):
+def test_three_inserters_on_three_levels_pass(frames):
     protocol = next(one.protocol for one in ours() if one.name == "tree, 3 levels")
     found = Checker(protocol, [(frame,) for frame in frames]).count()
     assert found[LOST] == found[TOO_LATE] == 0
@@ -252,9 +250,9 @@ def test_without_a_harvest_in_between_all_orders_are_counted():
     assert found == {RIGHT: math.comb(8, 4), DUPLICATE: 0, TOO_LATE: 0, LOST: 0}
 
 
-def test_a_witness_commits_the_crime_step_by_step():
-    suspect: Suspect = weakened()[0]
-    moves = Checker(suspect.protocol, [(0,), (1,)]).witness(LOST)
+def test_a_witness_fails_step_by_step():
+    model: ProtocolModel = mutants()[0]
+    moves = Checker(model.protocol, [(0,), (1,)]).witness(LOST)
     told = [f"{move.thread}: {move.what}" for move in moves]
     assert told.index("harvest 1: exchange leaf[0] for 00") < told.index(
         "harvest 1: and root with not 1"
@@ -279,16 +277,16 @@ def test_the_recorded_soak_had_a_billion_inserts_and_lost_none():
     assert soaked["total"]["inserts"] >= 10**9
     assert soaked["total"]["lost"] == soaked["total"]["ghosts"] == 0
     assert all(soaked["structures"][name]["late"] == 0 for name in LOCKLESS)
-    crimes = {name: one["lost"] for name, one in soaked["weakened"].items()}
-    for name, weak in WEAKENED.items():
-        assert crimes[name] > 0 or weak.crime == TOO_LATE, name
+    lost = {name: one["lost"] for name, one in soaked["weakened"].items()}
+    for name, mutant in MUTANTS.items():
+        assert lost[name] > 0 or mutant.expected_failure == TOO_LATE, name
 
 
 def test_the_recorded_findings_are_what_the_checker_finds():
     recorded = {one["name"]: one for one in summary.recorded()["checker"]}
-    assert set(recorded) == {one.name for _, one in trials.suspects()}
-    for _, suspect in trials.suspects():
-        assert recorded[suspect.name]["worst"] == suspect.worst
+    assert set(recorded) == {one.name for _, one in exhaustive.protocol_models()}
+    for _, model in exhaustive.protocol_models():
+        assert recorded[model.name]["worst"] == model.worst
     again = finding("tree, 2 levels")
     assert recorded["tree, 2 levels"] == {**again._asdict(), "worst": again.worst}
 
@@ -329,7 +327,7 @@ def test_five_rounds_have_no_interval_and_say_so(few_rounds):
 
 
 def test_figures_of_five_rounds_have_points_without_intervals(few_rounds):
-    for make in (pictures.vcpus_picture, pictures.harvest_picture):
+    for make in (figures.vcpus_picture, figures.harvest_picture):
         few, many = make(few_rounds).figure, make(summary.recorded()).figure
         lines = [sum(len(ax.lines) for ax in figure.axes) for figure in (few, many)]
         assert lines[0] < 0.6 * lines[1]
@@ -338,7 +336,7 @@ def test_figures_of_five_rounds_have_points_without_intervals(few_rounds):
 
 
 def test_the_views_table_of_five_rounds_shows_no_nan(few_rounds):
-    shown = ViewWidget(VcpuView(VcpuState(2), VcpuState(), few_rounds))
+    shown = ViewWidget(VcpuView(VcpuState(vcpus=2), VcpuState(vcpus=2), few_rounds))
     shown._tabulate()
     assert "<td>–</td>" in shown._table.value
     assert not re.search("nan|none", shown._table.value, re.IGNORECASE)
@@ -348,20 +346,20 @@ def test_the_views_table_of_five_rounds_shows_no_nan(few_rounds):
 @threads_only
 def test_every_experiment_measures_each_structure():
     rng = np.random.default_rng(0)
-    one = cost.vcpus_records(1, rng, structures=["bitmap"], vcpus=[1, 2], inserts=4000)
+    one = lockless_record.vcpus_records(1, rng, structures=["bitmap"], vcpus=[1, 2], inserts=4000)
     assert {(row["placement"], row["vcpus"]) for row in one} == set(
-        itertools.product(cost.PLACEMENTS, (1, 2))
+        itertools.product(lockless_record.PLACEMENTS, (1, 2))
     )
     assert all(row["inserts"] == 4000 and row["insert_ns"] > 0 for row in one)
-    two = cost.harvest_records(1, rng, structures=["bitmap", "ring"], inserts=50_000)
+    two = lockless_record.harvest_records(1, rng, structures=["bitmap", "ring"], inserts=50_000)
     assert [row["form"] for row in two] == ["together", "in turns"] * 4
     assert all(row["harvests"] > 0 and row["insert_ns"] > 0 for row in two)
 
 
-@pytest.mark.parametrize("placement", cost.PLACEMENTS)
+@pytest.mark.parametrize("placement", lockless_record.PLACEMENTS)
 def test_frames_lie_where_they_are_said_to(placement):
     unit = {"same word": 64, "same line": 512, "same node": 4096}.get(placement)
-    each = [set((cost.frames_for(placement, vcpu)).tolist()) for vcpu in range(8)]
+    each = [set((lockless_record.frames_for(placement, vcpu)).tolist()) for vcpu in range(8)]
     assert all(not one & other for one, other in itertools.combinations(each, 2))
     blocks = {frame // unit for frames in each for frame in frames} if unit else {0}
     assert len(blocks) == 1
@@ -391,8 +389,8 @@ def test_the_slider_shows_each_number_of_vcpus():
 
 @pytest.mark.parametrize(
     "make",
-    [pictures.atomic_picture, pictures.vcpus_picture, pictures.scaling_picture,
-     pictures.harvest_picture],
+    [figures.atomic_picture, figures.vcpus_picture, figures.scaling_picture,
+     figures.harvest_picture],
 )  # fmt: skip
 def test_figures_say_in_words_what_they_show(make):
     picture = make(summary.recorded())
@@ -400,13 +398,13 @@ def test_figures_say_in_words_what_they_show(make):
     assert "bitmap" in picture.alt
 
 
-def test_a_crime_is_told_step_by_step():
-    picture = pictures.crime_picture("parent after child")
+def test_a_failure_is_drawn_step_by_step():
+    picture = figures.failure_picture("parent after child")
     assert "exchange leaf" in picture.alt
     with pytest.raises(ValueError, match="has no such schedule"):
-        pictures.crime_picture("bitmap", "lost")
+        figures.failure_picture("bitmap", "lost")
     with pytest.raises(ValueError, match="name='theft': must be one of"):
-        pictures.crime_picture("theft")
+        figures.failure_picture("theft")
 
 
 @pytest.mark.parametrize("make", [report.markdown_findings, report.markdown_soak,
@@ -433,10 +431,12 @@ def test_a_short_soak_loses_nothing(name):
 
 
 @threads_only
-def test_the_weakened_ones_lose_pages_under_threads_too():
-    for name, weak in WEAKENED.items():
-        if weak.crime == LOST:
-            tallies = soak.catch(name, weak.make, weak.crime, seconds=60, pages=2**16)
+def test_the_mutants_lose_pages_under_threads_too():
+    for name, mutant in MUTANTS.items():
+        if mutant.expected_failure == LOST:
+            tallies = soak.run_until_failure(
+                name, mutant.make, mutant.expected_failure, seconds=60, pages=2**16
+            )
             assert tallies[-1].lost > 0, name
 
 

@@ -70,12 +70,12 @@ def test_interleaving_keeps_every_sample_and_gives_it_for_one_loop():
     assert (found["a"].loops > 1, found["b"].loops) == (True, 1)
 
 
-def test_contestants_take_turns_in_changing_order_after_a_fresh_state():
+def test_candidates_take_turns_in_changing_order_after_a_fresh_state():
     log = []
-    contestants = {
+    candidates = {
         name: (lambda loops, name=name: log.append(name) or 10**6) for name in ("a", "b", "c")
     }
-    interleave(contestants, 20, np.random.default_rng(0), prepare=log.append)
+    interleave(candidates, 20, np.random.default_rng(0), prepare=log.append)
     rounds = [str(entry) for entry in log[log.index(0) :]]
     orders = [tuple(rounds[start + 1 : start + 4]) for start in range(0, len(rounds), 4)]
     assert rounds[::4] == [str(number) for number in range(20)]

@@ -46,7 +46,7 @@ def rng():
     return np.random.default_rng(2016)
 
 
-# --- one contestant ------------------------------------------------------------------------------
+# --- one candidate ------------------------------------------------------------------------------
 
 
 def test_a_quiet_machine_gets_no_remark(rng):
@@ -104,12 +104,12 @@ def test_drift_of_a_sweeps_cell_is_told_with_the_fewest_rounds_that_are_judged(r
     assert f"{cells} of {cells} cells have {TOO_FEW.replace('6', str(rounds))}" in fewer
 
 
-def test_the_same_contestant_twice_must_agree(rng):
+def test_the_same_candidate_twice_must_agree(rng):
     twice = (samples(rng) * 1.2, samples(rng))
     quality = judge(twice[0], steady(), twice=twice)
     _, low, high = quality.control
     assert 1 < low < 1.2 < high
-    said = f"the same contestant twice differs by a ratio of {low:.2f} … {high:.2f}"
+    said = f"the same candidate twice differs by a ratio of {low:.2f} … {high:.2f}"
     assert quality.remarks == [said]
 
 

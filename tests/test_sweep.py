@@ -18,13 +18,14 @@ from sweeping import A_ROUND, MACHINE, SMALL, pretend, rounds_of
 
 from dirtylab import STRUCTURES, cli
 from dirtylab._units import parse_amounts
-from dirtylab.measure import cell as contest
+from dirtylab.measure import cell as cells
 from dirtylab.measure import machine
 from dirtylab.measure import sweep as sweeping
-from dirtylab.measure.cell import Cell, Contest, Contestant, Plan
+from dirtylab.measure.cell import Candidate, Cell, CellBenchmark, Plan
 from dirtylab.measure.files import OutputError
 from dirtylab.measure.growth import give_back, growth_of
-from dirtylab.measure.sample_store import LedgerError
+from dirtylab.measure.quality import rounds_needed
+from dirtylab.measure.sample_store import SampleStoreError
 from dirtylab.measure.samples import natural
 from dirtylab.measure.sweep import parse_budget, sweep
 from dirtylab.structures import Bitmap, PageList
@@ -214,7 +215,7 @@ def test_memory_and_operations_are_those_of_the_structure(measured):
     rows = table[(table["dirty"] == 64) & ~table["control"]]
     for name, own in rows.groupby("structure"):
         structure = STRUCTURES[name](4096)
-        structure.insert(contest.draw(Cell("random", (), 4096, 64), 2016))
+        structure.insert(cells.draw(Cell("random", (), 4096, 64), 2016))
         counted = structure.operations()
         assert set(own["bytes"]) == {structure.nbytes}
         assert set(own["words"]) == {counted.words}
@@ -228,7 +229,7 @@ def test_a_table_read_back_is_the_table(measured):
     assert again.attrs["machines"] == json.loads(json.dumps(table.attrs["machines"]))
 
 
-def test_contestants_take_turns_in_changing_order(measured):
+def test_candidates_take_turns_in_changing_order(measured):
     table, _ = measured
     rows = table[(table["operation"] == "harvest")]
     turns = rows["structure"] + rows["control"].astype(str)
@@ -239,13 +240,13 @@ def test_contestants_take_turns_in_changing_order(measured):
     assert len(orders) > 1
 
 
-def test_each_round_has_frames_of_its_own_and_all_contestants_the_same(monkeypatch):
+def test_each_round_has_frames_of_its_own_and_all_candidates_the_same(monkeypatch):
     drawn = []
-    draw = contest.draw
-    monkeypatch.setattr(contest, "draw", lambda cell, seed: drawn.append(seed) or draw(cell, seed))
-    contestants = (Contestant("list"), Contestant("bitmap"))
-    running = Contest(
-        Cell("random", (), 4096, 50), Plan(contestants, contest.OPERATIONS, 7, "warm")
+    draw = cells.draw
+    monkeypatch.setattr(cells, "draw", lambda cell, seed: drawn.append(seed) or draw(cell, seed))
+    candidates = (Candidate("list"), Candidate("bitmap"))
+    running = CellBenchmark(
+        Cell("random", (), 4096, 50), Plan(candidates, cells.OPERATIONS, 7, "warm")
     )
     for number in range(5):
         running.round(number)
@@ -254,9 +255,9 @@ def test_each_round_has_frames_of_its_own_and_all_contestants_the_same(monkeypat
 
 
 def test_a_cold_cache_is_declared_and_made(monkeypatch):
-    monkeypatch.setattr(contest, "last_cache_bytes", lambda: 2**16)
-    running = Contest(
-        Cell("random", (), 4096, 50), Plan((Contestant("bitmap"),), ("harvest", "clear"), 7, "cold")
+    monkeypatch.setattr(cells, "last_cache_bytes", lambda: 2**16)
+    running = CellBenchmark(
+        Cell("random", (), 4096, 50), Plan((Candidate("bitmap"),), ("harvest", "clear"), 7, "cold")
     )
     rows = running.round(0)
     assert {row["cache"] for row in rows} == {"cold"}
@@ -521,7 +522,7 @@ def test_a_folder_that_is_no_sweep_of_ours_is_left_as_it_was(
     else:
         path.write_text(text)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(LedgerError, match=message):
+    with pytest.raises(SampleStoreError, match=message):
         sweep(**SMALL, out=tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -533,14 +534,16 @@ def test_a_folder_that_is_no_sweep_of_ours_is_left_as_it_was(
 def test_another_sweep_does_not_go_on_in_the_folder(tmp_path, pretended, other):
     sweep(**SMALL, out=tmp_path)
     before = (tmp_path / "samples.csv").read_bytes()
-    with pytest.raises(LedgerError, match=r"holds another sweep \(\w+ .*choose another folder"):
+    with pytest.raises(
+        SampleStoreError, match=r"holds another sweep \(\w+ .*choose another folder"
+    ):
         sweep(**{**SMALL, **other}, out=tmp_path)
     assert (tmp_path / "samples.csv").read_bytes() == before
 
 
 def test_two_sweeps_at_once_in_a_folder_are_refused(tmp_path, monkeypatch):
     def another_begins(task):
-        with pytest.raises(LedgerError, match="another sweep is writing there"):
+        with pytest.raises(SampleStoreError, match="another sweep is writing there"):
             sweep(**SMALL, out=tmp_path)
         return pretend(task)
 
@@ -750,7 +753,7 @@ def test_the_command_prints_medians_quality_and_machine(capsys, tmp_path):
     assert cli.main(["sweep", *arguments]) == 0
     heard = capsys.readouterr()
     assert "Medians in µs" in heard.out
-    assert "note: 2 of 2 cells have fewer than 5 rounds" in heard.out
+    assert f"note: 2 of 2 cells have fewer than {rounds_needed(2)} rounds" in heard.out
     assert "Measured on" in heard.out
     assert "skipped: random, 5,000 of 4,096 pages: more dirty frames than pages" in heard.err
     table = pd.read_csv(tmp_path / "samples.csv")

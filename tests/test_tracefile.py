@@ -241,6 +241,12 @@ def test_other_comments_change_nothing(comment, tmp_path):
     assert as_lists(read_as_text(tmp_path, f"1\n{comment}\n2\n")) == [[1, 2]]
 
 
+def test_a_slot_of_no_pages_has_no_frames(tmp_path):
+    assert read_as_text(tmp_path, "# pages 0\n").pages == 0
+    with pytest.raises(IndexError, match="line 2: frame 1: a slot of 0 pages has no frames"):
+        read_as_text(tmp_path, "# pages 0\n1\n")
+
+
 @pytest.mark.parametrize("key", ["pages 10", "facts {}", "dirtylab trace 1"])
 def test_a_remark_that_stands_twice_is_refused(key, tmp_path):
     with pytest.raises(ValueError, match=r"line 3: .* stands in an earlier line too"):

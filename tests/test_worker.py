@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from dirtylab.explore.process import cell_job, worker_client
-from dirtylab.explore.process.cell_job import CellJob, CpuTimeContest
+from dirtylab.explore.process.cell_job import CellJob, CpuTimeBenchmark
 from dirtylab.explore.process.mail_job import MailJob
 from dirtylab.explore.process.messages import Event
 from dirtylab.explore.process.worker_client import Worker
-from dirtylab.measure.cell import Cell, Contestant, Plan, reference
+from dirtylab.measure.cell import Candidate, Cell, Plan, reference
 
 PATIENCE = 60
 CELLS = (
@@ -346,14 +346,14 @@ def test_the_process_has_a_session_of_its_own(shared):
 
 
 def test_the_clock_stands_still_while_the_processor_is_elsewhere():
-    plan = Plan((Contestant("bitmap"),), ("collect",), 0, "warm")
-    contest = CpuTimeContest(Cell("random", (), 4096, 64), plan)
-    assert contest._time(lambda: time.sleep(0.2)) < 0.1e9
+    plan = Plan((Candidate("bitmap"),), ("collect",), 0, "warm")
+    benchmark = CpuTimeBenchmark(Cell("random", (), 4096, 64), plan)
+    assert benchmark._time(lambda: time.sleep(0.2)) < 0.1e9
     loops = np.uint64(10**7)
     words = np.zeros(2**15, np.uint64)
     reference(words, loops)
     begin = time.thread_time_ns()
-    spent = contest._time(lambda: reference(words, loops))
+    spent = benchmark._time(lambda: reference(words, loops))
     assert 0.5 < spent / (time.thread_time_ns() - begin) <= 1, "work counts in full"
 
 

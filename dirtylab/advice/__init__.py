@@ -1,1 +1,1 @@
-"""Which structure to take: a machine's cost model, and advice that states its regret."""
+"""Which structure to choose: a machine's cost model, and advice with its regret."""

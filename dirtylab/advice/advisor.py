@@ -1,4 +1,4 @@
-"""Advice: which structure to take for an epoch, how much that matters, and when it would change."""
+"""Advice: the cheapest structure for an epoch, the costs of all, and where the choice changes."""
 
 import dataclasses
 import json
@@ -21,15 +21,17 @@ from dirtylab._units import (
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
 from dirtylab.datasets import require, written
+from dirtylab.structures import STRUCTURES, tuned
 from dirtylab.theory.crossover import crossings
-from dirtylab.theory.memory import structure_bytes
-from dirtylab.theory.occupancy import foretold
+from dirtylab.theory.features import has_work_law
+from dirtylab.theory.memory import known_bytes
+from dirtylab.theory.occupancy import has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
 POINTS = 60
-"""Points of a curve on which crossovers are looked for."""
+"""Points of a curve on which crossovers are searched."""
 REACH = 1000.0
-"""How far from the question they are looked for: up to so many times less or more."""
+"""Largest factor from the question within which they are searched, in both directions."""
 SHOWN = 4
 CALIBRATED_PAGES = (30_000, 100_000_000)
 CALIBRATED_DIRTY = (10, 3_000_000)
@@ -50,13 +52,14 @@ class Question(NamedTuple):
 
 
 class Option(NamedTuple):
-    """What a structure would cost."""
+    """A structure's predicted cost."""
 
     structure: str
     insert_ns: float
     """NaN where the time is not known: it has to be measured."""
     harvest_ns: float
-    nbytes: int
+    nbytes: int | None
+    """None where it is not known, as of a structure without a law of its memory."""
     allowed: bool
     """Whether it keeps to the memory limit."""
 
@@ -66,7 +69,7 @@ class Option(NamedTuple):
         return self.insert_ns + self.harvest_ns
 
     @property
-    def foretold(self) -> bool:
+    def predicted(self) -> bool:
         """Return whether the model knows its times."""
         return not math.isnan(self.epoch_ns)
 
@@ -76,24 +79,24 @@ class Option(NamedTuple):
         return {name: value if value == value else None for name, value in facts.items()}
 
 
-class Meeting(NamedTuple):
-    """Where the advice would change: there the other structure costs as much."""
+class AdviceChange(NamedTuple):
+    """Where the advice changes: the other structure costs the same there."""
 
     other: str
     axis: str
     """``dirty``, ``pages`` or ``length``."""
     at: float
     factor: float
-    """How many times more (or less: below 1) than asked."""
+    """`at` as a multiple of the question's value."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """Structures from the cheapest epoch to the dearest; those above the memory limit last."""
+    """Structures by cost of an epoch, ascending; those above the memory limit last."""
 
     question: Question
     ranking: tuple[Option, ...]
-    meetings: tuple[Meeting, ...]
+    changes: tuple[AdviceChange, ...]
     notes: tuple[str, ...]
     model: Model
     own_calibration: bool
@@ -102,12 +105,12 @@ class Advice:
 
     @property
     def pick(self) -> str | None:
-        """Return the structure to take; None where nothing but a measurement tells."""
+        """Return the structure to choose; None where there is no prediction: measure."""
         first = self.ranking[0]
-        return first.structure if first.foretold else None
+        return first.structure if first.predicted else None
 
     def __str__(self) -> str:
-        return "\n".join(_told(self))
+        return "\n".join(_text_lines(self))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON: times in ns, memory in bytes."""
@@ -116,7 +119,7 @@ class Advice:
             "question": self.question._asdict(),
             "pick": self.pick,
             "ranking": [one.as_dict() for one in self.ranking],
-            "crossovers": [one._asdict() for one in self.meetings],
+            "crossovers": [one._asdict() for one in self.changes],
             "notes": list(self.notes),
             "own_calibration": self.own_calibration,
             "machine": self.model.machine,
@@ -150,7 +153,7 @@ def advise(
     dataset : str, optional
         Pattern, a name in ``dirtylab.DATASETS`` other than ``trace``.
     period : float or str, optional
-        Time between harvests, in seconds or as ``"100ms"``, of which tracking takes a share.
+        Time between harvests, in seconds or as ``"100ms"``; tracking is shown as a share of it.
     memory_limit : int or str, optional
         Most bytes that the structure may take, or ``"2MiB"``.
     model : Model, optional
@@ -170,30 +173,33 @@ def advise(
 
     Notes
     -----
-    A list is taken to have room for the frames of one epoch.  Cost: some 10 ms.
+    A list is assumed to have room for the frames of one epoch.  Cost: some 10 ms.
 
-    Where no law is known of the pattern there are no times and no pick: it has to be measured, and
-    a note says how.
+    Where the pattern has no closed form there are no times and no pick: a note says how to measure
+    it.  Structures without one are ranked last, without times.
     """
     question = _question(pages, dirty, dataset, options, period, memory_limit)
     chosen, own = (model, False) if model is not None else current_model()
     pattern = _pattern(question)
-    options_found = [_option(chosen, name, question, pattern) for name in chosen.structures]
+    lawless = [name for name in tuned() if not has_work_law(name)]
+    names = dict.fromkeys((*chosen.structures, *lawless))
+    options_found = [_option(chosen, name, question, pattern) for name in names]
     ranking = sorted(options_found, key=_place)
     if not ranking[0].allowed:
-        least = min(one.nbytes for one in ranking)
+        least = min(one.nbytes for one in ranking if one.nbytes is not None)
         raise ValueError(
-            f"memory_limit={memory_limit!r}: no structure is so small; the smallest takes "
+            f"memory_limit={memory_limit!r}: no structure fits; the smallest takes "
             f"{nbytes_text(least)}"
         )
-    meetings = tuple(_meetings(chosen, question, ranking)) if ranking[0].foretold else ()
+    changes = tuple(_changes(chosen, question, ranking)) if ranking[0].predicted else ()
     notes = tuple(_notes(question, ranking, chosen))
-    return Advice(question, tuple(ranking), meetings, notes, chosen, own, model is not None)
+    return Advice(question, tuple(ranking), changes, notes, chosen, own, model is not None)
 
 
 def _place(option: Option) -> tuple[bool, bool, float]:
-    cost = option.epoch_ns if option.foretold else float(option.nbytes)
-    return not option.allowed, not option.foretold, cost
+    nbytes = math.inf if option.nbytes is None else float(option.nbytes)
+    cost = option.epoch_ns if option.predicted else nbytes
+    return not option.allowed, not option.predicted, cost
 
 
 def _question(
@@ -209,7 +215,9 @@ def _question(
     seconds = None if period is None else parse_seconds("period", period)
     limit = None if memory_limit is None else parse_bytes("memory_limit", memory_limit)
     if dataset == "trace":
-        raise ValueError("dataset='trace': has no law; describe it and give the pattern nearest")
+        raise ValueError(
+            "dataset='trace': has no closed form; describe it and give the nearest pattern"
+        )
     question = Question(dataset, options, size, number, seconds, limit)
     require(dataset, size, number, options)
     return question
@@ -224,22 +232,22 @@ def _pattern(question: Question, **changed: Any) -> Pattern:
 
 
 def _option(model: Model, structure: str, question: Question, pattern: Pattern) -> Option:
-    radix = {"radix": int(structure[4:])} if structure.startswith("tree") else {}
-    capacity = {"capacity": question.dirty} if structure == "list" else {}
-    name = "tree" if radix else structure
-    nbytes = structure_bytes(name, question.pages, **radix, **capacity)
-    known = foretold(pattern.dataset, pattern.options)
+    kind = STRUCTURES.get(structure)
+    room = kind.options_for(question.dirty) if kind else {}
+    nbytes = known_bytes(structure, question.pages, **room)
+    known = structure in model.structures and has_occupancy_law(pattern.dataset, pattern.options)
     insert, harvest = (
         float(model.times(structure, operation, pattern)) if known else math.nan
         for operation in ("insert", "harvest")
     )
     limit = question.memory_limit
-    return Option(structure, insert, harvest, nbytes, limit is None or nbytes <= limit)
+    allowed = limit is None or (nbytes is not None and nbytes <= limit)
+    return Option(structure, insert, harvest, nbytes, allowed)
 
 
-def _meetings(model: Model, question: Question, ranking: list[Option]) -> Iterator[Meeting]:
-    """Yield for each axis where the pick meets another, the nearest first; a few in all."""
-    allowed = [one.structure for one in ranking if one.allowed]
+def _changes(model: Model, question: Question, ranking: list[Option]) -> Iterator[AdviceChange]:
+    """Yield the nearest crossovers of the pick with others, over all axes; a few in all."""
+    allowed = [one.structure for one in ranking if one.allowed and one.predicted]
     found = []
     for axis, places, curve in _axes(model, question):
         curves = {name: curve(name) for name in allowed}
@@ -249,13 +257,13 @@ def _meetings(model: Model, question: Question, ranking: list[Option]) -> Iterat
             at = [place for place in crossings(places, own / curves[other]) if place != here]
             if at:
                 nearest = min(at, key=lambda place: abs(np.log(place / here)))
-                found.append(Meeting(other, axis, float(nearest), float(nearest / here)))
+                found.append(AdviceChange(other, axis, float(nearest), float(nearest / here)))
     found.sort(key=lambda one: abs(np.log(one.factor)))
     yield from found[:SHOWN]
 
 
 def _axes(model: Model, question: Question) -> Iterator[tuple[str, Array, Callable[[str], Array]]]:
-    """Yield each axis with its places, and the cost of an epoch along it."""
+    """Yield each axis with its points, and the cost of an epoch along it."""
     dirty = _around(question.dirty, 1, max(question.dirty, question.pages))
     along_dirty = _pattern(question, dirty=dirty)
     yield "dirty", dirty, lambda name: model.times(name, "epoch", along_dirty)
@@ -279,15 +287,18 @@ def _around(middle: float, least: float, most: float) -> Array:
 
 
 def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[str]:
-    if not ranking[0].foretold:
+    if not has_occupancy_law(question.dataset, question.options):
         yield measured_only(question)
+    else:
+        yield from _notes_on_structures(question, ranking, model)
+    if not ranking[0].predicted:
         return
     first, *others = [one for one in ranking if one.allowed]
     error = model.trial.error.median if model.trial else 0.15
     close = [one.structure for one in others if one.epoch_ns < first.epoch_ns * (1 + error)]
     if close:
         names = " and ".join(close)
-        yield f"{names}: within the model's error of {first.structure}; take either"
+        yield f"{names}: within the model's error of {first.structure}; choose either"
     if question.period is not None and first.epoch_ns > 1e9 * question.period:
         yield f"even {first.structure} takes longer than the period of {question.period:g} s"
     low, high = CALIBRATED_PAGES
@@ -298,16 +309,27 @@ def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[
         yield f"dirty: {question.dirty:,} is outside of what was calibrated, {low:,} … {high:,}"
 
 
-def measured_only(question: Question) -> str:
-    """Return why there are no times, and what gives them."""
+def measured_only(question: Question, structure: str = "") -> str:
+    """Return why a pattern or a structure has no times, and how to measure them."""
     pattern = written(question.dataset, question.options)
+    whose = f"--structures {structure} " if structure else ""
     return (
-        f"{question.dataset} has no closed form: measured only; dirtylab sweep --datasets "
-        f"{pattern} --pages {question.pages} --dirty {question.dirty} measures it"
+        f"{structure or question.dataset} has no closed form: measured only; dirtylab sweep {whose}"
+        f"--datasets {pattern} --pages {question.pages} --dirty {question.dirty} measures it"
     )
 
 
-def _told(advice: Advice) -> Iterator[str]:
+def _notes_on_structures(question: Question, ranking: list[Option], model: Model) -> Iterator[str]:
+    """Yield the structures that the model knows no time of."""
+    for one in ranking:
+        if not one.predicted:
+            yield measured_only(question, one.structure)
+    later = [name for name in tuned() if has_work_law(name) and name not in model.structures]
+    if later:
+        yield f"{', '.join(later)}: not in this model: measured only, until a new calibration"
+
+
+def _text_lines(advice: Advice) -> Iterator[str]:
     question = advice.question
     options = "".join(f" {name}={value}" for name, value in question.options.items())
     yield (
@@ -317,13 +339,13 @@ def _told(advice: Advice) -> Iterator[str]:
     yield ""
     yield from _table(advice)
     yield ""
-    for one in advice.meetings:
+    for one in advice.changes:
         way = f"{one.factor:.1f} times as many" if one.factor > 1 else f"{one.factor:.2g} of that"
         if one.axis == "length":
             way = way.replace("as many", "as long")
         yield f"{one.other} costs as much at {one.at:,.0f} {_AXES[one.axis]} ({way})"
-    if not advice.meetings and advice.pick:
-        yield f"no other costs as little within a factor of {REACH:,.0f} in any direction"
+    if not advice.changes and advice.pick:
+        yield f"no crossover with another structure within a factor of {REACH:,.0f}"
     yield from (f"note: {note}" for note in advice.notes)
     yield ""
     yield from _sources(advice)
@@ -337,13 +359,15 @@ def _table(advice: Advice) -> Iterator[str]:
     share = "  of period" if period else ""
     yield f"{'':12}{'insert':>10}{'harvest':>10}{'epoch':>10}{'memory':>12}{share}"
     for one in advice.ranking:
-        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period and one.foretold else ""
-        over = "" if one.allowed else "  above the memory limit"
+        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period and one.predicted else ""
+        unsure = "" if one.nbytes is not None else "may be "
+        over = "" if one.allowed else f"  {unsure}above the memory limit"
+        memory = "measured only" if one.nbytes is None else nbytes_text(one.nbytes)
         times = "".join(
             f"{ns_text(ns):>10}" for ns in (one.insert_ns, one.harvest_ns, one.epoch_ns)
         )
-        times = times if one.foretold else f"{'measured only':>30}"
-        yield f"{one.structure:12}{times}{nbytes_text(one.nbytes):>12}{part}{over}"
+        times = times if one.predicted else f"{'measured only':>30}"
+        yield f"{one.structure:12}{times}{memory:>12}{part}{over}"
 
 
 def _sources(advice: Advice) -> Iterator[str]:

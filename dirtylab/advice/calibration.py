@@ -1,4 +1,4 @@
-"""Learning a machine's prices: a minute of measuring, cells spread over what people ask about."""
+"""Calibrate the cost model on this machine: measure a space-filling design for a minute."""
 
 import contextlib
 import pathlib
@@ -13,34 +13,28 @@ from dirtylab._data import data_file, user_cache
 from dirtylab._units import parse_seconds
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
 from dirtylab.advice.validation import LEAST_PAGES, trial_of
-from dirtylab.measure.cell import Cell, Contestant, Plan
+from dirtylab.measure.cell import Candidate, Cell, Plan
 from dirtylab.measure.sweep import Task, measure, this_machine
+from dirtylab.structures import tuned
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CONTESTANTS = (
-    Contestant("bitmap"),
-    Contestant("list"),
-    Contestant("tree8"),
-    Contestant("tree", (("radix", 16),)),
-    Contestant("tree", (("radix", 32),)),
-    Contestant("tree64"),
-    Contestant("hybrid"),
-)
+RADICES = (16, 32)
+"""Radices of trees that are measured beside the structures of the registry."""
 SECONDS = 50.0
-"""Time that a calibration measures for; compiling and fitting take some seconds more."""
+"""Measuring time of a calibration; compiling and fitting take some seconds more."""
 LEAST_CELLS = 10
 """Cells that a fit needs."""
 LEAST_SECONDS, MOST_SECONDS = 10, 3600
 ROUNDS = 3
-"""Rounds of a cell at each of its two visits."""
+"""Rounds of a cell in each of its two visits."""
 _FEW_ROUNDS_FROM = 1_000_000
-"""Dirty frames from which on a visit is one round: it takes long, and varies little."""
+"""Dirty frames above which a visit is one round: it takes long, and varies little."""
 HELD_OUT = 0.25
-"""Share of the cells that is kept from the fit, to try the model on."""
+"""Share of the cells held out from the fit, to validate the model."""
 BUSY = 1.3
-"""Times the reference kernel's usual time from which on a machine counts as busy."""
+"""Multiple of the reference kernel's usual time above which a machine counts as busy."""
 _COMPILES = Cell("clustered", (("length", 2),), 4096, 64)
 _MOST_DIRTY = 3_000_000
 _LENGTH = (1.0, 12.0)
@@ -48,7 +42,7 @@ _STRIDES = (2, 7, 15, 63, 64, 65, 513, 4097)
 
 
 class _Space(NamedTuple):
-    """What cells are drawn from; ends are powers of 10."""
+    """Ranges from which cells are drawn; the ends are exponents of 10."""
 
     pages: tuple[float, float]
     density: tuple[float, float]
@@ -66,15 +60,21 @@ _LARGE = _Space((7.3, 8.0), (-2.5, -1.0), ("random", "random", "clustered", "clu
 _LARGE_SHARE = 0.2
 
 
+def candidates() -> tuple[Candidate, ...]:
+    """Return what is measured; what has no law is measured only."""
+    trees = (Candidate("tree", (("radix", radix),)) for radix in RADICES)
+    return (*map(Candidate, tuned()), *trees)
+
+
 def design(number: int, seed: int) -> list[Cell]:
     """Return cells that are spread evenly over sizes, densities and patterns.
 
     Parameters
     ----------
     number : int
-        How many.
+        Number of cells.
     seed : int
-        Another seed gives other cells, such as those on which a model is tried.
+        Another seed gives other cells, for a validation set, say.
 
     Notes
     -----
@@ -98,11 +98,11 @@ def _cell(place: Array, space: "_Space") -> Cell:
 
 
 class Calibration(NamedTuple):
-    """What a calibration gave."""
+    """The result of a calibration."""
 
     model: Model
     held_out: "pd.DataFrame"
-    """Cells that the model was not fitted to: medians measured, and what it predicts."""
+    """Cells held out from the fit: measured medians, and predictions."""
     table: "pd.DataFrame"
     """All samples, as those of a sweep."""
 
@@ -110,19 +110,19 @@ class Calibration(NamedTuple):
 def calibrate(
     seconds: float | str = SECONDS, *, report: Callable[[float, str], object] | None = None
 ) -> Calibration:
-    """Measure this machine and return its cost model, tried on cells held out.
+    """Measure this machine and return its cost model, validated on held-out cells.
 
     Parameters
     ----------
     seconds : float or str, optional
-        How long to measure, 10 … 3600 seconds, also as ``"5m"``.
+        Measuring time, 10 … 3600 seconds, also as ``"5m"``.
     report : callable, optional
-        Called with the share of the time that has passed, and what has been measured.
+        Called with the share of the time that has passed, and the cell just measured.
 
     Returns
     -------
     Calibration
-        The model carries its own trial: error and regret on the cells held out.
+        The model carries its own trial: error and regret on the held-out cells.
 
     Notes
     -----
@@ -148,10 +148,10 @@ def calibrate(
 
 
 def calibrated(table: "pd.DataFrame", machine: dict[str, Any]) -> Calibration:
-    """Return the model that samples give, fitted to some of the cells and tried on the others.
+    """Return the model fitted to some of the cells and validated on the others.
 
-    Samples from when the machine was busy with something else, as its reference kernel tells, say
-    what that costs: they are left out.
+    Samples taken while the machine was busy, as the reference kernel shows, are left out: their
+    times include that other work.
     """
     table = table[table["reference_ns"] < BUSY * table["reference_ns"].median()]
     model = fit_model(table[~table["held_out"]], machine)
@@ -161,10 +161,10 @@ def calibrated(table: "pd.DataFrame", machine: dict[str, Any]) -> Calibration:
 
 
 def measured(cells: list[Cell], seconds: float) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
-    """Measure cells until half of the time is up, and once more; yield each with its rows."""
+    """Measure cells for half of the time, and then again; yield each with its rows."""
     _visit(_COMPILES, True, 0)
     begun = time.monotonic()
-    # Drawn: every fourth point of a Sobol sequence would be a corner of the space.
+    # Random: every fourth point of a Sobol sequence would be a corner of the space.
     kept = np.random.default_rng(len(cells)).random(len(cells)) < HELD_OUT
     visited: list[tuple[Cell, bool]] = []
     for cell, held_out in zip(cells, kept.tolist(), strict=True):
@@ -181,7 +181,7 @@ def measured(cells: list[Cell], seconds: float) -> Iterator[tuple[Cell, list[dic
 def _visit(cell: Cell, held_out: bool, first: int) -> list[dict[str, Any]]:
     operations = (*MEASURED, "epoch") if held_out else MEASURED
     rounds = ROUNDS if cell.dirty < _FEW_ROUNDS_FROM else 1
-    done = measure(Task(cell, Plan(CONTESTANTS, operations, 2016, "warm"), first, rounds))
+    done = measure(Task(cell, Plan(candidates(), operations, 2016, "warm"), first, rounds))
     own = {f"dataset_{name}": value for name, value in cell.options}
     facts = {"dataset": cell.dataset, "pages": cell.pages, "dirty": cell.dirty, **own}
     return [{**row, **facts, "held_out": held_out} for row in done.rows]

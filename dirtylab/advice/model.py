@@ -1,4 +1,4 @@
-"""A machine's cost model: a law for each structure and operation, and the memory beside it."""
+"""A machine's cost model: a fitted law for each structure and operation."""
 
 import os
 import pathlib
@@ -25,16 +25,15 @@ from dirtylab.advice.validation import ERROR_SHAPE, Trial
 from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_json
-from dirtylab.theory.cost import Law, fit
-from dirtylab.theory.occupancy import foretold
+from dirtylab.theory.cost_fit import Law, fit
+from dirtylab.theory.features import CACHES, Subject, features, has_work_law
+from dirtylab.theory.occupancy import has_occupancy_law
 from dirtylab.theory.operations import Pattern
-from dirtylab.theory.terms import CACHES, Subject, terms
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-STRUCTURES = ("list", "bitmap", "tree8", "tree16", "tree32", "tree64", "hybrid")
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 MEASURED = ("insert", "collect", "harvest")
 """Operations that have laws; an epoch is an insert and a harvest."""
@@ -58,10 +57,9 @@ SHAPE = {
 Options = Mapping[str, Any]
 
 
-_STRUCTURE = re.compile(r"list|bitmap|hybrid|tree(?:8|16|32|64)")
 _CACHE_SIZE = re.compile(r"([1-9][0-9]{0,8})([KM])", re.ASCII)
 _ANY_PATTERN = Pattern("random", 2**16, np.array(100.0), {})
-"""The names of the terms are the same for all patterns."""
+"""The names of the features are the same for all patterns."""
 
 
 class ModelError(ValueError):
@@ -78,9 +76,9 @@ class Model:
     machine : mapping
         What it was measured on, as ``describe_machine`` gives it.
     reference_ns : float, optional
-        What the reference kernel took while it was measured: the speed that its times are for.
+        Time of the reference kernel during the measurement: the speed that its times refer to.
     trial : Trial, optional
-        How good it was on cells held out.
+        Its errors on held-out cells.
     """
 
     def __init__(
@@ -102,7 +100,7 @@ class Model:
 
     @property
     def structures(self) -> tuple[str, ...]:
-        """Structures that it knows."""
+        """Structures with laws."""
         return tuple(dict.fromkeys(structure for structure, _ in self.laws))
 
     def predict(
@@ -151,13 +149,13 @@ class Model:
         """
         _check.choice("structure", structure, self.structures)
         _check.choice("operation", operation, OPERATIONS)
-        subject = subject_of(structure, self._caches)
+        subject = Subject(structure, {}, self._caches)
         parts = ("insert", "harvest") if operation == "epoch" else (operation,)
         for part in parts:
             if (structure, part) not in self.laws:
                 raise ValueError(f"operation={operation!r}: the model has no {part} of {structure}")
         times = [
-            self.laws[structure, part].predict(terms(subject, part, pattern)) for part in parts
+            self.laws[structure, part].predict(features(subject, part, pattern)) for part in parts
         ]
         total: Array = np.sum(times, axis=0)
         return total
@@ -184,7 +182,7 @@ class Model:
         Raises
         ------
         ModelError
-            It is something else; what to do is said.
+            It is no model of this version; the message says what to do.
         """
         try:
             found = read_object(path, {"format": Whole()})
@@ -207,30 +205,23 @@ def _laws(given: list[dict[str, Any]], caches: tuple[int, ...]) -> dict[tuple[st
     laws: dict[tuple[str, str], Law] = {}
     for number, one in enumerate(given):
         structure, operation = one["structure"], one["operation"]
-        if not _STRUCTURE.fullmatch(structure):
+        if structure == "tree" or not has_work_law(structure):
             raise ValueError(f"laws.{number}.structure: {shown(structure)} is unknown")
         if operation not in MEASURED or (structure, operation) in laws:
             raise ValueError(
                 f"laws.{number}.operation: must be one of {', '.join(MEASURED)}, each once, not "
                 f"{shown(operation)}"
             )
-        known = terms(subject_of(structure, caches), operation, _ANY_PATTERN)
-        names = {*known.always, *(f"+ {name}" for name in known.steps)}
+        known = features(Subject(structure, {}, caches), operation, _ANY_PATTERN)
+        names = {*known.always, *(f"+ {name}" for name in known.hinges)}
         if unknown := sorted({*one["prices"]} - names):
-            raise ValueError(f"laws.{number}.prices: {shown(unknown[0])} is no term")
+            raise ValueError(f"laws.{number}.prices: {shown(unknown[0])} is no feature")
         laws[structure, operation] = Law.from_dict(one)
     return laws
 
 
-def subject_of(structure: str, caches: tuple[int, ...]) -> Subject:
-    """Return whose time is asked for: ``tree16`` is a tree of radix 16."""
-    if structure.startswith("tree") and structure[4:].isdigit():
-        return Subject("tree", {"radix": int(structure[4:])}, caches)
-    return Subject(structure, {}, caches)
-
-
 def cache_bytes(machine: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return a machine's data caches in bytes, a usual machine's where it does not tell."""
+    """Return a machine's data caches in bytes; usual sizes where unknown."""
     told = machine.get("caches")
     sizes = [told.get(name) if isinstance(told, dict) else None for name in ("L1d", "L2", "L3")]
     units = {"K": 2**10, "M": 2**20}
@@ -251,8 +242,8 @@ def name_of(row: Mapping[Any, Any]) -> str:
 def cells_of(table: "pd.DataFrame", reference_ns: float | None = None) -> "pd.DataFrame":
     """Return one row for each cell, structure and operation of a sweep, with its median time.
 
-    Times are scaled to one speed of the machine, by what the reference kernel took beside each: to
-    that where it takes `reference_ns`, the usual one when omitted.
+    Times are scaled to one speed of the machine by the reference kernel's time beside each: to the
+    speed at which it takes `reference_ns`, its median when omitted.
     """
     kept = table[~table["control"]].copy()
     kept["structure"] = [name_of(row) for row in kept.to_dict("records")]
@@ -279,14 +270,21 @@ def pattern_of(row: Mapping[Any, Any]) -> Pattern:
     return Pattern(row["dataset"], int(row["pages"]), dirty, read(row["dataset"], options))
 
 
-def _foretold(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
-    """Return for each cell whether there is a law of its pattern."""
-    patterns = [pattern_of(row) for row in cells.to_dict("records")]
-    return np.array([foretold(one.dataset, one.options) for one in patterns], bool)
+def _with_law(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
+    """Return for each cell whether there is a law of its pattern and of its structure's work."""
+    rows = cells.to_dict("records")
+    patterns = [pattern_of(row) for row in rows]
+    return np.array(
+        [
+            has_occupancy_law(one.dataset, one.options) and has_work_law(row["structure"])
+            for row, one in zip(rows, patterns, strict=True)
+        ],
+        bool,
+    )
 
 
 def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
-    """Return the model that explains a sweep best; patterns that have no law are left out.
+    """Fit a model to a sweep; patterns and structures without a closed form are left out.
 
     Parameters
     ----------
@@ -299,31 +297,32 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
     laws = {}
     reference_ns = float(table["reference_ns"].median())
     cells = cells_of(table, reference_ns)
-    cells = cells[cells["operation"].isin(MEASURED) & _foretold(cells)]
+    cells = cells[cells["operation"].isin(MEASURED) & _with_law(cells)]
     keys = _pattern_keys(cells)
     known: dict[tuple[Any, ...], Pattern] = {}
     for (structure, operation), group in cells.groupby(["structure", "operation"], sort=False):
-        subject = subject_of(str(structure), caches)
+        subject = Subject(str(structure), {}, caches)
         patterns = [
             known.setdefault(tuple(map(str, key)), pattern_of(row))
             for key, row in zip(
                 group[keys].itertuples(index=False), group.to_dict("records"), strict=True
             )
         ]
-        work = [terms(subject, str(operation), pattern) for pattern in patterns]
+        work = [features(subject, str(operation), pattern) for pattern in patterns]
         laws[str(structure), str(operation)] = fit(work, group["ns"].to_numpy())
     return Model(laws, machine, reference_ns)
 
 
 def errors_on(model: Model, cells: "pd.DataFrame") -> "pd.DataFrame":
-    """Return cells with what the model predicts and its relative error, a share.
+    """Return cells with the model's prediction and its relative error, a share.
 
-    Both are missing where a pattern has no law: it is measured only.
+    Both are missing where a pattern or structure has no law: it is measured only.
     """
-    found = cells[cells["structure"].isin(model.structures)].copy()
+    unknown = [has_work_law(name) and name not in model.structures for name in cells["structure"]]
+    found = cells[~np.array(unknown, bool)].copy()
     found["predicted"] = [
         float(model.times(row["structure"], row["operation"], pattern_of(row))) if known else np.nan
-        for row, known in zip(found.to_dict("records"), _foretold(found), strict=True)
+        for row, known in zip(found.to_dict("records"), _with_law(found), strict=True)
     ]
     found["error"] = (found["predicted"] / found["ns"] - 1.0).abs()
     return found

@@ -1,11 +1,11 @@
-"""How good a model and its advice are, on cells that it was not fitted to."""
+"""Validation: errors of a model, and regrets of its advice, on held-out cells."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dirtylab._reading import Number, Whole
 from dirtylab._units import share_text
-from dirtylab.theory.cost import Error
+from dirtylab.theory.cost_fit import Error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ class Trial(NamedTuple):
     error: Error
     """Of predicted times: all structures and operations."""
     median_regret: float
-    """By how much the structure advised costs more than the best one measured, as a share."""
+    """Extra cost of the advised structure over the best one measured, as a share."""
     worst_regret: float
     pages: tuple[int, int]
     """Smallest and largest slot."""
@@ -62,7 +62,8 @@ class Trial(NamedTuple):
 
 
 def trial_of(tried: "pd.DataFrame") -> Trial:
-    """Return the trial of cells, as :func:`dirtylab.advice.model.errors_on` gives them."""
+    """Return the trial of those cells of :func:`dirtylab.advice.model.errors_on` that have laws."""
+    tried = tried[tried["predicted"].notna()]
     found = regrets(tried)["regret"]
     error = Error(float(tried["error"].median()), float(tried["error"].quantile(0.9)))
     sizes = (int(tried["pages"].min()), int(tried["pages"].max()))

@@ -1,4 +1,4 @@
-"""The ``dirtylab`` command: arguments in, one call into the package, one clear line on trouble.
+"""The ``dirtylab`` command: parse arguments, call the package, report errors in one line.
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
 """
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _judged(error: BaseException) -> tuple[object, int]:
-    """Return what is said of an error, and the exit status."""
+    """Return the message for an error, and the exit status."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", INTERRUPTED
     if isinstance(error, WRONG):
@@ -72,7 +72,7 @@ def _judged(error: BaseException) -> tuple[object, int]:
         return error, FAILED
     if sys.flags.dev_mode:
         raise error
-    where = "a mistake of dirtylab's own; python -X dev -m dirtylab shows where"
+    where = "a bug in dirtylab; python -X dev -m dirtylab shows where"
     return f"{type(error).__name__}: {error} ({where})", FAILED
 
 

@@ -21,7 +21,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "advise",
-        help="which structure to take, at what cost, and when that would change",
+        help="which structure to choose, at what cost, and where the choice changes",
         description="Rank the structures for a whole epoch (insert in order of arrival, then a "
         "harvest) by this machine's cost model, or by the shipped one until `dirtylab calibrate` "
         "has made one. Numbers may be written 10M, 2^20, 64GiB (of guest memory) or, for --dirty, "
@@ -49,16 +49,16 @@ def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "calibrate",
-        help="learn what the structures cost on this machine, in a minute",
+        help="calibrate the cost model on this machine, in a minute",
         description="Measure the structures on cells spread over sizes, densities and patterns, "
-        "fit the cost model, try it on cells held out, and keep it in the user's cache folder, "
-        "where `dirtylab advise` finds it.",
+        "fit the cost model, validate it on held-out cells, and keep it in the user's cache "
+        "folder, where `dirtylab advise` finds it.",
     )
     command.add_argument(
         "--seconds",
         type=read_by(parse_seconds, 10, 3600),
         metavar="TIME",
-        help="how long to measure, 10 … 3600 seconds (50)",
+        help="measuring time, 10 … 3600 seconds (50)",
     )
     command.add_argument(
         "--out", type=word, metavar="DIR", help="write model.json and held_out.csv here instead"

@@ -16,7 +16,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     command = commands.add_parser(
         "compare",
-        help="every structure against a copy of its result, and against its peers",
+        help="every structure against a copy of its result, and against other libraries",
         description="Compare the structures at 10,000,000 pages: collect against np.copyto, insert "
         "against a NumPy scatter, whole epochs against NumPy, pyroaring and bitarray (those that "
         "are installed; extra 'peers'); write samples and machine.",
@@ -51,7 +51,7 @@ def compare_into(
     Parameters
     ----------
     out : str or path
-        Made when missing; its writeability is proved before anything is measured.
+        Made when missing; checked to be writeable before anything is measured.
     repeats : int
         Rounds of each cell.
     datasets : sequence of (str, dict), optional

@@ -12,10 +12,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     command = commands.add_parser(
         "crossovers",
-        help="measure where every two structures cost the same, and tell it with intervals",
+        help="measure where every two structures cost the same, with intervals",
         description="Measure posted and tuned structures on a fine grid of dirty frames, find "
-        "where every two cost the same, and try what that foretells on cells kept apart. The same "
-        "command goes on where it stopped.",
+        "where every two cost the same, and check the predicted winners on held-out cells. The "
+        "same command goes on where it stopped.",
     )
     command.add_argument(
         "--out", default="crossovers", metavar="DIR", help="folder (default: %(default)s)"
@@ -36,18 +36,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _run(arguments: argparse.Namespace) -> int:
     from dirtylab.advice.calibration import current_model
-    from dirtylab.studies.crossovers import record as duel
-    from dirtylab.studies.crossovers import report as findings
+    from dirtylab.studies.crossovers import record, report
 
-    given = arguments.pages or [duel.PAGES]
+    given = arguments.pages or [record.PAGES]
     sizes = tuple(dict.fromkeys(size for several in given for size in several))
     out = pathlib.Path(arguments.out)
     try:
-        duel.record(out, out / "sweeps", sizes, report=tell, datasets=arguments.datasets)
+        record.record(out, out / "sweeps", sizes, report=tell, datasets=arguments.datasets)
     except KeyboardInterrupt:
         tell(f"dirtylab crossovers: interrupted; finished cells are in {out / 'sweeps'}, the same")
         tell("command goes on from there")
         return 130
-    study = duel.load(out)
-    print(findings.markdown(study, findings.all_meetings(study), current_model()[0]))
+    study = record.load(out)
+    print(report.markdown(study, report.all_crossovers(study), current_model()[0]))
     return 0

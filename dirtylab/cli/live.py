@@ -14,10 +14,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     command = commands.add_parser(
         "live",
-        help="real harvests of KVM and of this process, and every structure over every recording",
+        help="harvest real dirty pages of KVM guests and processes; replay every recording",
         description="Measure KVM's dirty log and dirty ring, PAGEMAP_SCAN and the structures on "
-        "the same frames, as far as this machine has them; then every structure over every "
-        "recording.  Writes harvests.csv, replays.csv, machine.json and experiments.json.",
+        "the same frames, as far as this machine has them; then replay every recording on every "
+        "structure.  Writes harvests.csv, replays.csv, machine.json and experiments.json.",
     )
     command.add_argument("--out", default="live", metavar="DIR", help="default: %(default)s")
     command.add_argument("--rounds", type=count(2, 1000), default=7, metavar="N", help="rounds (7)")

@@ -1,4 +1,4 @@
-"""``dirtylab lockless`` and ``dirtylab soak``: measure, check, soak; keep what came out."""
+"""``dirtylab lockless`` and ``dirtylab soak``: measure, check, soak, and write the results."""
 
 import argparse
 import dataclasses
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from dirtylab._progress import run_all
 from dirtylab.cli.arguments import count
-from dirtylab.measure.files import prepare_folder
 
 if TYPE_CHECKING:
     from dirtylab.verify.soak import Tally
@@ -19,9 +18,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add both commands."""
     lockless = commands.add_parser(
         "lockless",
-        help="what atomic inserts cost, alone, at once and while harvested; every small schedule",
+        help="cost of atomic inserts, alone, concurrent and while harvested; every small schedule",
         description="Measure atomic against plain inserts, 1 … 8 vCPUs at once, and inserts while "
-        "harvesting; put every protocol, ours and weakened ones, to the exhaustive checker.",
+        "harvesting; check all schedules of small cases of every protocol and mutant.",
     )
     lockless.add_argument("--out", default="lockless", metavar="DIR", help="folder (lockless)")
     lockless.add_argument(
@@ -32,7 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "soak",
         help="real threads insert and harvest; every insert is accounted for",
         description="2 … 8 threads insert while one harvests, every structure and pattern; every "
-        "insert is accounted for. Then the weakened structures are caught.",
+        "insert is accounted for. Then the mutants run until they fail.",
     )
     soak.add_argument("--out", default="lockless", metavar="DIR", help="folder (lockless)")
     soak.add_argument(
@@ -50,10 +49,11 @@ def measure_into(out: str, rounds: int) -> int:
     import pandas as pd
 
     from dirtylab.measure import recording
+    from dirtylab.measure.files import prepare_folder
     from dirtylab.measure.machine import caption, describe_machine
     from dirtylab.studies.lockless.record import COLUMNS, cost_steps
     from dirtylab.studies.lockless.store import CHECKER, SAMPLES, sum_up
-    from dirtylab.verify.exhaustive import examine, suspects
+    from dirtylab.verify.exhaustive import examine, protocol_models
 
     if rounds < 2:
         raise ValueError(f"--rounds={rounds}: must be 2 or more")
@@ -64,7 +64,7 @@ def measure_into(out: str, rounds: int) -> int:
     def check() -> None:
         findings.extend(
             {**(found := examine(one, group))._asdict(), "worst": found.worst}
-            for group, one in suspects()
+            for group, one in protocol_models()
         )
 
     run_all([*cost_steps(rounds, records), ("every schedule", check)])
@@ -81,10 +81,11 @@ def soak_into(out: str, inserts: int) -> int:
     import pandas as pd
 
     from dirtylab.measure import recording
+    from dirtylab.measure.files import prepare_folder
     from dirtylab.studies.lockless.report import soak_report
     from dirtylab.studies.lockless.store import SOAK, added, sum_up
-    from dirtylab.verify.mutants import WEAKENED
-    from dirtylab.verify.soak import catch, run_cell, soak_cells
+    from dirtylab.verify.mutants import MUTANTS
+    from dirtylab.verify.soak import run_cell, run_until_failure, soak_cells
 
     if inserts < 1:
         raise ValueError(f"--inserts={inserts}: must be 1 or more")
@@ -101,19 +102,19 @@ def soak_into(out: str, inserts: int) -> int:
     except KeyboardInterrupt:
         status = INTERRUPTED
     rows = [{**dataclasses.asdict(one), "weakened": False, "runs": 1} for one in tallies]
-    for name, weak in {} if status else WEAKENED.items():
-        caught = catch(name, weak.make, weak.crime, seconds=20)
+    for name, mutant in {} if status else MUTANTS.items():
+        caught = run_until_failure(name, mutant.make, mutant.expected_failure, seconds=20)
         rows.append({**added(caught), "weakened": True, "runs": len(caught)})
     if rows:
         recording.save_table(folder / SOAK, pd.DataFrame(rows))
         print(soak_report(rows))
         sum_up(folder)
-    guilty = [one for one in rows if not one["weakened"] and is_guilty(one)]
-    return status or int(bool(guilty))
+    failed = [one for one in rows if not one["weakened"] and has_failed(one)]
+    return status or int(bool(failed))
 
 
-def is_guilty(row: dict[str, Any]) -> bool:
-    """Return whether a structure lost an insert, or was late though it must not be."""
+def has_failed(row: dict[str, Any]) -> bool:
+    """Return whether a structure lost an insert, or was late though it never may be."""
     from dirtylab.lockless import LATE
 
     return bool(row["lost"] or row["ghosts"] or (row["late"] and row["structure"] not in LATE))

@@ -1,6 +1,7 @@
 """``dirtylab record``: its arguments, and what it prints."""
 
 import argparse
+import signal
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import tell
@@ -8,9 +9,12 @@ from dirtylab._units import parse_seconds
 from dirtylab.cli.arguments import amount, count, dataset, pages, read_by, seed, word
 
 if TYPE_CHECKING:
-    from dirtylab.datasets.tracefile import Trace
+    from pathlib import Path
 
-INTERRUPTED, _SIGINT = 130, 2
+    from dirtylab.datasets.tracefile import Trace
+    from dirtylab.live._output import Ending, Output
+
+FAILED = 1
 MOST_EPOCHS = 100_000
 GUEST: dict[str, Any] = {
     "epochs": 16, "pages": 2**18, "dirty": 1000, "dataset": ("phases", {}), "tracking": "ring",
@@ -25,10 +29,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "record",
         help="record which pages a command, or a KVM guest, writes",
         usage="dirtylab record [-h] [--out FILE] [--interval TIME] [--epochs N] [--name NAME] "
-        "-- COMMAND ...\n       dirtylab record --kvm [--out FILE] [--epochs N] [--pages N] "
-        "[--dirty N] [--dataset NAME]\n                       [--tracking HOW] [--vcpus N]",
+        "[--children]\n                       -- COMMAND ...\n"
+        "       dirtylab record --kvm [--out FILE] [--epochs N] [--pages N] [--dirty N] "
+        "[--dataset NAME]\n                       [--tracking HOW] [--vcpus N]",
         description="Write a trace: the pages that a command writes, epoch by epoch, or those that "
-        "a KVM guest writes after a pattern.  Ctrl-C ends the recording and keeps its epochs.",
+        "a KVM guest writes after a pattern.  Ctrl-C, SIGTERM and SIGHUP end the recording and "
+        "keep its epochs.  Until it is written they are in FILE.PID.journal, which dirtylab trace "
+        "recover reads.",
     )
     command.add_argument(
         "--out",
@@ -45,6 +52,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=read_by(parse_seconds, 0.001, 3600),
         metavar="TIME",
         help="length of an epoch, such as 50ms (0.1 s)",
+    )
+    command.add_argument(
+        "--children",
+        action="store_true",
+        default=None,
+        help="follow child processes too, until the last ends",
     )
     _add_guest(command)
     command.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
@@ -71,48 +84,96 @@ def _add_guest(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the arguments ask for; return the exit status."""
-    from dirtylab.cli.trace import summary
-    from dirtylab.live.store import require_suffix, write_trace
-    from dirtylab.measure.files import prepare_folder
+    from dirtylab.live._output import Ending, Output
 
-    prepare_folder(require_suffix(arguments.out).parent)
     words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
     if arguments.kvm == bool(words):
         raise ValueError("give either --kvm or, after --, a command")
     _require_used(arguments)
-    trace, status = _guest(arguments) if arguments.kvm else _command(arguments, words)
-    write_trace(arguments.out, trace)
+    with Ending() as ending:
+        try:
+            status = _record(arguments, words, Output(arguments.out), ending)
+        except KeyboardInterrupt:
+            if not ending.number:
+                raise
+            _note(f"interrupted by {signal.strsignal(ending.number)}, nothing was recorded")
+            status = 0
+    return 128 + ending.number if ending.number else status
+
+
+def _record(
+    arguments: argparse.Namespace, words: list[str], output: "Output", ending: "Ending"
+) -> int:
+    from dirtylab._reading import printable
+
+    status = 0
+    try:
+        if arguments.kvm:
+            trace = _guest(arguments, output.journal, ending)
+        else:
+            trace, status = _command(arguments, words, output.journal, ending)
+        ending.defer()
+    except BaseException as error:  # raised again when nothing was taken
+        ending.defer()
+        trace = output.rescued(error)
+    path, trouble = output.keep(trace)
+    _tell(trace, 0 if ending.number else status)
+    if trouble:
+        _note(f"{trouble}; the recording is in {path}")
+    else:
+        print(f"written to {printable(path)}")
+    return FAILED if trouble else 0
+
+
+def _tell(trace: "Trace", status: int) -> None:
+    from dirtylab.cli.trace import summary
+
     print(summary(trace))
-    print(f"written to {arguments.out}")
+    for line in trace.facts.get("notes", []):
+        _note(line)
     if status:
         how = f"by signal {-status}" if status < 0 else f"with status {status}"
-        tell(f"dirtylab record: note: the command was ended {how}")
-    return INTERRUPTED if status == -_SIGINT else 0
+        _note(f"the command was ended {how}")
+
+
+def _note(text: str) -> None:
+    from dirtylab._reading import printable
+
+    tell(f"dirtylab record: note: {printable(text)}")
 
 
 def _require_used(arguments: argparse.Namespace) -> None:
     """Refuse an option that has no meaning for what is recorded."""
-    unused = ("interval",) if arguments.kvm else tuple(name for name in GUEST if name != "epochs")
-    for name in unused:
+    of_guests = tuple(name for name in GUEST if name != "epochs")
+    for name in ("interval", "children") if arguments.kvm else of_guests:
         if getattr(arguments, name) is not None:
             what = "a command; a guest's epochs end with its writes" if arguments.kvm else "--kvm"
             raise ValueError(f"--{name}: is for {what}")
 
 
-def _command(arguments: argparse.Namespace, words: list[str]) -> "tuple[Trace, int]":
+def _command(
+    arguments: argparse.Namespace, words: list[str], journal: "Path", ending: "Ending"
+) -> "tuple[Trace, int]":
     from dirtylab.live.record import record_command
 
-    interval = 0.1 if arguments.interval is None else arguments.interval
-    return record_command(words, interval=interval, epochs=arguments.epochs, name=arguments.name)
+    return record_command(
+        words,
+        interval=0.1 if arguments.interval is None else arguments.interval,
+        epochs=arguments.epochs,
+        name=arguments.name,
+        children=bool(arguments.children),
+        journal=journal,
+        check=ending.check,
+    )
 
 
-def _guest(arguments: argparse.Namespace) -> "tuple[Trace, int]":
+def _guest(arguments: argparse.Namespace, journal: "Path", ending: "Ending") -> "Trace":
     from dirtylab.live.record import record_guest
 
     given = {name: getattr(arguments, name) for name in GUEST}
     chosen = {name: GUEST[name] if value is None else value for name, value in given.items()}
     dataset, options = chosen.pop("dataset")
-    trace = record_guest(dataset=dataset, **chosen, **options)
+    trace = record_guest(dataset=dataset, **chosen, journal=journal, report=ending.check, **options)
     if arguments.name:
         trace.facts["name"] = arguments.name
-    return trace, 0
+    return trace

@@ -43,7 +43,7 @@ def reproduce_into(out: str | pathlib.Path, *, quick: bool, as_json: bool) -> in
     Parameters
     ----------
     out : str or pathlib.Path
-        Made when missing; its writeability is proved before anything is measured.
+        Made when missing; checked to be writeable before anything is measured.
     quick : bool
         Measure less.
     as_json : bool

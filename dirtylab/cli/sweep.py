@@ -29,7 +29,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--dirty", **numbers, type=amounts, help="default: 0.0001 0.001 0.01 0.1")
     command.add_argument("--repeats", type=count(2, 10**6), metavar="N", help="rounds of each cell")
     command.add_argument(
-        "--budget", type=seconds, metavar="TIME", help="90s, 5m or 1h, spent where it helps most"
+        "--budget",
+        type=seconds,
+        metavar="TIME",
+        help="90s, 5m or 1h, spent on the most uncertain cells",
     )
     command.add_argument("--seed", type=seed, metavar="N", help="default: 2016")
     command.add_argument("--cache", choices=["warm", "cold"], help="default: warm")
@@ -57,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         tell(f"dirtylab sweep: interrupted; finished cells are in {arguments.out}, the same")
         tell("command goes on from there")
         return 130
-    except AssertionError as error:  # a structure lies: no timing of the cell counts
+    except AssertionError as error:  # wrong frames returned: no timing of the cell counts
         tell(f"dirtylab sweep: {error}; cells finished before are in {arguments.out}")
         return 1
     print(summary(table))
@@ -65,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def summary(table: "pd.DataFrame") -> str:
-    """Return the medians of a sweep, one row a cell, and what is to be known of its quality."""
+    """Return the medians of a sweep, one row a cell, and remarks on its quality."""
     from dirtylab.measure.machine import caption
     from dirtylab.measure.quality import remarks
 

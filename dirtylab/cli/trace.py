@@ -1,4 +1,4 @@
-"""``dirtylab trace``: what is in a trace, and conversion between formats."""
+"""``dirtylab trace``: the content of a trace, and conversion between formats."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     command = commands.add_parser(
         "trace",
-        help="list recordings, tell what is in one, convert between formats",
-        description="Formats are told apart by the end of the name: .npz (compact, everything "
+        help="list recordings, describe one, convert between formats",
+        description="The end of the name tells the format: .npz (compact, everything "
         "kept), .txt (a frame a line), .bitmap (KVM's dirty bitmaps, one after the other).",
     )
     verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -29,6 +29,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     convert.add_argument("path", metavar="FROM", help="a file, or the name of a recording")
     convert.add_argument("out", metavar="TO")
     convert.set_defaults(run=_convert)
+    recover = verbs.add_parser(
+        "recover", help="make a trace of the journal that a killed recording left"
+    )
+    recover.add_argument("path", metavar="JOURNAL")
+    recover.add_argument("out", metavar="TO")
+    recover.set_defaults(run=_recover)
     for verb in (info, convert):
         verb.add_argument("--pages", type=pages, metavar="N", help="of a .bitmap, which tells none")
 
@@ -56,6 +62,16 @@ def _convert(arguments: argparse.Namespace) -> int:
     trace = _read(arguments)
     write_trace(arguments.out, trace)
     print(f"{trace!r} written to {printable(arguments.out)}")
+    return 0
+
+
+def _recover(arguments: argparse.Namespace) -> int:
+    from dirtylab.live.journal import recovered
+    from dirtylab.live.store import write_trace
+
+    trace = recovered(arguments.path)
+    write_trace(arguments.out, trace)
+    print(f"{trace!r} written to {arguments.out}")
     return 0
 
 

@@ -230,7 +230,7 @@ def _single(path: Path, recorded: npt.NDArray[Any], pages: int | None) -> Trace:
 
 def _decoded(archive: _Archive, most_frames: int) -> Trace:
     """Return the trace of an archive in the compact format; ValueError where it makes no sense."""
-    header = _told(archive)
+    header = _read_header(archive)
     if extra := sorted({*archive.sizes} - {*MEMBERS}):
         raise ValueError(f"{shown(extra[0])} is no part of a trace")
     epochs = f"{MOST_EPOCHS:,} epochs"
@@ -256,7 +256,7 @@ def _decoded(archive: _Archive, most_frames: int) -> Trace:
         raise ValueError(str(error)) from None
 
 
-def _told(archive: _Archive) -> dict[str, Any]:
+def _read_header(archive: _Archive) -> dict[str, Any]:
     array = archive.array("header", MOST_JSON, f"{MOST_JSON:,} bytes")
     header = parse_object(array.tobytes())
     if header.get("format") != FORMAT:

@@ -135,7 +135,7 @@ class _TextReader:
         self._filled = 0
         self._marks: list[int] = []
         self._times: list[int] = []
-        self._told: dict[str, Any] = {}
+        self._remarks: dict[str, Any] = {}
 
     def trace(self) -> Trace:
         text = np.frombuffer(self._content, np.uint8)
@@ -159,19 +159,19 @@ class _TextReader:
         if 2 * frames.size < self._out.size:
             frames = frames.copy()
         highest = int(frames.max()) + 1 if frames.size else 0
-        size = self._told.get("pages", self._pages)
+        size = self._remarks.get("pages", self._pages)
         before = [0] if not self._marks or self._marks[0] else []
         counts = np.diff([*before, *self._marks, frames.size])
         try:
             return cut_into_epochs(
                 highest if size is None else size, frames, counts, tuple(self._times),
-                self._told.get("facts", {}),
+                self._remarks.get("facts", {}),
             )  # fmt: skip
         except ValueError as error:
             raise ValueError(f"path={str(self._path)!r}: {error}") from None
 
     def _limit(self) -> int:
-        told: int | None = self._told.get("pages", self._pages)
+        told: int | None = self._remarks.get("pages", self._pages)
         return _check.MAX_PAGES if told is None else told
 
     def _start(self) -> str:
@@ -199,7 +199,9 @@ class _TextReader:
     def _refuse_frame(self, text: bytes) -> Never:
         if not text.isdigit():
             self._refuse(f"{self._start()!r} must be a frame number")
-        self._refuse(f"frame {self._start()} must be 0 … {self._limit() - 1}", FrameError)
+        most = self._limit() - 1
+        allowed = f" must be 0 … {most}" if most >= 0 else ": a slot of 0 pages has no frames"
+        self._refuse(f"frame {self._start()}{allowed}", FrameError)
 
     def _remark(self, text: str) -> None:
         found = _WORD.match(text)
@@ -229,9 +231,9 @@ class _TextReader:
         self._refuse(f"{told}; a comment begins with another word")
 
     def _once(self, key: str, value: Any) -> None:
-        if key in self._told:
+        if key in self._remarks:
             self._refuse(f"{self._start()!r}: stands in an earlier line too")
-        self._told[key] = value
+        self._remarks[key] = value
 
     def _size(self, value: str) -> None:
         pages = pages_of(value)

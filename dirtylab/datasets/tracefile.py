@@ -22,7 +22,7 @@ Three formats, told apart by the end of the name:
     ``#``, don't count, but these remarks do:
 
     =============== ==============================================================================
-    ``# pages N``   size of the slot, once; N may be written 10M or 2^24
+    ``# pages N``   size of the slot, once; N may be written 10M, 2^24, 64GiB
     ``# epoch``     before each epoch.  Frames before the first make an epoch of their own
     ``# epoch N``   it ended N ns after the start: whole, up to 2^63 - 1, none below the one
                     before.  All epochs have a time, or none; then no frames stand before the first

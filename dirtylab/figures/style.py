@@ -1,16 +1,21 @@
 """One look for all figures: colours, markers, axes, small print, alt text, files."""
 
 import base64
+import colorsys
 import html
 import io
+import itertools
 import pathlib
 import textwrap
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -18,6 +23,7 @@ from dirtylab._units import count_text, ns_text
 from dirtylab.figures._rc import OwnFigure, own_rc
 from dirtylab.measure.files import write_whole
 from dirtylab.measure.machine import caption
+from dirtylab.structures import STRUCTURES, is_posted
 
 INK, FAINT = "#222222", "#595959"
 FORMATS = ("png", "svg", "pdf")
@@ -33,7 +39,7 @@ class Look(NamedTuple):
 
 
 # Okabe and Ito's palette, those of its colours that have a contrast of 3:1 on white.
-LOOKS = {
+LOOKS: dict[str, Look] = {
     "list": Look("list", "#882255", "D"),
     "bitmap": Look("bitmap", "#332288", "P"),
     "tree8": Look("tree, radix 8", "#AA4499", "v"),
@@ -44,6 +50,42 @@ LOOKS = {
     "posted-tree": Look("tree", "#0072B2", "^"),
     "posted-bitmap": Look("bitmap", "#007D5A", "s"),
 }
+"""Looks that were chosen; that of any other structure is derived, see :func:`look_of`."""
+SLIDER_COLOR = "#117733"
+"""Of the tree whose radix has a slider."""
+_RADIX_LOOKS = {
+    "tree16": Look("tree, radix 16", "#CC6677", "^"),
+    "tree32": Look("tree, radix 32", "#999933", ">"),
+}
+_MARKERS = "<pd8H"
+_GOLDEN = (5**0.5 - 1) / 2
+_APART = 0.2
+"""Least distance of a derived colour from those chosen, as part of the cube's edge."""
+
+
+def look_of(structure: str) -> Look:
+    """Return how a structure is drawn: in a colour and with a marker that no other one has."""
+    chosen = LOOKS.get(structure) or _RADIX_LOOKS.get(structure)
+    if chosen:
+        posted = ", posted" if is_posted(structure) else ""
+        return chosen._replace(label=f"{chosen.label}{posted}")
+    derived = [name for name in STRUCTURES if name not in LOOKS]
+    if structure in derived:
+        number = derived.index(structure)
+    else:  # of a table that was measured elsewhere
+        number = len(derived) + zlib.crc32(structure.encode()) % 64
+    marker = _MARKERS[number] if number < len(_MARKERS) else f"${number}$"
+    return Look(structure, _spare_color(number), marker)
+
+
+def _spare_color(number: int) -> str:
+    """Return one of a sequence of colours with a contrast of 3:1, none near a chosen one."""
+    chosen = [look.color for look in (*LOOKS.values(), *_RADIX_LOOKS.values())]
+    taken = np.array([to_rgb(color) for color in (*chosen, SLIDER_COLOR)])
+    hues = ((place, _GOLDEN * place % 1) for place in itertools.count())
+    colors = (colorsys.hls_to_rgb(hue, (0.33, 0.22)[place % 2], 0.7) for place, hue in hues)
+    spare = (one for one in colors if np.linalg.norm(taken - one, axis=1).min() > _APART)
+    return to_hex(next(itertools.islice(spare, number, None)))
 
 
 class Picture(NamedTuple):

@@ -7,6 +7,8 @@
     One line on why a tracker can't be had here, None when it can.
 ``record_command``, ``record_guest``
     Make a trace.
+``recovered``
+    What a journal of a recording holds that was killed.
 ``read_trace``, ``write_trace``
     Files of traces.
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from dirtylab.datasets.tracefile import Trace, read_trace
     from dirtylab.live._machine import GuestError
     from dirtylab.live._system import Unavailable
+    from dirtylab.live.journal import recovered
     from dirtylab.live.kvm import KvmLog, KvmManualLog, KvmRing
     from dirtylab.live.pagemap import Pagemap, take_part
     from dirtylab.live.record import record_command, record_guest
@@ -42,6 +45,7 @@ _HOME = {
     "read_trace": "dirtylab.datasets.tracefile",
     "record_command": "dirtylab.live.record",
     "record_guest": "dirtylab.live.record",
+    "recovered": "dirtylab.live.journal",
     "take_part": "dirtylab.live.pagemap",
     "write_trace": "dirtylab.live.store",
 }
@@ -60,6 +64,7 @@ __all__ = [
     "read_trace",
     "record_command",
     "record_guest",
+    "recovered",
     "take_part",
     "write_trace",
 ]

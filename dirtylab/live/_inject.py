@@ -1,204 +1,204 @@
-"""System calls made in another process: how a foreign command is registered for watching.
+"""ptrace, and system calls made in another process.
 
-Only a process itself can register its memory for write protection, and a registration does not
-outlive an exec.  So a command is held by ptrace, right after its exec and at each harvest, and made
-to call ``userfaultfd`` and ``ioctl`` itself, with arguments in a page of memory that it maps for
-that and that no trace counts.  Its registers are put back afterwards; a system call in which it
-waited goes on.
+Only a process itself can make the userfaultfd through which its memory is registered for write
+protection, and an exec ends it.  So a process is held right after its exec, where it waits for
+nothing, and made to call ``userfaultfd``; the descriptor is then taken out of it, and its memory
+registered from outside.  No instruction is changed (the kernel's own page in the process, the vDSO,
+has one that enters the kernel), registers and signal mask are put back.
 
-Source: Linux's ptrace(2); the technique is CRIU's ("parasite").
+Source: Linux's ptrace(2), pidfd_getfd(2); the technique is CRIU's ("parasite").
 """
 
-import contextlib
 import ctypes
+import errno
 import os
 import signal
-import struct
-import time
 from typing import Any
 
 from dirtylab.live import _scan
-from dirtylab.live._system import PAGE_BYTES, libc, system_error
-from dirtylab.live.watcher import Watcher
+from dirtylab.live._system import ioctl, libc, system_error
 
-_PEEK, _POKE, _CONT, _STEP, _GET, _SET = 1, 4, 7, 9, 12, 13
-_SEIZE, _INTERRUPT, _LISTEN = 0x4206, 0x4207, 0x4208
-_TRACE_EXEC, _EXIT_KILL = 1 << 4, 1 << 20
-_EVENT_EXEC, _EVENT_STOP = 4, 128
-_GROUP_STOPS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-_MMAP, _IOCTL, _USERFAULTFD = 9, 16, 323
-_SYSCALL, _REGISTERS = 0x050F, 27
-_R10, _R9, _R8, _RAX, _RDX, _RSI, _RDI, _ORIG_RAX, _RIP = 7, 8, 9, 10, 12, 13, 14, 15, 16
-_REQUEST = 2048
-"""Where in the page arguments lie; code is at its beginning."""
+_CONT, _STEP, _GET, _SET, _DETACH = 7, 9, 12, 13, 17
+_SET_OPTIONS, _MESSAGE, _SEIZE, _INTERRUPT, _LISTEN = 0x4200, 0x4201, 0x4206, 0x4207, 0x4208
+_GET_MASK, _SET_MASK = 0x420A, 0x420B
+TRACE_FORK, TRACE_VFORK, TRACE_CLONE, TRACE_EXEC, TRACE_EXIT = (1 << n for n in (1, 2, 3, 4, 6))
+EXIT_KILL, SUSPEND_SECCOMP = 1 << 20, 1 << 21
+EVENT_CLONE, EVENT_EXEC, EVENT_EXIT, EVENT_STOP = 3, 4, 6, 128
+GROUP_STOPS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+EVERY_THREAD, OWN_ONLY = 0x40000000, 0x20000000
+"""Options of waitpid that :mod:`os` does not name: __WALL, __WNOTHREAD."""
+
+_PIDFD_GETFD, _KCMP, _KCMP_VM = 438, 312, 1
+_REGISTERS = 27
+_RBX, _R10, _R9, _R8, _RAX, _RCX, _RDX, _RSI, _RDI = 5, 7, 8, 9, 10, 11, 12, 13, 14
+_ORIG_RAX, _RIP, _CS = 15, 16, 17
+_LONG_MODE = 0x33
+_ENTER = {64: b"\x0f\x05", 32: b"\xcd\x80"}
+_PLACES = {64: (_RDI, _RSI, _RDX, _R10, _R8, _R9), 32: (_RBX, _RCX, _RDX, _RSI, _RDI)}
+_NUMBERS = {64: {"close": 3, "userfaultfd": 323}, 32: {"close": 6, "userfaultfd": 374}}
 
 
-class Exited(Exception):  # noqa: N818 - what happened to the process
-    """The process has ended; `status` is as subprocess has it."""
+class Gone(Exception):  # noqa: N818 - what happened to the process
+    """A thread has ended; `status` is as waitpid has it."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"ended with status {status}")
         self.status = status
 
 
-def _ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> int:
+def _ptrace(request: int, tid: int, address: int = 0, data: int = 0) -> int:
     function: Any = libc().ptrace
     function.restype = ctypes.c_long
     function.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     ctypes.set_errno(0)
-    found: int = function(request, pid, address, data)
+    found: int = function(request, tid, address, data)
     if found == -1 and ctypes.get_errno():
-        raise system_error(f"ptrace {request:#x} of process {pid}")
+        raise system_error(f"ptrace {request:#x} of process {tid}")
     return found
 
 
-class Tracee:
-    """A process held by ptrace, by the thread that makes this object and no other.
+def seize(tid: int, options: int) -> None:
+    """Trace a thread without stopping it."""
+    _ptrace(_SEIZE, tid, 0, options)
 
-    Parameters
-    ----------
-    pid : int
-        A child that is about to exec.
+
+def set_options(tid: int, options: int) -> None:
+    """Say which events stop a thread that is stopped now."""
+    _ptrace(_SET_OPTIONS, tid, 0, options)
+
+
+def go_on(tid: int, number: int = 0) -> None:
+    """Let a stopped thread run, with a signal."""
+    _ptrace(_CONT, tid, 0, number)
+
+
+def stay_stopped(tid: int) -> None:
+    """Leave a thread in the stop that the command itself, or its terminal, asked for."""
+    _ptrace(_LISTEN, tid)
+
+
+def let_go(tid: int) -> None:
+    """Trace a stopped thread no longer."""
+    _ptrace(_DETACH, tid)
+
+
+def message_of(tid: int) -> int:
+    """Return what the event tells in which a thread is stopped."""
+    found = ctypes.c_ulong()
+    _ptrace(_MESSAGE, tid, 0, ctypes.addressof(found))
+    return found.value
+
+
+def finish_exec(tid: int) -> None:
+    """Go on from the event of an exec to where execve has returned, before the first step.
+
+    Raises
+    ------
+    Gone
+        The thread has ended.
     """
+    _ptrace(_INTERRUPT, tid)
+    _ptrace(_CONT, tid)
+    while True:
+        number, event = _wait(tid)
+        if event == EVENT_STOP and number not in GROUP_STOPS:
+            return
+        _ptrace(_CONT, tid, 0, 0 if event else number)
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        _ptrace(_SEIZE, pid, 0, _TRACE_EXEC | _EXIT_KILL)
-        self._page = 0
-        self._fault = -1
 
-    def wait_for_exec(self) -> None:
-        """Wait until the program has been loaded; it is stopped then, before its first step.
+def share_memory(one: int, other: int) -> bool:
+    """Return whether two processes have one memory, as after vfork; no, where none can tell."""
+    return bool(libc().syscall(_KCMP, one, other, _KCMP_VM, 0, 0) == 0)
 
-        Raises
-        ------
-        Exited
-            There was no exec.
-        """
-        while self._wait() != (signal.SIGTRAP, _EVENT_EXEC):
-            _ptrace(_CONT, self.pid)
-        _ptrace(_INTERRUPT, self.pid)  # here execve has not returned yet, and would set registers
-        _ptrace(_CONT, self.pid)
-        self._wait_for_stop()
 
-    def prepare(self, watcher: Watcher) -> None:
-        """Make the stopped process ready to be watched.
+def make_userfaultfd(pid: int) -> int:
+    """Return a userfaultfd of a stopped process's memory; the process does not keep it.
 
-        Raises
-        ------
-        OSError
-            It may not call userfaultfd.
-        """
-        self._page = self._call(_MMAP, 0, PAGE_BYTES, 7, 0x22, 2**64 - 1, 0)
-        watcher.excluded.add(self._page)
-        with open(f"/proc/{self.pid}/mem", "r+b", buffering=0) as memory:
-            memory.seek(self._page)
-            memory.write(struct.pack("<H", _SYSCALL))
-        self._fault = self._call(_USERFAULTFD, _scan.USER_FLAGS)
-        self._control(_scan.API, _scan.api_request())
-        self.register(watcher)
+    Raises
+    ------
+    OSError
+        The process may not call userfaultfd, or its descriptor may not be taken.
+    Gone
+        It has ended.
+    """
+    theirs = _call(pid, "userfaultfd", _scan.USER_FLAGS)
+    try:
+        fault = _taken(pid, theirs)
+    finally:
+        _call(pid, "close", theirs)
+    try:
+        ioctl(fault, _scan.API, _scan.api_request())
+    except OSError:
+        os.close(fault)
+        raise
+    return fault
 
-    def register(self, watcher: Watcher) -> None:
-        """Make the stopped process register what the kernel says is not registered."""
-        for area in watcher.unwatched():
-            with contextlib.suppress(OSError):  # what can't be written, say
-                self._control(_scan.REGISTER, _scan.register_request(area.start, area.end))
 
-    def go_on(self) -> None:
-        """Let the stopped process run."""
-        _ptrace(_CONT, self.pid)
-
-    def run_until(self, end: float) -> None:
-        """Wait until the monotonic clock shows `end`, passing signals on.
-
-        Raises
-        ------
-        Exited
-            The process has ended.
-        """
-        pause = 0.0002
-        while (rest := end - time.monotonic()) > 0:
-            found, status = os.waitpid(self.pid, os.WNOHANG)
-            if found:
-                self._pass_on(*self._taken(status))
-            else:
-                time.sleep(min(rest, pause))
-                pause = min(2 * pause, 0.005)
-
-    def stop(self) -> None:
-        """Stop the running process.
-
-        Raises
-        ------
-        Exited
-            The process has ended.
-        """
-        _ptrace(_INTERRUPT, self.pid)
-        self._wait_for_stop()
-
-    def _wait_for_stop(self) -> None:
-        while True:
-            number, event = self._wait()
-            if event == _EVENT_STOP and number not in _GROUP_STOPS:
-                return
-            self._pass_on(number, event)
-
-    def _pass_on(self, number: int, event: int) -> None:
-        if event == _EVENT_STOP and number in _GROUP_STOPS:
-            _ptrace(_LISTEN, self.pid)
-        else:
-            _ptrace(_CONT, self.pid, 0, 0 if event else number)
-
-    def _wait(self) -> tuple[int, int]:
-        return self._taken(os.waitpid(self.pid, 0)[1])
-
-    def _taken(self, status: int) -> tuple[int, int]:
-        """Return signal and event of a stop."""
-        if os.WIFEXITED(status):
-            raise Exited(os.WEXITSTATUS(status))
-        if os.WIFSIGNALED(status):
-            raise Exited(-os.WTERMSIG(status))
-        return os.WSTOPSIG(status), status >> 16
-
-    def _control(self, request: int, argument: bytearray) -> None:
-        with open(f"/proc/{self.pid}/mem", "r+b", buffering=0) as memory:
-            memory.seek(self._page + _REQUEST)
-            memory.write(argument)
-        self._call(_IOCTL, self._fault, request, self._page + _REQUEST)
-
-    def _call(self, number: int, *arguments: int) -> int:
-        """Make the stopped process do a system call; return what it returned."""
-        saved = (ctypes.c_ulonglong * _REGISTERS)()
-        _ptrace(_GET, self.pid, 0, ctypes.addressof(saved))
-        changed = (ctypes.c_ulonglong * _REGISTERS)(*saved)
-        code = self._page or saved[_RIP]
-        text = _ptrace(_PEEK, self.pid, code)
-        if not self._page:
-            _ptrace(_POKE, self.pid, code, text & ~0xFFFF | _SYSCALL)
-        changed[_RAX], changed[_ORIG_RAX], changed[_RIP] = number, 2**64 - 1, code
-        for place, value in zip((_RDI, _RSI, _RDX, _R10, _R8, _R9), arguments, strict=False):
-            changed[place] = value
-        _ptrace(_SET, self.pid, 0, ctypes.addressof(changed))
-        _ptrace(_STEP, self.pid)
-        late = self._step_signals()
-        _ptrace(_GET, self.pid, 0, ctypes.addressof(changed))
-        if not self._page:
-            _ptrace(_POKE, self.pid, code, text & (2**64 - 1))
-        _ptrace(_SET, self.pid, 0, ctypes.addressof(saved))
-        for one in late:
-            os.kill(self.pid, one)
-        found: int = ctypes.c_longlong(changed[_RAX]).value
-        if -4096 < found < 0:
-            raise OSError(-found, f"system call {number} in process {self.pid}")
+def _taken(pid: int, fd: int) -> int:
+    process = os.pidfd_open(pid)
+    try:
+        found: int = libc().syscall(_PIDFD_GETFD, process, fd, 0)
+        if found < 0:
+            raise system_error("pidfd_getfd")
         return found
+    finally:
+        os.close(process)
 
-    def _step_signals(self) -> list[int]:
-        """Wait for the step's end; return the signals that came before it."""
-        late: list[int] = []
-        while True:
-            number, event = self._wait()
-            if number == signal.SIGTRAP and not event:
-                return late
-            if not event:
-                late.append(number)
-            _ptrace(_STEP, self.pid)
+
+def _call(tid: int, name: str, argument: int) -> int:
+    """Make a stopped thread do a system call; return what it returned."""
+    saved, mask = (ctypes.c_ulonglong * _REGISTERS)(), ctypes.c_ulonglong()
+    _ptrace(_GET, tid, 0, ctypes.addressof(saved))
+    _ptrace(_GET_MASK, tid, 8, ctypes.addressof(mask))
+    width = 64 if saved[_CS] == _LONG_MODE else 32
+    changed = (ctypes.c_ulonglong * _REGISTERS)(*saved)
+    changed[_RAX], changed[_ORIG_RAX] = _NUMBERS[width][name], 2**64 - 1
+    changed[_RIP] = _entry(tid, _ENTER[width])
+    changed[_PLACES[width][0]] = argument
+    blocked = ctypes.c_ulonglong(2**64 - 1)  # signals wait in the kernel meanwhile
+    _ptrace(_SET_MASK, tid, 8, ctypes.addressof(blocked))
+    _ptrace(_SET, tid, 0, ctypes.addressof(changed))
+    late = _step(tid)
+    _ptrace(_GET, tid, 0, ctypes.addressof(changed))
+    _ptrace(_SET, tid, 0, ctypes.addressof(saved))
+    _ptrace(_SET_MASK, tid, 8, ctypes.addressof(mask))
+    for one in late:
+        os.kill(tid, one)
+    found = ctypes.c_int(changed[_RAX] & 0xFFFFFFFF).value
+    if -4096 < found < 0:
+        raise OSError(-found, f"{name}: {os.strerror(-found)}")
+    return found
+
+
+def _step(tid: int) -> list[int]:
+    """Let a thread do one instruction; return the signals that can't be blocked and came first."""
+    late: list[int] = []
+    while True:
+        _ptrace(_STEP, tid)
+        number, event = _wait(tid)
+        if number == signal.SIGTRAP and not event:
+            return late
+        if not event:
+            late.append(number)
+
+
+def _wait(tid: int) -> tuple[int, int]:
+    """Return signal and event of a thread's next stop."""
+    status = os.waitpid(tid, EVERY_THREAD)[1]
+    if not os.WIFSTOPPED(status):
+        raise Gone(status)
+    return os.WSTOPSIG(status), status >> 16
+
+
+def _entry(tid: int, instruction: bytes) -> int:
+    """Return the address of an instruction in a process's vDSO."""
+    with open(f"/proc/{tid}/maps", encoding="utf-8", errors="replace") as lines:
+        spans = [line.split(maxsplit=1)[0] for line in lines if line.rstrip().endswith("[vdso]")]
+    for span in spans:
+        start, end = (int(part, 16) for part in span.split("-"))
+        with open(f"/proc/{tid}/mem", "rb", buffering=0) as memory:
+            memory.seek(start)
+            place = memory.read(end - start).find(instruction)
+        if place >= 0:
+            return start + place
+    raise OSError(errno.ENOEXEC, "it has no vDSO")

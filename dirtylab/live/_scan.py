@@ -42,7 +42,7 @@ REGISTERED, WRITTEN, FILE, PRESENT, SWAPPED, ZERO_PAGE, HUGE, GUARD = 1, 2, 4, 8
 """Categories of pages; guards are known from Linux 6.15 on."""
 
 _UFFD = Number(0xAA)
-API, REGISTER = _UFFD.both(0x3F, 24), _UFFD.both(0x00, 32)
+API, REGISTER, FORGET = _UFFD.both(0x3F, 24), _UFFD.both(0x00, 32), _UFFD.both(0x06, 24)
 USER_FLAGS = 0o2000001
 """O_CLOEXEC and UFFD_USER_MODE_ONLY, which needs no privilege."""
 FEATURES = 1 << 13 | 1 << 15  # WP_UNPOPULATED, WP_ASYNC
@@ -69,11 +69,9 @@ WRITTEN_PAGES = Query(_PROTECT, 0, WRITTEN, 0, _CATEGORIES)
 """Where there is a page table, what was never touched counts as written."""
 OWN_WRITTEN = WRITTEN_PAGES._replace(flags=_PROTECT | _MUST_BE_ASYNC)
 """The same; fails with EPERM where the range is not registered."""
-HELD = Query(_PROTECT, 0, 0, PRESENT | SWAPPED, _CATEGORIES)
-"""What is there, written or not."""
 EVERYTHING = Query(_PROTECT, 0, 0, 0, _CATEGORIES & ~SWAPPED)
-"""The same of shared memory, which is never swapped in place, and what was never touched is
-protected too: a first read then is no write."""
+"""What is there, written or not, of shared memory, which is never swapped in place.  What was never
+touched is protected too: a first read then is no write."""
 GONE = Query(_PROTECT, PRESENT | SWAPPED, PRESENT | SWAPPED, 0, REGISTERED | HUGE)
 """What has lost its protection and is not there: after EVERYTHING, written and then evicted."""
 UNREGISTERED = Query(0, REGISTERED, REGISTERED, 0, 0)
@@ -121,6 +119,29 @@ def api_request() -> bytearray:
 def register_request(start: int, end: int) -> bytearray:
     """Return struct uffdio_register for a range of addresses."""
     return bytearray(struct.pack("<QQQQ", start, end - start, _REGISTER_PROTECTION, 0))
+
+
+def forget_request(start: int, end: int) -> bytearray:
+    """Return struct uffdio_writeprotect that takes all protection from a registered range.
+
+    The kernel keeps the protection's bits when it joins moved memory with its neighbours and
+    forgets that these are registered.  A page that is written then is writeable and looks
+    protected: registered again, it would never be told.
+    """
+    return bytearray(struct.pack("<QQQ", start, end - start, 0))
+
+
+def register(fd: int, start: int, end: int) -> None:
+    """Register a range that is not registered with a userfaultfd of its memory.
+
+    Raises
+    ------
+    OSError
+        EPERM where nobody can write, EBUSY where another userfaultfd has it, EINVAL or ENOENT
+        where there is nothing, or memory of another kind.
+    """
+    ioctl(fd, REGISTER, register_request(start, end))
+    ioctl(fd, FORGET, forget_request(start, end))
 
 
 class Scanner(Unshared):
@@ -203,21 +224,11 @@ def pages_of(regions: Regions) -> npt.NDArray[np.uint64]:
     return shift + np.arange(shift.size, dtype=np.uint64)
 
 
-def held(regions: Regions, swaps: Callable[[], bool] = lambda: False) -> Chosen:
-    """Return which ranges are there, as pages that have been written and not as empty ones.
-
-    Where `swaps` says that the process has swapped pages, those count that are swapped without
-    having been written: one that nobody watched when it was written looks so, too.  Otherwise they
-    are marks of pages that were never touched.
-    """
+def held(regions: Regions) -> Chosen:
+    """Return which ranges are there, as pages that have been written and not as empty ones."""
     kinds = regions[:, 2]
-    found = (kinds & np.uint64(PRESENT)) > 0
-    swapped = ~found & ((kinds & np.uint64(SWAPPED)) > 0)
-    written = (kinds & np.uint64(WRITTEN)) > 0
-    doubtful = swapped & ~written
-    if doubtful.any() and swaps():
-        written |= doubtful
-    return (found | swapped & written) & ((kinds & np.uint64(ZERO_PAGE | GUARD)) == 0)
+    there = (kinds & np.uint64(PRESENT | SWAPPED)) > 0
+    return there & ((kinds & np.uint64(ZERO_PAGE | GUARD)) == 0)
 
 
 def missing() -> str | None:

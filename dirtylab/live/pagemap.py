@@ -189,6 +189,6 @@ def take_part() -> Callable[[], None]:
     for area in areas_of("self"):
         if not is_device("self", area):
             with contextlib.suppress(OSError):  # what can't be written, or takes part already
-                ioctl(fault.fd, _scan.REGISTER, _scan.register_request(area.start, area.end))
+                _scan.register(fault.fd, area.start, area.end)
     _parts.append(fault)  # for those who never end it, and drop what is returned
     return fault.close

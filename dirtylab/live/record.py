@@ -4,19 +4,27 @@ A command's pages are those of its virtual memory.  Their numbers are made small
 in chunks of 512 pages (2 MiB, aligned), only chunks that were written at all count, and they keep
 their order.  So neighbours stay neighbours, and what lies apart stays apart, though less far.
 
-Huge pages are off for the command (one write would count as 512), and so is nothing else.  Only the
-command's own process is followed, with all its threads; not its children.
+Huge pages are off for the command (one write would count as 512), and so is nothing else.  The
+command is followed with all its threads, over every exec; an exec gives it a new memory, whose
+pages lie behind those of the old one.  Its child processes are followed when asked, each with a
+memory of its own: pages that a fork lets two processes share until one writes become that one's
+when it does.  Memory that processes share for good (``MAP_SHARED``) is one memory, whoever writes.
+
+What is left out: pages that an exec or the end of the command takes away before their epoch ends,
+and what an exec itself writes.  While a command is recorded, no debugger can trace it.
 """
 
+import contextlib
+import errno
+import inspect
 import os
-import shutil
 import signal
-import socket
 import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,25 +34,40 @@ from dirtylab._units import parse_count, parse_frames, parse_pages, parse_second
 from dirtylab.datasets import DATASETS
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.live import _scan
-from dirtylab.live._inject import Exited, Tracee
-from dirtylab.live._system import Unavailable, require_linux, translated
+from dirtylab.live._follow import Follower
+from dirtylab.live._process import as_utf8
+from dirtylab.live._system import Unavailable, require_linux
+from dirtylab.live._taken import Taken
+from dirtylab.live.journal import Journal
 from dirtylab.live.kvm import Guest, KvmLog, KvmManualLog, KvmRing
-from dirtylab.live.watcher import LEFT_OUT, Watcher
+from dirtylab.live.numbering import CHUNK, finish
+from dirtylab.live.watcher import LEFT_OUT
 from dirtylab.measure.machine import describe_machine
 
-CHUNK = 512
-"""Pages of a chunk: 2 MiB."""
 MOST_EPOCHS = 100_000
-
-_PAUSE = (
-    "import ctypes, os, sys\n"
-    "ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)\n"  # PR_SET_THP_DISABLE
-    "os.write(int(sys.argv[1]), b'.')\n"
-    "os.read(int(sys.argv[1]), 1)\n"
-    "os.execvp(sys.argv[2], sys.argv[2:])\n"
-)
+ALSO_LEFT_OUT = "what an exec has written, and what it or the end has taken away within an epoch"
+_PATIENCE = 0.1
+_WHAT = "written pages of a command"
 GUESTS: dict[str, type[Guest]] = {"log": KvmLog, "manual": KvmManualLog, "ring": KvmRing}
+_KNOWN = set(inspect.signature(subprocess.Popen).parameters) - {"args"}
 Pages = npt.NDArray[np.uint64]
+
+
+class Schedule(NamedTuple):
+    """When epochs end."""
+
+    interval: float
+    epochs: int
+    check: Callable[[], object]
+
+    def wait(self, ended: threading.Event) -> bool:
+        """Wait for the end of an epoch; return whether all has ended before."""
+        end = time.monotonic() + self.interval
+        while (rest := end - time.monotonic()) > 0:
+            if ended.wait(min(rest, _PATIENCE)):
+                return True
+            self.check()
+        return ended.is_set()
 
 
 def record_command(
@@ -53,6 +76,9 @@ def record_command(
     interval: float | str = 0.1,
     epochs: int | str | None = None,
     name: str | None = None,
+    children: bool = False,
+    journal: str | os.PathLike[str] | None = None,
+    check: Callable[[], object] | None = None,
     **process: Any,
 ) -> tuple[Trace, int]:
     """Run a command and record the pages it writes, epoch by epoch, until it ends.
@@ -67,13 +93,23 @@ def record_command(
         Stop the command after so many, 1 … 100,000; until it ends when omitted.
     name : str, optional
         Name of the recording; the program's when omitted.
+    children : bool, optional
+        Whether child processes are followed, and theirs: then the recording lasts until the last
+        of them has ended, and what is left of them at its end is killed.  Otherwise they are left
+        alone.
+    journal : path, optional
+        A file, to be made, that each epoch is added to when it is over; for
+        :func:`~dirtylab.live.recovered`.
+    check : callable, optional
+        Called several times a second; KeyboardInterrupt that it raises ends the recording.
     **process
-        Handed to :class:`subprocess.Popen`, such as ``cwd`` or ``stdout``.
+        As for :class:`subprocess.Popen`, such as ``cwd``, ``env`` or ``stdout``; no pipes.
 
     Returns
     -------
     trace : Trace
-        The last epoch, which the end of the command cuts short, is not in.
+        The last epoch, which the end of the command cuts short, is not in.  Under ``notes``, its
+        facts have a line for whatever was not recorded, and for an error that ended it early.
     status : int
         The command's exit status, negative for a signal: that of Ctrl-C (-2) and of `epochs` (-9)
         among them, which end command and recording, not the caller.
@@ -82,52 +118,32 @@ def record_command(
     ------
     Unavailable
         One line says what this machine lacks.
-    FileNotFoundError
-        There is no such program.
+    FileNotFoundError, PermissionError, OSError
+        There is no such program or folder, it may not be executed, or is no program.
+    TypeError
+        Another keyword, or an argument of the wrong kind.
     ValueError
         It ended before the first epoch was over, or an argument is out of range.
     """
     words = _command(command)
+    _require_known(process)
     length = parse_seconds("interval", interval, 0.001, 3600.0)
     most = MOST_EPOCHS if epochs is None else parse_count("epochs", epochs, 1, MOST_EPOCHS)
-    require_linux(_scan.WHAT + " of a command", ("x86_64",))
+    require_linux(_WHAT, ("x86_64",))
     _require_scanner()
-    harvests, ends, status = _follow(words, length, most, process)
-    if not harvests:
+    facts = _facts(words, name, length, children)
+    follower = Follower(children)
+    with _opened(journal) as file:
+        taken = Taken(file, facts)
+        schedule = Schedule(length, most, check or (lambda: None))
+        status = _follow(follower, words, process, schedule, taken)
+    if not taken.epochs:
         raise ValueError(
-            f"interval={length:g}: {words[0]} ended, with status {status}, before the first epoch "
-            "was over; take a shorter one"
+            f"interval={length:g}: {facts['command'][0]} ended, with status {status}, before the "
+            "first epoch was over; take a shorter one"
         )
-    facts = {
-        "name": name or os.path.basename(words[0]),
-        "command": words,
-        "mechanism": "PAGEMAP_SCAN with asynchronous userfaultfd write protection",
-        "numbering": f"virtual pages, in chunks of {CHUNK} that were written at all",
-        "interval_s": length,
-        "left_out": LEFT_OUT,
-        "order": "ascending",
-        "machine": describe_machine(),
-    }
-    numbered, size = compact(harvests)
-    return Trace(size, tuple(numbered), tuple(ends), facts), status
-
-
-def compact(harvests: Sequence[Pages]) -> tuple[list[Pages], int]:
-    """Return page numbers made small, and the size of the slot that holds them.
-
-    Parameters
-    ----------
-    harvests : sequence of numpy.ndarray
-        Page numbers of each epoch, of any size.
-    """
-    size = np.uint64(CHUNK)
-    everything = np.concatenate(harvests) if harvests else np.empty(0, np.uint64)
-    chunks = np.unique(everything // size)
-    numbered = [
-        np.searchsorted(chunks, pages // size).astype(np.uint64) * size + pages % size
-        for pages in harvests
-    ]
-    return numbered, CHUNK * chunks.size
+    facts |= taken.facts
+    return finish(taken.harvests, taken.ends, facts, follower.memories), status
 
 
 def record_guest(
@@ -141,6 +157,7 @@ def record_guest(
     seed: int = 2016,
     time_limit: float = 60.0,
     report: Callable[[int], object] | None = None,
+    journal: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Trace:
     """Let a KVM guest write to the frames of a dataset and record what the kernel tells.
@@ -162,12 +179,16 @@ def record_guest(
         As for :class:`~dirtylab.live.kvm.Guest` and the generators.
     report : callable, optional
         Called with the number of each epoch that is done.
+    journal : path, optional
+        A file, to be made, that each epoch is added to when it is over; for
+        :func:`~dirtylab.live.recovered`.
     **options
         Of the generator.
 
     Returns
     -------
     Trace
+        Of fewer epochs where Ctrl-C or an error ended it early; under ``notes``, its facts say so.
 
     Raises
     ------
@@ -182,29 +203,65 @@ def record_guest(
     size = parse_pages("pages", pages, 0)
     each = _check.integer("dirty", parse_frames("dirty", dirty, size, low=0), 0, 2**40)
     frames = DATASETS[dataset](size, count * each, seed=seed, **options)
-    found: list[Pages] = []
-    ends: list[int] = []
-    with GUESTS[tracking](size, vcpus=vcpus, time_limit=time_limit) as guest:
-        begin = time.monotonic_ns()
-        for number in range(count):
-            guest.insert(frames[number * each : (number + 1) * each])
-            found.append(guest.harvest())
-            ends.append(time.monotonic_ns() - begin)
-            if report:
-                report(number)
-        statistics = guest.statistics()
     facts = {
         "name": f"kvm-{dataset}",
         "dataset": dataset,
-        "options": options,
+        "options": {key: _storable(value) for key, value in options.items()},
         "seed": seed,
-        "mechanism": guest.name,
+        "mechanism": GUESTS[tracking].name,
         "vcpus": vcpus,
         "order": "arrival" if tracking == "ring" else "ascending",
-        "instructions_emulated": statistics.get("insn_emulation"),
         "machine": describe_machine(),
     }
-    return Trace(size, tuple(found), tuple(ends), facts)
+    with _opened(journal) as file:
+        taken = Taken(file, facts, size)
+        with GUESTS[tracking](size, vcpus=vcpus, time_limit=time_limit) as guest:
+            _write(guest, [frames[each * k : each * (k + 1)] for k in range(count)], taken, report)
+            with contextlib.suppress(OSError, ValueError):  # what was taken does not hang on it
+                facts["instructions_emulated"] = guest.statistics().get("insn_emulation")
+    return Trace(size, tuple(taken.harvests), tuple(taken.ends), facts | taken.facts)
+
+
+def _write(
+    guest: Guest,
+    epochs: Sequence[Pages],
+    taken: Taken,
+    report: Callable[[int], object] | None,
+) -> None:
+    """Let a guest write, epoch by epoch; keep what was taken whatever ends it."""
+    begin = time.monotonic_ns()
+    try:
+        for number, frames in enumerate(epochs):
+            guest.insert(frames)
+            taken.add(time.monotonic_ns() - begin, guest.harvest())
+            if report:
+                report(number)
+    except (KeyboardInterrupt, Exception) as error:
+        taken.end_early(error)
+
+
+def _opened(path: str | os.PathLike[str] | None) -> AbstractContextManager[Journal | None]:
+    return contextlib.nullcontext() if path is None else contextlib.closing(Journal(path))
+
+
+def _facts(words: Sequence[str], name: str | None, interval: float, many: bool) -> dict[str, Any]:
+    return {
+        "name": as_utf8(name or os.path.basename(words[0])),
+        "command": [as_utf8(word) for word in words],
+        "mechanism": "PAGEMAP_SCAN with asynchronous userfaultfd write protection",
+        "numbering": f"virtual pages, in chunks of {CHUNK} that were written at all"
+        + (", memory after memory" if many else ""),
+        "children": many,
+        "interval_s": interval,
+        "left_out": f"{LEFT_OUT}; {ALSO_LEFT_OUT}",
+        "order": "ascending",
+        "machine": describe_machine(),
+    }
+
+
+def _storable(option: Any) -> Any:
+    """Return an option as a file can hold it."""
+    return as_utf8(os.fspath(option)) if isinstance(option, str | os.PathLike) else option
 
 
 def _command(command: Sequence[str]) -> list[str]:
@@ -221,74 +278,70 @@ def _require_scanner() -> None:
         raise Unavailable(_scan.WHAT, why.split(": ", 1)[-1].rsplit("; ", 1)[0])
 
 
+def _require_known(process: dict[str, Any]) -> None:
+    """Refuse what Popen does not know, and pipes: nobody would read them."""
+    for name, value in process.items():
+        if name not in _KNOWN:
+            raise TypeError(f"{name}={value!r}: is no argument of record_command or Popen")
+        if name in ("stdin", "stdout", "stderr") and value == subprocess.PIPE:
+            raise ValueError(f"{name}=PIPE: nobody is at its other end; give a file or DEVNULL")
+
+
 def _follow(
-    command: list[str], interval: float, epochs: int, process: dict[str, Any]
-) -> tuple[list[Pages], list[int], int]:
-    """Run the command; return its pages epoch by epoch, the ends of the epochs, its status."""
-    if shutil.which(command[0]) is None:
-        raise FileNotFoundError(f"command: no program {command[0]!r} found")
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            child = subprocess.Popen(
-                [sys.executable, "-S", "-E", "-c", _PAUSE, str(theirs.fileno()), *command],
-                pass_fds=[theirs.fileno()],
-                **process,
-            )
-        try:
-            return _watch(child, ours, interval, epochs)
-        finally:
-            _end(child)
-
-
-def _watch(
-    child: "subprocess.Popen[bytes]", pause: socket.socket, interval: float, epochs: int
-) -> tuple[list[Pages], list[int], int]:
-    harvests: list[Pages] = []
-    ends: list[int] = []
+    follower: Follower,
+    words: list[str],
+    process: dict[str, Any],
+    schedule: Schedule,
+    taken: Taken,
+) -> int:
+    """Run the command and take its epochs; return its status."""
     try:
-        pause.recv(1)
-        tracee = Tracee(child.pid)
-        pause.send(b".")
-        tracee.wait_for_exec()
-        watcher = Watcher(child.pid)
-        try:
-            _epochs(tracee, watcher, interval, epochs, harvests, ends)
-        finally:
-            watcher.close()
-    except Exited as ended:
-        child.returncode = ended.status
-        return harvests, ends, ended.status
+        child = follower.start(words, dict(process))
+    except OSError as error:
+        raise refusal(error, words, process) from None
+    ended = -signal.SIGKILL
+    try:
+        _epochs(follower, schedule, taken)
     except KeyboardInterrupt:
-        if not harvests:
+        if not taken.epochs:
             raise
-        return harvests, ends, -signal.SIGINT
-    return harvests, ends, -signal.SIGKILL
+        ended = -signal.SIGINT
+    except (OSError, MemoryError) as error:
+        taken.end_early(error)
+    finally:
+        by_itself = follower.ended.is_set()
+        follower.end(child)
+        taken.note(follower.notes)
+    if follower.trouble:
+        taken.end_early(follower.trouble)
+    return child.returncode if by_itself else ended
 
 
-def _epochs(
-    tracee: Tracee,
-    watcher: Watcher,
-    interval: float,
-    epochs: int,
-    harvests: list[Pages],
-    ends: list[int],
-) -> None:
-    with translated(_scan.WHAT, _scan.REASONS):
-        tracee.prepare(watcher)
-    watcher.harvest()  # what exec wrote is the kernel's doing
-    begin = time.monotonic()
-    for _ in range(epochs):
-        tracee.go_on()
-        tracee.run_until(time.monotonic() + interval)
-        tracee.stop()
-        tracee.register(watcher)
-        harvests.append(watcher.harvest())
-        ends.append(int(1e9 * (time.monotonic() - begin)))
+def _epochs(follower: Follower, schedule: Schedule, taken: Taken) -> None:
+    begin = time.monotonic_ns()
+    while len(taken.epochs) < schedule.epochs and not schedule.wait(follower.ended):
+        pages = follower.harvest()
+        if pages is not None:
+            taken.note(follower.notes)
+            taken.add(time.monotonic_ns() - begin, pages, follower.memories)
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Let no command outlive its recording."""
-    if child.returncode is None:
-        child.kill()
-        child.wait()
+def refusal(error: OSError, words: Sequence[str], process: dict[str, Any]) -> OSError:
+    """Return an error that says why a program can't be started, in one line."""
+    if isinstance(error, Unavailable):
+        return error
+    file = as_utf8(os.fsdecode(process.get("executable") or words[0]))
+    folder = process.get("cwd")
+    if folder is not None and error.filename == folder:
+        return type(error)(f"cwd={os.fspath(folder)!r}: {error.strerror}")
+    if error.errno == errno.ENOENT and os.path.exists(os.path.join(folder or "", file)):
+        why = f"{file!r} needs an interpreter or loader that is missing"
+    elif error.errno == errno.ENOENT:
+        why = f"no program {file!r} found"
+    elif error.errno == errno.ENOEXEC:
+        why = f"{file!r} is no program of this machine, nor a script that begins with #!"
+    elif error.errno == errno.EACCES:
+        why = f"{file!r} may not be executed"
+    else:
+        why = f"{file!r}: {error.strerror or error}"
+    return type(error)(f"command: {why}")

@@ -89,8 +89,10 @@ class Watcher(Unshared):
         """Pages of the present epoch."""
 
     def unwatched(self) -> list[Area]:
-        """Return what is mapped and not registered, for the process to register before a harvest.
+        """Return what is mapped and not registered, to be registered before the next harvest.
 
+        By the process itself, or by whoever holds a userfaultfd of its memory, each with
+        :func:`dirtylab.live._scan.register`: all that is there then counts as written.
         What can't be written by anybody is in, and can't be registered; devices are not.
 
         Raises
@@ -163,15 +165,15 @@ class Watcher(Unshared):
             raise self._gone() if error.errno == errno.ESRCH else error from None
 
     def _adopt(self, area: Area) -> None:
-        """Take over memory that is new at its place: all that is there counts."""
+        """Take over shared memory that is new at its place: all that is there counts."""
         for known in (self._marked, self._large):
             for file, spans in known.items():
                 known[file] = without(spans, area.start, area.end)
-        marked = sum(end - start for spans in self._marked.values() for start, end in spans)
-        small = marked + area.end - area.start <= _MOST_MARKED
-        query = _scan.EVERYTHING if area.shared and small else _scan.HELD
-        self._scan(area.start, area.end, query, self._keep)
         if area.shared:
+            marked = sum(end - start for spans in self._marked.values() for start, end in spans)
+            small = marked + area.end - area.start <= _MOST_MARKED
+            if small:
+                self._scan(area.start, area.end, _scan.EVERYTHING, self._keep)
             known = self._marked if small else self._large
             known.setdefault(area.file, []).append((area.start, area.end))
 
@@ -197,20 +199,12 @@ class Watcher(Unshared):
     def _keep(self, regions: npt.NDArray[np.uint64]) -> None:
         kinds = regions[:, 2]
         gone = (kinds & np.uint64(REGISTERED | HUGE)) == REGISTERED  # of huge ones none is marked
-        there = _scan.held(regions, self._swaps)
+        there = _scan.held(regions)
         file = there & ((kinds & np.uint64(FILE)) > 0)
         if file.any():
             pages = _scan.pages_of(regions[file])
             self._found.append(pages[~self._is_private(pages)])
         self._found.append(_scan.pages_of(regions[gone | there & ~file]))
-
-    def _swaps(self) -> bool:
-        """Return whether pages of the process are swapped."""
-        try:
-            with open(f"/proc/{self.pid}/status", encoding="utf-8") as lines:
-                return any(line.startswith("VmSwap:") and int(line.split()[1]) for line in lines)
-        except OSError:  # it has gone
-            return False
 
     def _is_private(self, pages: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """Return which pages lie in private memory: a file's pages there were read, not written."""

@@ -1,13 +1,12 @@
-"""Insert while harvesting: structures with atomic kernels, and the proof that none loses a page.
+"""Insert while harvesting: structures with atomic kernels, checked never to lose a page.
 
 ``LOCKLESS``, ``LATE``
-    Name to structure: vCPUs insert, one thread harvests, nobody waits.
-:mod:`.checker`, :mod:`.programs`, :mod:`.trials`
-    Every schedule of small cases, each atomic step apart; ours and weakened ones.
-:mod:`.soak`, :mod:`.weakened`
-    Real threads, every insert accounted for; kernels that are wrong, and are caught.
-:mod:`.cost`, :mod:`.summary`
-    What it costs, measured, and in ratios.
+    Name to structure: vCPUs insert, one thread harvests, none waits for another.
+:mod:`dirtylab.verify`
+    The exhaustive checker of small cases, and the soak: real threads, every insert accounted for;
+    both also run broken mutants of each protocol, and must catch them.
+:mod:`dirtylab.studies.lockless`
+    What atomic inserts cost.
 
 The protocol is written down in ``docs/lockless.md`` and, structure by structure, at the head of
 :mod:`.bitmap`, :mod:`.tree`, :mod:`.pagelist` and :mod:`.ring`.  Importing this loads nothing.

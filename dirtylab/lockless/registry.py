@@ -23,4 +23,7 @@ LATE: dict[str, Callable[..., Lockless]] = {
     "tree64-early": partial(LocklessTree, radix=64, early=True),
     "ring-protect": partial(LocklessRing, protect=True),
 }
-"""Never lost, but late where two vCPUs meet; what that gains is measured (:mod:`.cost`)."""
+"""Never lose a page, but may report it late where two vCPUs write the same one.
+
+:mod:`dirtylab.studies.lockless` measures what that gains.
+"""

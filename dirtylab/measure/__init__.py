@@ -1,1 +1,1 @@
-"""Honest measurement: timing, what the machine was, results on disk."""
+"""Measurement: timing, a description of the machine, results on disk."""

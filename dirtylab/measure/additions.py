@@ -23,7 +23,7 @@ def packed(datasets: Iterable[str], structures: Iterable[str]) -> bytes:
     Raises
     ------
     ValueError
-        One can't be sent, for what it holds on to.
+        One can't be pickled, because of what it refers to.
     """
     found = {
         "datasets": _added(DATASETS, datasets),

@@ -1,15 +1,15 @@
 """One cell of a sweep: structures that track the same frames, side by side, in one process.
 
-In each round every structure has its turn, in a new random order.  A turn is one epoch off the
-clock, which brings the structure's own memory into the caches (or, where a cold cache is asked for,
-a walk over other memory that throws it out), and then, on frames that it has not seen before:
+In each round every structure has its turn, in a new random order.  A turn begins with an untimed
+epoch, which brings the structure's own memory into the caches (or, for a cold cache, with streaming
+other memory to evict it).  Then, on frames that it has not seen before:
 
     insert (timed), collect (timed)  ·  insert, harvest (timed)  ·  insert, clear (timed)  ·  epoch
 
-Few frames come as a burst of epochs, each with frames of its own, and the burst's time is divided:
-one epoch of 100 frames would be a few readings of the clock.  Calls from Python are part of the
-times, a µs or so each.  A reference kernel that never changes is timed before and after each turn;
-what it takes tells how fast the machine was just then.
+With few frames a burst of epochs is timed, each with frames of its own, and its time is divided:
+one epoch of 100 frames would be a few steps of the clock.  Times include the calls from Python,
+about a µs each.  A reference kernel that never changes is timed before and after each turn; its
+time shows the machine's speed at that moment.
 """
 
 import time
@@ -18,12 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dirtylab import structures
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab.datasets import DATASETS
 from dirtylab.measure.growth import growth_of
 from dirtylab.measure.machine import last_cache_bytes
-from dirtylab.structures import STRUCTURES, Structure, Tree
+from dirtylab.structures import Structure
 
 Drawn = Mapping[str, Frames]
 """The frames of one epoch, for each operation."""
@@ -36,28 +37,28 @@ _DRAWS = ("insert", "harvest", "clear", "epoch")
 """Operations that have frames of their own; a collect follows the insert."""
 CACHES = ("warm", "cold")
 BURST_FRAMES = 20_000
-"""Frames of a burst together, the words of a bitmap counted too, some to a frame ..."""
+"""Most frames in a burst, counting the bitmap's words too, several to a frame ..."""
 WORDS_A_FRAME = 64 * 4
 MOST_EPOCHS = 16
-"""... and the most epochs of it."""
+"""... and most epochs in a burst."""
 SEED_STEP = 1000
-"""Seeds that a round has for itself."""
+"""Number of seeds reserved for a round."""
 _REFERENCE_WORDS = 2**15
 _COLD_TIMES = 2
-"""Memory walked over to throw all else out of the caches, in units of the last of them."""
+"""Memory streamed to evict all else from the caches, in units of the last-level cache."""
 _STEP = np.uint64(6364136223846793005)
 _MASK = np.uint64(_REFERENCE_WORDS - 1)
 _HIGH = np.uint64(40)
 _NO_FRAME = np.uint64(2**64 - 1)
 
 
-class Contestant(NamedTuple):
+class Candidate(NamedTuple):
     """A structure with its options."""
 
     structure: str
     options: Options = ()
     control: bool = False
-    """Whether this is the second of two alike, there to be compared with the first."""
+    """Whether this is the control: a second entry, to be compared with an equal first one."""
 
 
 class Cell(NamedTuple):
@@ -72,7 +73,7 @@ class Cell(NamedTuple):
 class Plan(NamedTuple):
     """What is measured in each cell."""
 
-    contestants: tuple[Contestant, ...]
+    candidates: tuple[Candidate, ...]
     operations: tuple[str, ...]
     seed: int
     cache: str
@@ -80,7 +81,7 @@ class Plan(NamedTuple):
 
 @kernel
 def reference(memory: Frames, loops: int) -> np.uint64:
-    """Multiply, and read 256 KiB at random: work that is the same whenever it is timed."""
+    """Multiply, and read 256 KiB at random: the same work each time."""
     state = np.uint64(1)
     total = np.uint64(0)
     for _ in range(loops):
@@ -95,12 +96,9 @@ def label(cell: Cell) -> str:
     return f"{cell.dataset}{options}, {cell.dirty:,} of {cell.pages:,} pages"
 
 
-def make(contestant: Contestant, pages: int) -> Structure:
+def make(candidate: Candidate, pages: int) -> Structure:
     """Return a new structure."""
-    options = dict(contestant.options)
-    if contestant.structure == "tree":
-        return Tree(pages, **options)
-    return STRUCTURES[contestant.structure](pages, **options)
+    return structures.make(candidate.structure, pages, **dict(candidate.options))
 
 
 def draw(cell: Cell, seed: int) -> Frames:
@@ -108,7 +106,7 @@ def draw(cell: Cell, seed: int) -> Frames:
     return DATASETS[cell.dataset](cell.pages, cell.dirty, seed=seed, **dict(cell.options))
 
 
-class Contest:
+class CellBenchmark:
     """The structures of a cell, ready for rounds.
 
     Parameters
@@ -121,7 +119,7 @@ class Contest:
     Raises
     ------
     AssertionError
-        A structure returns other frames than went in; nothing has been timed then.
+        A structure returns other frames than were inserted; then nothing has been timed.
     ValueError
         A structure can't take the cell's frames, for lack of capacity say.
     """
@@ -139,18 +137,18 @@ class Contest:
         self._facts: list[Row] = []
         frames = draw(cell, plan.seed)
         expected = _distinct(frames)
-        for contestant in plan.contestants:
+        for candidate in plan.candidates:
             try:
-                self._require_agreement(contestant, frames, expected)
-                self._made.append(self._fresh(contestant, frames))
+                self._require_agreement(candidate, frames, expected)
+                self._made.append(self._fresh(candidate, frames))
             except (OverflowError, RuntimeError) as error:
-                raise ValueError(f"{contestant.structure}: {label(cell)}: {error}") from None
+                raise ValueError(f"{candidate.structure}: {label(cell)}: {error}") from None
         self._reference_ns()  # compiles it, or loads it: 45 ms on the clock of the first turn
 
-    def _require_agreement(self, contestant: Contestant, frames: Frames, expected: Frames) -> None:
-        """Let nothing count unless a structure gives the frames that went in, and forgets them."""
-        structure = make(contestant, self._cell.pages)
-        name = f"{contestant.structure}, {label(self._cell)}:"
+    def _require_agreement(self, candidate: Candidate, frames: Frames, expected: Frames) -> None:
+        """Raise unless a structure returns exactly the inserted frames and then is empty."""
+        structure = make(candidate, self._cell.pages)
+        name = f"{candidate.structure}, {label(self._cell)}:"
         for operation in ("collect", "harvest"):
             structure.insert(frames)
             self._out.fill(_NO_FRAME)  # else it would still hold the right answer of the last one
@@ -165,15 +163,15 @@ class Contest:
             if len(structure):
                 raise AssertionError(f"{name} keeps frames after a clear or harvest")
 
-    def _fresh(self, contestant: Contestant, frames: Frames) -> Structure:
+    def _fresh(self, candidate: Candidate, frames: Frames) -> Structure:
         """Return a structure to be timed; note how much memory it takes and what a collect touches.
 
-        It is the second of its kind: the first has compiled all that there is to compile, which
-        made the process grow by 8 MB where the structure has 0.1.
+        It is the second instance: the first has triggered all compilation, by which the process
+        grew by 8 MB where the structure has 0.1.
         """
 
         def filled() -> Structure:
-            structure = make(contestant, self._cell.pages)
+            structure = make(candidate, self._cell.pages)
             structure.insert(frames)
             return structure
 
@@ -187,8 +185,8 @@ class Contest:
                 "nodes": counted.nodes,
             }
         )
-        # Writes all memory: else each round's frames would meet pages that nobody has touched,
-        # and an insert of 588 frames into 60 million pages took 186 µs of faults, not 4 µs.
+        # Writes all memory first: else each round's frames fault on untouched pages, and an
+        # insert of 588 frames into 60 million pages took 186 µs, not 4 µs.
         structure.harvest(self._out)
         structure.clear()
         return structure
@@ -204,7 +202,7 @@ class Contest:
         return rows
 
     def _draw_all(self, seed: int) -> Drawn:
-        """Return frames for each operation: those of its own.
+        """Return frames for each operation, different for each.
 
         An epoch over frames that the insert before it had brought into the caches took 49 µs where
         its insert and harvest alone take 89 (tree64, 31,000 of 13 million pages in clusters).
@@ -217,14 +215,14 @@ class Contest:
         }
 
     def _turn(self, index: int, number: int, warming: Frames, burst: Sequence[Drawn]) -> list[Row]:
-        structure, contestant = self._made[index], self._plan.contestants[index]
+        structure, candidate = self._made[index], self._plan.candidates[index]
         before = self._reference_ns()
         structure.insert(warming)
         structure.harvest(self._out)
         common = {
-            "structure": contestant.structure,
-            **{f"structure_{name}": value for name, value in contestant.options},
-            "control": contestant.control,
+            "structure": candidate.structure,
+            **{f"structure_{name}": value for name, value in candidate.options},
+            "control": candidate.control,
             "seed": self._plan.seed,
             "repeat": number,
             "cache": self._plan.cache,
@@ -267,7 +265,7 @@ class Contest:
         return time.perf_counter_ns() - begin
 
     def _reference_ns(self) -> int:
-        """Return what the reference kernel takes, its memory in the caches: the lesser of two."""
+        """Return the reference kernel's time with its memory cached: the lesser of two."""
         reference(self._memory, _REFERENCE_WORDS)  # else 63 µs after large cells, 32 after small
         return min(self._time_reference() for _ in range(2))
 

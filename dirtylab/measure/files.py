@@ -1,7 +1,7 @@
-"""Results on disk: a file is there whole or not at all.
+"""Results on disk: files are replaced atomically.
 
-A file is written beside its place under a name of its own, ``.partial-…``, and then put in place in
-one step.  So two writers of one file never mix: the last one's stands, whole.  What stood there:
+A file is written beside its destination under a name of its own, ``.partial-…``, and then renamed
+in one step.  So two writers of one file never mix: the last one wins.  What was there before:
 
 symbolic link   is kept, and its target written, in the target's folder; a link to nothing makes it
 permissions     are kept, also the owner where the system allows it; a new file has those that the
@@ -32,7 +32,7 @@ class OutputError(OSError):
 
 
 def prepare_folder(folder: str | os.PathLike[str]) -> pathlib.Path:
-    """Make `folder` and prove that files can be written there, before anything is measured.
+    """Make `folder` and check that files can be written there, before anything is measured.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def prepare_folder(folder: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def prepare_file(path: str | os.PathLike[str]) -> pathlib.Path:
-    """Prove that :func:`write_whole` can write `path`, before anything is measured.
+    """Check that :func:`write_whole` can write `path`, before anything is measured.
 
     Its folder is made when missing; `path` itself is left as it is.
 
@@ -81,7 +81,7 @@ def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], object]) -> 
     Raises
     ------
     OutputError
-        The disk is full, say; what stood at `path` before still stands, nothing half written.
+        The disk is full, say; `path` is then unchanged, with nothing half written.
     """
     partial: pathlib.Path | None = None
     try:
@@ -102,7 +102,7 @@ def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], object]) -> 
 def write_text(path: pathlib.Path, text: str) -> None:
     r"""Write `text` to `path`, whole or not at all.
 
-    What UTF-8 has not, part of a file's name that was no UTF-8 say, is written as ``\udce9``.
+    What UTF-8 can't encode, such as bytes of a file's name, is written as ``\udce9``.
     """
     content = text.encode("utf-8", "backslashreplace")
     write_whole(path, lambda partial: partial.write_bytes(content))
@@ -116,9 +116,9 @@ def write_json(
 
 
 def new_name(folder: pathlib.Path, stem: str, suffix: str) -> str:
-    """Return a name ``stem-001`` that no file of the folder has with any end, and take it.
+    """Return a name ``stem-001`` that no file of the folder has with any suffix, and reserve it.
 
-    It is taken by an empty file with the end `suffix`: of two who ask at once each gets its own.
+    An empty file with `suffix` reserves it: two callers at once get different names.
     """
     number = 1
     while True:

@@ -1,4 +1,4 @@
-"""What a sweep goes over: structures × operations × datasets × pages × dirty frames × options."""
+"""The grid of a sweep: structures × operations × datasets × pages × dirty frames × options."""
 
 import itertools
 import os
@@ -13,21 +13,20 @@ from dirtylab.datasets import DATASETS, declared
 from dirtylab.measure.cell import (
     CACHES,
     OPERATIONS,
+    Candidate,
     Cell,
-    Contestant,
     Options,
     Plan,
     label,
     make,
 )
-from dirtylab.structures import STRUCTURES
+from dirtylab.structures import names
 
-NAMES = (*STRUCTURES, "tree")
 BYTES_A_PAGE = 16
-"""Memory that a cell needs for each page and frame, at most: a list, its copy, a mask."""
+"""Most memory that a cell needs for each page and frame: a list, its copy, a mask."""
 
 _ANY_PAGES = 4104
-"""A size at which no structure has anything to refuse."""
+"""A size that every structure accepts."""
 _TRIED_FRAMES = 2**16
 _SHOWN = 5
 
@@ -42,13 +41,13 @@ class Grid(NamedTuple):
     cells: tuple[Cell, ...]
     plan: Plan
     skipped: tuple[str, ...]
-    """Cells that can't be, each with the reason."""
+    """Cells that can't be measured, each with the reason."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what decides which rows a sweep gives, ready for JSON."""
+        """Return everything that determines a sweep's rows, ready for JSON."""
         return {
             "contestants": [
-                [one.structure, dict(one.options), one.control] for one in self.plan.contestants
+                [one.structure, dict(one.options), one.control] for one in self.plan.candidates
             ],
             "operations": list(self.plan.operations),
             "seed": self.plan.seed,
@@ -71,24 +70,24 @@ def build(
         "pages": pages, "dirty": dirty,
     }  # fmt: skip
     listed = {name: _listed(name, values) for name, values in given.items()}
-    contestants = [Contestant(*_choice("structures", one, NAMES)) for one in listed["structures"]]
-    if len(set(contestants)) < len(contestants):
+    candidates = [Candidate(*_choice("structures", one, names())) for one in listed["structures"]]
+    if len(set(candidates)) < len(candidates):
         raise ValueError(f"structures={structures!r}: names one twice")
     for one in listed["operations"]:
         _check.choice("operations", one, OPERATIONS)
     patterns = [_choice("datasets", one, tuple(DATASETS)) for one in listed["datasets"]]
     sizes = [size for one in listed["pages"] for size in parse_pages_list("pages", one)]
     numbers = [number for one in listed["dirty"] for number in parse_amounts("dirty", one)]
-    for contestant in contestants:
-        _require_options(contestant)
-    control = contestants[0]._replace(control=True)
+    for candidate in candidates:
+        _require_options(candidate)
+    control = candidates[0]._replace(control=True)
     plan = Plan(
-        (*contestants, control),
+        (*candidates, control),
         tuple(one for one in OPERATIONS if one in listed["operations"]),
         parse_count("seed", seed, 0, 2**63),
         _check.choice("cache", cache, CACHES),
     )
-    cells, skipped = _cells(contestants, patterns, sizes, numbers)
+    cells, skipped = _cells(candidates, patterns, sizes, numbers)
     if not cells:
         more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
         shown = "; ".join(skipped[:_SHOWN])
@@ -125,23 +124,23 @@ def _plain(name: str, option: str, value: Any) -> Option | None:
     return number
 
 
-def _require_options(contestant: Contestant) -> None:
+def _require_options(candidate: Candidate) -> None:
     """Refuse options that a structure does not take at any size."""
     try:
-        make(contestant, _ANY_PAGES)
+        make(candidate, _ANY_PAGES)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"structures: {contestant.structure}: {error}") from None
+        raise type(error)(f"structures: {candidate.structure}: {error}") from None
 
 
 def _cells(
-    contestants: Sequence[Contestant],
+    candidates: Sequence[Candidate],
     patterns: Sequence[tuple[str, Options]],
     sizes: Sequence[int],
     numbers: Sequence[float],
 ) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     cells: list[Cell] = []
     skipped: list[str] = []
-    refused = {pages: _refused(contestants, pages) for pages in sizes}
+    refused = {pages: _refused(candidates, pages) for pages in sizes}
     for (dataset, options), pages, number in itertools.product(patterns, sizes, numbers):
         cell = Cell(dataset, options, pages, frames_of(number, pages))
         if cell in cells:
@@ -153,13 +152,13 @@ def _cells(
     return tuple(cells), tuple(dict.fromkeys(skipped))
 
 
-def _refused(contestants: Sequence[Contestant], pages: int) -> str:
+def _refused(candidates: Sequence[Candidate], pages: int) -> str:
     """Return why a structure can't be compared at a size, or nothing."""
     try:
         _check.memory("pages", pages, BYTES_A_PAGE * pages)
-        for contestant in contestants:
-            if getattr(make(contestant, pages), "lost", ()):
-                return f"{contestant.structure} loses frames at this size"
+        for candidate in candidates:
+            if getattr(make(candidate, pages), "lost", ()):
+                return f"{candidate.structure} loses frames at this size"
     except (ValueError, TypeError, MemoryError) as error:
         return str(error)
     return ""

@@ -1,4 +1,4 @@
-"""How much the process has really grown: its resident memory, as the system counts it."""
+"""Growth of the process's resident memory (RSS)."""
 
 import ctypes
 import functools
@@ -17,8 +17,8 @@ _STATM = pathlib.Path("/proc/self/statm")
 def resident_bytes() -> int:
     """Return the process's resident memory in bytes.
 
-    From ``/proc/self/statm`` where the system has it; elsewhere the greatest that it ever was,
-    which tells growth but no shrinking.
+    From ``/proc/self/statm`` where the system has it; elsewhere the peak RSS, which shows growth
+    but no shrinking.
     """
     try:
         return int(_STATM.read_text().split()[1]) * mmap.PAGESIZE
@@ -30,9 +30,9 @@ def resident_bytes() -> int:
 def growth_of(make: Callable[[], Made]) -> tuple[Made, int]:
     """Make something; return it, and by how many bytes the process has grown.
 
-    What the C library keeps of freed memory goes back to the system before and after, where it can:
-    else a bitmap of 1.25 MB that took the place of another came out as 0.  Whole pages are counted,
-    and what else the process did meanwhile: below some 100 kB it says little.
+    Freed memory that the C library keeps is returned to the system before and after, where that is
+    possible: else a bitmap of 1.25 MB that reused another's memory came out as 0.  The count is in
+    whole pages and includes other allocations meanwhile: below some 100 kB it is unreliable.
     """
     give_back()
     before = resident_bytes()

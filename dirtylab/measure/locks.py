@@ -1,4 +1,4 @@
-"""Taking turns: one measurement at a time on a machine, one sweep at a time in a folder."""
+"""Locks: one measurement at a time on a machine, one sweep at a time in a folder."""
 
 import contextlib
 import os
@@ -19,16 +19,16 @@ except ImportError:  # no such locks here: taking turns is up to the user
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _NAME = "dirtylab.lock"
 WAITING = "another measurement runs on this machine; waiting for it to end ..."
-_told: set[str] = set()
+_noted: set[str] = set()
 
 
 @contextlib.contextmanager
 def alone_on_machine() -> Iterator[None]:
-    """Wait until nobody measures on this machine, whoever asks, and hold others back meanwhile.
+    """Hold this machine's measurement lock; wait for it first.
 
-    The lock is a file in the folder for temporary files, which all users may read; the system lets
-    go of it when its holder dies.  Where something else has that name, or no such file can be made,
-    it is a file of this user's, else this module's own: whoever uses the same takes turns.
+    The lock is a file in the folder for temporary files, which all users may read; the system
+    releases it when its holder dies.  Where that name is taken, or no such file can be made, the
+    lock is a file of this user, else one of this process: it excludes only those who share it.
     """
     file = None if fcntl is None else _open_machine_lock()
     if file is None:
@@ -42,7 +42,7 @@ def alone_on_machine() -> Iterator[None]:
 
 
 def _wait_for(file: int) -> None:
-    """Take the lock; a wait of more than a second is explained."""
+    """Take the lock; say so when waiting takes more than a second."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return
@@ -92,7 +92,7 @@ def _open_machine_lock() -> int | None:
 
 
 def _places() -> Iterator[pathlib.Path]:
-    """Yield where the lock may be: shared by all users, this user's own, this module."""
+    """Yield places for the lock: shared by all users, this user's own, this module."""
     with contextlib.suppress(FileNotFoundError):  # there is no folder for temporary files
         yield pathlib.Path(tempfile.gettempdir()) / _NAME
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
@@ -107,8 +107,8 @@ def _places() -> Iterator[pathlib.Path]:
 def _opened(path: pathlib.Path) -> int | None:
     """Open a lock's file, made when missing and readable for others; None where that can't be.
 
-    Somebody else may have put anything in a shared folder: a link is not followed, and nothing but
-    a regular file is opened; a pipe's end would be waited for.
+    Another user may have put anything in a shared folder: links are not followed, and only a
+    regular file is opened (opening a pipe would block).
     """
     try:
         return _regular(path)
@@ -137,6 +137,6 @@ def _regular(path: pathlib.Path) -> int | None:
 
 def _tell_once(text: str) -> None:
     kind = text.rpartition("lock;")[2]
-    if kind not in _told:
-        _told.add(kind)
+    if kind not in _noted:
+        _noted.add(kind)
         tell(f"dirtylab: {text}")

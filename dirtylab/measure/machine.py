@@ -1,4 +1,4 @@
-"""What was measured on: the facts that every result carries."""
+"""Description of the machine, stored with every result."""
 
 import datetime
 import functools
@@ -40,7 +40,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def caption(machine: Mapping[str, Any]) -> str:
-    """Return a machine in one line of small print, as far as it is told: a file may lack a part."""
+    """Return a machine in one line; parts that its description lacks are left out."""
     gib, revision = machine.get("memory_gib"), machine.get("git_revision")
     packages = machine.get("packages")
     versions = packages if isinstance(packages, dict) else {}
@@ -62,7 +62,7 @@ def caption(machine: Mapping[str, Any]) -> str:
         [own if machine.get("dirtylab") else None, str(machine.get("date") or "")[:10]],
     ]
     parts = [", ".join(printable(one)[:_LONGEST] for one in part if one) for part in told]
-    return "; ".join(filter(None, parts)) or "a machine that is not told"
+    return "; ".join(filter(None, parts)) or "an unknown machine"
 
 
 def _after(value: Any, after: str = "", before: str = "") -> str | None:
@@ -77,7 +77,7 @@ def cpu_model() -> str:
 
 
 def cache_sizes() -> dict[str, str]:
-    """Return the first core's caches, such as ``{"L2": "2048K"}``; empty where not told."""
+    """Return the first core's caches, such as ``{"L2": "2048K"}``; empty where unknown."""
     found = {}
     for index in sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         kind = {"Data": "d", "Instruction": "i"}.get(_read(index / "type"), "")
@@ -86,7 +86,7 @@ def cache_sizes() -> dict[str, str]:
 
 
 def last_cache_bytes(usual: int = 32 * 2**20) -> int:
-    """Return the bytes of the largest cache; `usual` where the system does not tell."""
+    """Return the bytes of the largest cache; `usual` where it is unknown."""
     units = {"K": 2**10, "M": 2**20, "G": 2**30}
     told = [
         int(size[:-1]) * units[size[-1]]
@@ -118,7 +118,7 @@ def _is_project(file: pathlib.Path) -> bool:
 
 
 def _git(top: pathlib.Path, *words: str) -> str:
-    """Return what git says of the repository at `top` itself, whatever the environment names."""
+    """Return git's output for the repository at `top`, ignoring git's environment variables."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment["GIT_CEILING_DIRECTORIES"] = str(top.parent)
     safe = ["-c", "core.fsmonitor=false", "--no-optional-locks"]  # reads only, runs nothing

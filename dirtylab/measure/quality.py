@@ -1,6 +1,6 @@
-"""Whether a measurement can be trusted: what happened to the machine while it ran.
+"""Quality of a measurement: drift, speed changes, the control, the clock's resolution.
 
-Nothing is hidden or thrown away because of it; it is said.
+Doubtful samples are reported, never dropped.
 """
 
 import math
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 CHANCE = 0.01
-"""Probability of finding on a quiet machine what is reported; over all cells of a sweep."""
+"""Probability of a false alarm on a quiet machine, over all cells of a sweep."""
 SLOWS = 1.15
 """Change of the reference kernel, from 10th to 90th percentile, that is reported."""
 CLOCK_STEPS = 10
 """Steps of the clock below which a sample is near its floor."""
 USUAL_STEP = 50.0
-"""Steps of Python's clock, in ns, where nobody has measured them."""
+"""Assumed step of Python's clock, in ns, where it was not measured."""
 _TOO_FEW = "too few to tell drift from noise"
 
 
@@ -45,16 +45,16 @@ def rounds_needed(cells: int = 1) -> int:
 
 
 class Quality(NamedTuple):
-    """What is known of the machine during a measurement."""
+    """Quality indicators of a measurement."""
 
     rounds: int
     """Samples; below 6 neither drift nor a control is judged."""
     drift: float
-    """Kendall's rank correlation of time and round; 0 where there is none to be seen."""
+    """Kendall's rank correlation of time and round; 0 where it is not significant."""
     drift_chance: float
     """Probability of such a correlation by chance."""
     control: Interval | None
-    """Ratio of the same contestant's times, measured twice; None where it was not."""
+    """Ratio of the same candidate's times, measured twice; None where it was not."""
     control_chance: float
     """Probability of such a ratio by chance."""
     speed_range: float
@@ -64,7 +64,7 @@ class Quality(NamedTuple):
 
     @property
     def remarks(self) -> list[str]:
-        """Return in words what should be known; empty where all was quiet."""
+        """Return remarks in words; empty where nothing is notable."""
         said = []
         if self.rounds < rounds_needed():
             said.append(f"fewer than {rounds_needed()} rounds: {_TOO_FEW}")
@@ -73,7 +73,7 @@ class Quality(NamedTuple):
             said.append(f"times {way} with the rounds (rank correlation {self.drift:+.2f})")
         if self.control is not None and self.control_chance < CHANCE:
             _, low, high = self.control
-            said.append(f"the same contestant twice differs by a ratio of {low:.2f} … {high:.2f}")
+            said.append(f"the same candidate twice differs by a ratio of {low:.2f} … {high:.2f}")
         if self.speed_range > SLOWS:
             said.append(f"the machine's speed changed by {100 * (self.speed_range - 1):.0f} %")
         if self.near_floor > 0:
@@ -88,16 +88,16 @@ def judge(
     twice: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     clock_step: float = USUAL_STEP,
 ) -> Quality:
-    """Judge the samples of one contestant.
+    """Judge the samples of one candidate.
 
     Parameters
     ----------
     ns : array_like of float
         Samples in the order of the rounds, above 0.
     reference_ns : array_like of float
-        What the reference kernel took in the same rounds.
+        Times of the reference kernel in the same rounds.
     twice : pair of array_like, optional
-        Samples of one contestant that was measured twice, round by round.
+        Samples of one candidate that was measured twice, round by round.
     clock_step : float, optional
         Shortest step of the clock, in ns.
 
@@ -108,9 +108,9 @@ def judge(
 
     Notes
     -----
-    Drift is told by Kendall's rank correlation with its exact distribution, which a few rounds
-    need, and a difference from the control by a t test of the ratios' logarithms.  With fewer than
-    6 rounds neither can be told, which is said instead.
+    Drift is tested by Kendall's rank correlation with its exact distribution, as rounds are few,
+    and a difference from the control by a t test of the ratios' logarithms.  With fewer than 6
+    rounds neither test is possible, and a remark says so.
     """
     values, speed = np.asarray(ns, float), np.asarray(reference_ns, float)
     drift, drift_chance = _drift(values / speed)
@@ -148,14 +148,14 @@ def _range(speed: Array) -> float:
 
 
 class _Comparison(NamedTuple):
-    """A contestant and its repetition, in one cell and operation."""
+    """A candidate and its repetition, in one cell and operation."""
 
     ratio: float
     chance: float
 
 
 def remarks(table: "pd.DataFrame") -> list[str]:
-    """Return what is to be known of a sweep's quality, in a few lines.
+    """Return remarks on a sweep's quality, in a few lines.
 
     Parameters
     ----------
@@ -170,8 +170,8 @@ def remarks(table: "pd.DataFrame") -> list[str]:
 
     Notes
     -----
-    What is told by a test has a probability of 1 % over the whole sweep when the machine is quiet:
-    each cell's is multiplied by their number, so that the more there are, the more rounds it takes.
+    On a quiet machine a test raises a false alarm with a probability of 1 % over the whole sweep:
+    each cell's p value is multiplied by the number of cells, so more cells need more rounds.
     """
     cells = [cell for _, cell in table.groupby(_cell_columns(table), sort=False, dropna=False)]
     drifts = [_drift(_course(cell))[1] for cell in cells]
@@ -208,12 +208,12 @@ def _cell_columns(table: "pd.DataFrame") -> list[str]:
 
 
 def _owner_columns(cell: "pd.DataFrame") -> list[str]:
-    """Return what tells the contestants apart, but for the control and its double."""
+    """Return the columns that distinguish candidates, the control counted with its double."""
     return ["operation", *[str(name) for name in cell if str(name).startswith("structure")]]
 
 
 def _course(cell: "pd.DataFrame") -> Array:
-    """Return how the times of all contestants together went from round to round."""
+    """Return the mean logarithm of all candidates' relative times, a value a round."""
     import pandas as pd
 
     relative = pd.Series(np.log(cell["ns"] / cell["reference_ns"]), index=cell.index)

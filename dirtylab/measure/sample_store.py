@@ -1,12 +1,12 @@
-"""A sweep on disk: what was asked, and a line for each sample, added to as cells are finished.
+"""A sweep on disk: its grid, and a line for each sample, appended as cells are finished.
 
 ::
 
     sweep.json    format, what is measured in each cell, machines
     samples.csv   one row a sample; only whole rounds of a cell are ever added, in one write
 
-A file that was cut off or edited keeps its good rows; the bad ones are named and not used, and the
-rounds they belonged to are measured again.  What stood there before is kept under another name.
+Of a truncated or edited file the valid rows are used; bad ones are named, and the rounds they
+belong to are measured again.  The file as it was found is kept under another name.
 """
 
 import json
@@ -53,11 +53,11 @@ SHAPE = {
 _SHOWN = 5
 
 
-class LedgerError(ValueError):
-    """A results folder that this sweep can't go on with; it is left as it was."""
+class SampleStoreError(ValueError):
+    """A results folder that this sweep can't continue; it is left unchanged."""
 
 
-class Ledger:
+class SampleStore:
     """The rows of a sweep, in a folder or, without one, in memory.
 
     Parameters
@@ -65,13 +65,13 @@ class Ledger:
     grid : Grid
         What is measured.
     out : path, optional
-        The folder; made when missing.  It is this ledger's alone until :meth:`close`.
+        The folder; made when missing.  It is this store's alone until :meth:`close`.
 
     Raises
     ------
     OutputError
         The folder can't be written.
-    LedgerError
+    SampleStoreError
         It holds another sweep, one of another format, or one that runs; nothing is changed.
     """
 
@@ -89,7 +89,7 @@ class Ledger:
         try:
             self._lock = hold_folder(self._folder)
         except BlockingIOError:
-            raise LedgerError(f"{out}: another sweep is writing there; wait for it") from None
+            raise SampleStoreError(f"{out}: another sweep is writing there; wait for it") from None
         try:
             self._open(self._folder)
         except BaseException:
@@ -103,7 +103,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Let other sweeps use the folder."""
+        """Release the folder for other sweeps."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -117,7 +117,7 @@ class Ledger:
         return self._cells[key_of(cell)]
 
     def add(self, cell: Cell, rows: Sequence[Row], machine: Mapping[str, Any]) -> None:
-        """Take whole rounds of a cell, measured on a machine; on disk when this returns."""
+        """Add whole rounds of a cell, measured on a machine; they are on disk when this returns."""
         known = {
             "dataset": cell.dataset,
             "pages": cell.pages,
@@ -144,7 +144,9 @@ class Ledger:
         if header.exists():
             self.machines = _same_sweep(header, self._grid)["machines"]
         elif samples.exists():
-            raise LedgerError(f"{samples}: samples without a sweep.json; choose another folder")
+            raise SampleStoreError(
+                f"{samples}: samples without a sweep.json; choose another folder"
+            )
         if samples.exists():
             self._read(samples)
         else:
@@ -155,7 +157,7 @@ class Ledger:
         try:
             loaded = load(samples, self._require_own)
         except SamplesError as error:
-            raise LedgerError(str(error)) from None
+            raise SampleStoreError(str(error)) from None
         self._columns = columns_of(self._grid, loaded.columns)
         rows, broken = _whole_rounds(loaded.rows, self._grid)
         self.bad = [*loaded.bad, *broken]
@@ -207,7 +209,7 @@ def describe_bad(bad: Sequence[str]) -> str:
 
 
 def _keep_beside(samples: pathlib.Path) -> None:
-    """Copy what was found to a name that is free."""
+    """Copy the file as it was found to a free name."""
     number = 1
     kept = samples.with_name("samples-before.csv")
     while kept.exists():
@@ -218,18 +220,18 @@ def _keep_beside(samples: pathlib.Path) -> None:
 
 
 def _same_sweep(header: pathlib.Path, grid: Grid) -> dict[str, Any]:
-    """Return a folder's header when this sweep can go on there."""
+    """Return a folder's header when this sweep can continue there."""
     try:
         found = read_object(header, {"format": Whole()})
         version = found["format"]
         if version == FORMAT:
             require_shape(found, SHAPE)
     except ValueError as error:
-        raise LedgerError(
+        raise SampleStoreError(
             f"{header}: is no header of a sweep; choose another folder ({error})"
         ) from None
     if version != FORMAT:
-        raise LedgerError(
+        raise SampleStoreError(
             f"{header}: has format {version}, this version of dirtylab writes {FORMAT}; "
             "choose another folder"
         )
@@ -237,7 +239,7 @@ def _same_sweep(header: pathlib.Path, grid: Grid) -> dict[str, Any]:
     for name, value in now.items():
         asked = found["grid"].get(name)
         if asked != value:
-            raise LedgerError(
+            raise SampleStoreError(
                 f"{header}: holds another sweep ({name} {shown(asked)}, now {shown(value)}); "
                 "choose another folder"
             )
@@ -249,7 +251,7 @@ def _whole_rounds(rows: Sequence[Row], grid: Grid) -> tuple[list[Row], list[str]
     rounds: dict[tuple[Key, int], list[Row]] = {}
     for row in rows:
         rounds.setdefault((key_of_row(row), row["repeat"]), []).append(row)
-    wanted = owners(grid.plan.contestants, grid.plan.operations)
+    wanted = owners(grid.plan.candidates, grid.plan.operations)
     whole: list[Row] = []
     broken: list[str] = []
     for (key, repeat), found in rounds.items():

@@ -1,6 +1,6 @@
 """Samples as lines of text: a header, then one line a row, read back to the same values.
 
-A line that was cut off or edited is named and left out; the others are kept.
+A truncated or edited line is named and left out; the others are kept.
 """
 
 import csv
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dirtylab._reading import printable, read_bytes, shown
 from dirtylab._tables import MOST_ROWS, MOST_TABLE
-from dirtylab.measure.cell import Cell, Contestant, Row
+from dirtylab.measure.cell import Candidate, Cell, Row
 from dirtylab.measure.grid import Grid
 
 LEADING = ("structure", "operation", "dataset", "pages", "dirty")
@@ -27,16 +27,16 @@ _COUNTS = ("pages", "dirty", "seed", "repeat", "bytes", "growth", "words", "node
 _TIMES = ("ns", "reference_ns")
 _MOST = 2**63 - 1
 _LONGEST = 200
-"""Characters of what is said of a bad line."""
+"""Most characters of the remark on a bad line."""
 _MOST_BAD = 10**5
-"""Bad lines of a file from which on it is no file of samples."""
+"""Number of bad lines above which a file is refused."""
 _WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _REAL = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:e[+-]?[0-9]{1,3})?", re.ASCII)
 
 Key = tuple[str, str, str, str]
 """Dataset, options, pages and dirty frames of a cell, as text."""
 Owner = tuple[str, str, str, bool]
-"""Structure, its options, operation, and whether it is the control: what a row is a sample of."""
+"""Identifies a row's series: structure, its options, operation, and whether it is the control."""
 
 
 class SamplesError(ValueError):
@@ -44,7 +44,7 @@ class SamplesError(ValueError):
 
 
 class Loaded(NamedTuple):
-    """What a file held."""
+    """The content of a file."""
 
     columns: list[str]
     rows: list[Row]
@@ -57,7 +57,7 @@ class Loaded(NamedTuple):
 def columns_of(grid: Grid, known: Iterable[str] = ()) -> list[str]:
     """Return the columns of a grid's rows, and such options as are `known` already."""
     asked = [
-        *(f"structure_{name}" for one in grid.plan.contestants for name, _ in one.options),
+        *(f"structure_{name}" for one in grid.plan.candidates for name, _ in one.options),
         *(f"dataset_{name}" for cell in grid.cells for name, _ in cell.options),
     ]
     options = dict.fromkeys(name for name in [*known, *asked] if name.startswith(OPTION_PREFIXES))
@@ -184,7 +184,7 @@ def natural(text: str) -> Any:
 
 
 def key_of(cell: Cell) -> Key:
-    """Return what tells a cell's rows from others."""
+    """Return the key of a cell's rows."""
     return cell.dataset, _as_text(dict(cell.options)), str(cell.pages), str(cell.dirty)
 
 
@@ -201,16 +201,16 @@ def name_of(key: Key) -> str:
 
 
 def owner_of(row: Row) -> Owner:
-    """Return what a row is a sample of."""
+    """Return the series that a row belongs to."""
     options = _as_text(_options(row, "structure_"))
     return row["structure"], options, row["operation"], row["control"]
 
 
-def owners(contestants: Sequence[Contestant], operations: Sequence[str]) -> list[Owner]:
-    """Return what a whole round has one row of each of, sorted."""
+def owners(candidates: Sequence[Candidate], operations: Sequence[str]) -> list[Owner]:
+    """Return the series of a whole round, one row each, sorted."""
     return sorted(
         (one.structure, _as_text(dict(one.options)), operation, one.control)
-        for one in contestants
+        for one in candidates
         for operation in operations
     )
 

@@ -1,7 +1,7 @@
 """Sweeps: every structure × operation × pattern × size, one row a sample.
 
-Whole rounds of a cell are measured, and written down before the next begins.  Where the cells go on
-many machines, each measures one cell at a time; which cell goes where is left to the executor.
+Whole rounds of a cell are measured, and stored before the next begins.  On several machines each
+measures one cell at a time; the executor distributes the cells.
 """
 
 import concurrent.futures
@@ -19,25 +19,25 @@ import numpy as np
 from dirtylab._progress import time_bar, work_bar
 from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
-from dirtylab.measure.cell import Cell, Contest, Plan, Row, label
+from dirtylab.measure.cell import Cell, CellBenchmark, Plan, Row, label
 from dirtylab.measure.clock import python_step
 from dirtylab.measure.grid import Choice, Grid, build
 from dirtylab.measure.locks import alone_on_machine
 from dirtylab.measure.machine import describe_machine
-from dirtylab.measure.sample_store import Ledger, describe_bad
+from dirtylab.measure.sample_store import SampleStore, describe_bad
 from dirtylab.measure.samples import owner_of
+from dirtylab.structures import tuned
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STRUCTURES = ("list", "bitmap", "tree8", "tree64", "hybrid")
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 LEAST_ROUNDS = 3
 """Rounds of a cell at a time, where a budget decides: making its structures anew takes one or two.
 """
 MOST_ATTEMPTS = 3
 HOPELESS = (ValueError, TypeError, AssertionError, MemoryError, concurrent.futures.BrokenExecutor)
-"""Errors that another attempt would meet again."""
+"""Errors that a retry would raise again."""
 
 
 class Task(NamedTuple):
@@ -50,7 +50,7 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What a task gave, and where."""
+    """The result of a task, and the machine that measured it."""
 
     rows: list[Row]
     machine: dict[str, Any]
@@ -58,7 +58,7 @@ class Done(NamedTuple):
 
 def sweep(
     *,
-    structures: Sequence[Choice] = STRUCTURES,
+    structures: Sequence[Choice] | None = None,
     operations: Sequence[str] = OPERATIONS,
     datasets: Sequence[Choice] = ("random",),
     pages: Iterable[int | str] = (10_000_000,),
@@ -76,8 +76,9 @@ def sweep(
 
     Parameters
     ----------
-    structures : sequence of str or (str, dict)
-        Names in ``dirtylab.STRUCTURES``, or ``"tree"``, with options where wanted.
+    structures : sequence of str or (str, dict), optional
+        Names in ``dirtylab.STRUCTURES``, or ``"tree"``, with options where wanted; when omitted,
+        the tuned ones: not posted, each frame once and in ascending order.
     operations : sequence of {"insert", "collect", "harvest", "clear", "epoch"}
         What is timed.  A collect, harvest or clear follows an insert of the cell's frames; an
         epoch is an insert and a harvest.
@@ -92,8 +93,8 @@ def sweep(
         Rounds of each cell, 2 or more; 5 … 15 by the cell's size when omitted.
     budget : float or str, optional
         Time to spend, in seconds or as ``"90s"``, ``"5m"``, ``"1h"``: every 3 rounds go to the cell
-        whose medians are known least, first to those not measured yet.  What is under way when the
-        time is up is finished.  Excludes `repeats` and `executor`.
+        with the most uncertain medians, first to those not measured yet.  Rounds that have begun
+        when the time is up are finished.  Excludes `repeats` and `executor`.
     seed : int, optional
         Of frames and orders.
     cache : {"warm", "cold"}, optional
@@ -112,15 +113,15 @@ def sweep(
     pandas.DataFrame
         Columns ``structure, operation, dataset, pages, dirty``, options as ``structure_…`` and
         ``dataset_…``, ``seed, repeat, ns, reference_ns, bytes, growth, words, nodes, cache,
-        control, machine``.  ``control`` marks the first structure's second entry, there to be
-        compared with the first; ``reference_ns`` is what a fixed piece of work took beside.
+        control, machine``.  ``control`` marks the first structure's second entry, to be compared
+        with the first; ``reference_ns`` is the time of the reference kernel beside it.
         ``attrs`` holds ``machines``, ``skipped`` and ``bad_rows``.
 
     Raises
     ------
     ValueError, TypeError
         An argument is empty, unknown, contradictory or out of range; nothing is measured.
-    OutputError, LedgerError
+    OutputError, SampleStoreError
         `out` can't be written, or holds something else; it is left as it was.
 
     Notes
@@ -132,30 +133,38 @@ def sweep(
     seconds = None if budget is None else parse_budget(budget)
     rounds = None if repeats is None else parse_count("repeats", repeats, 2, 10**6)
     _require_compatible(seconds, rounds, executor)
-    grid = build(structures, operations, datasets, pages, dirty, seed, cache)
+    grid = build(
+        tuned() if structures is None else structures,
+        operations,
+        datasets,
+        pages,
+        dirty,
+        seed,
+        cache,
+    )
     say = report or (lambda _: None)
-    with Ledger(grid, out) as ledger:
+    with SampleStore(grid, out) as store:
         for line in grid.skipped:
             say(f"skipped: {line}")
-        if ledger.bad:
-            say(describe_bad(ledger.bad))
+        if store.bad:
+            say(describe_bad(store.bad))
         if seconds is None:
-            tasks = _counted(grid, ledger, rounds)
-            work = sum(_weight(task) for task in _counted(grid, ledger, rounds))
+            tasks = _counted(grid, store, rounds)
+            work = sum(_weight(task) for task in _counted(grid, store, rounds))
             bar = work_bar(work, shown=progress)
         else:
-            tasks = _budgeted(grid, ledger, seconds)
+            tasks = _budgeted(grid, store, seconds)
             bar = time_bar(seconds, shown=progress)
         with bar as step:
             for task, done in _run(tasks, executor):
-                ledger.add(task.cell, done.rows, done.machine)
+                store.add(task.cell, done.rows, done.machine)
                 step(label(task.cell), _weight(task))
-        if unmeasured := sum(not ledger.rounds(cell) for cell in grid.cells):
+        if unmeasured := sum(not store.rounds(cell) for cell in grid.cells):
             say(
                 f"the time was up before {unmeasured} of {len(grid.cells)} cells were measured; "
                 "the same call goes on with them"
             )
-        return _frame(ledger, grid)
+        return _frame(store, grid)
 
 
 def _require_compatible(
@@ -178,27 +187,27 @@ def parse_budget(given: float | str) -> float:
 
 
 def usual_rounds(cell: Cell) -> int:
-    """Return how many rounds a cell gets: large ones are slow, and vary less."""
+    """Return the number of rounds of a cell: fewer for large ones, which are slow and vary less."""
     work = cell.dirty + cell.pages / 64
     return 15 if work < 10**5 else 9 if work < 3 * 10**6 else 5
 
 
 def measure(task: Task, ticket: str = "") -> Done:
-    """Measure rounds of a cell while nothing else of ours is measured on this machine.
+    """Measure rounds of a cell while dirtylab measures nothing else on this machine.
 
     Parameters
     ----------
     task : Task
         What to measure.
     ticket : str, optional
-        Makes a request another one: dask gives equal requests the same result, or error.
+        Makes each request unique: dask gives equal requests the same result, or error.
     """
     with alone_on_machine():
-        contest = Contest(task.cell, task.plan)
+        benchmark = CellBenchmark(task.cell, task.plan)
         rows = [
             row
             for number in range(task.first, task.first + task.rounds)
-            for row in contest.round(number)
+            for row in benchmark.round(number)
         ]
     return Done(rows, this_machine())
 
@@ -216,11 +225,11 @@ def this_machine() -> dict[str, Any]:
     return {"id": hashlib.sha256(named.encode()).hexdigest()[:8], "facts": facts}
 
 
-def _counted(grid: Grid, ledger: Ledger, repeats: int | None) -> Iterator[Task]:
+def _counted(grid: Grid, store: SampleStore, repeats: int | None) -> Iterator[Task]:
     """Yield what is missing of each cell."""
     for cell in grid.cells:
         wanted = usual_rounds(cell) if repeats is None else repeats
-        have = ledger.rounds(cell)
+        have = store.rounds(cell)
         if len(have) < wanted:
             missing = [number for number in range(wanted) if number not in have]
             yield from _tasks(cell, grid, missing)
@@ -233,20 +242,20 @@ def _tasks(cell: Cell, grid: Grid, rounds: list[int]) -> Iterator[Task]:
         yield Task(cell, grid.plan, numbers[0], len(numbers))
 
 
-def _budgeted(grid: Grid, ledger: Ledger, seconds: float) -> Iterator[Task]:
-    """Yield a few rounds of the cell known least, again and again, until time is up."""
+def _budgeted(grid: Grid, store: SampleStore, seconds: float) -> Iterator[Task]:
+    """Yield a few rounds of the most uncertain cell, again and again, until time is up."""
     deadline = time.monotonic() + seconds
-    doubts = {cell: uncertainty(ledger.rows_of(cell)) for cell in grid.cells}
+    doubts = {cell: uncertainty(store.rows_of(cell)) for cell in grid.cells}
     while time.monotonic() < deadline:
         cell = max(doubts, key=lambda one: doubts[one])
-        yield Task(cell, grid.plan, max(ledger.rounds(cell), default=-1) + 1, LEAST_ROUNDS)
-        doubts[cell] = uncertainty(ledger.rows_of(cell))
+        yield Task(cell, grid.plan, max(store.rounds(cell), default=-1) + 1, LEAST_ROUNDS)
+        doubts[cell] = uncertainty(store.rows_of(cell))
 
 
 def uncertainty(rows: Sequence[Row]) -> float:
-    """Return the widest relative standard error, about, of the medians of a cell's rows.
+    """Return the largest relative standard error, approximately, of the medians of a cell's rows.
 
-    Infinite where there are none, or too few to tell.
+    Infinite where there are none, or too few to estimate it.
     """
     groups: dict[object, list[float]] = {}
     for row in rows:
@@ -271,7 +280,7 @@ def _run(
 def _run_elsewhere(
     tasks: list[Task], executor: concurrent.futures.Executor
 ) -> Iterator[tuple[Task, Done]]:
-    """Hand all tasks out; take each one's result once, asking again where a worker was lost."""
+    """Submit all tasks; yield each result once, resubmitting where a worker was lost."""
     waiting = {_submit(executor, task): (task, 1) for task in tasks}
     trouble: Exception | None = None
     try:
@@ -279,7 +288,7 @@ def _run_elsewhere(
             finished, _ = concurrent.futures.wait(
                 waiting, return_when=concurrent.futures.FIRST_COMPLETED
             )
-            for future in finished:  # all of them before any trouble: what is measured is kept
+            for future in finished:  # results before errors: what is measured is kept
                 task, attempt = waiting.pop(future)
                 try:
                     done = future.result()
@@ -299,24 +308,24 @@ def _run_elsewhere(
 
 def _submit(executor: concurrent.futures.Executor, task: Task) -> "concurrent.futures.Future[Done]":
     ticket = uuid.uuid4().hex
-    names = (one.structure for one in task.plan.contestants)
+    names = (one.structure for one in task.plan.candidates)
     if sent := packed([task.cell.dataset], names):
         return executor.submit(measure_added, sent, task, ticket)
     return executor.submit(measure, task, ticket)
 
 
 def _weight(task: Task) -> float:
-    """Return about how much work a task is, in frames."""
+    """Return the estimated work of a task, in frames."""
     return task.rounds * (task.cell.dirty + task.cell.pages / 64 + 20_000)
 
 
-def _frame(ledger: Ledger, grid: Grid) -> "pd.DataFrame":
+def _frame(store: SampleStore, grid: Grid) -> "pd.DataFrame":
     import pandas as pd
 
-    table = pd.DataFrame.from_records(ledger.rows)
+    table = pd.DataFrame.from_records(store.rows)
     table.attrs = {
-        "machines": ledger.machines,
+        "machines": store.machines,
         "skipped": list(grid.skipped),
-        "bad_rows": list(ledger.bad),
+        "bad_rows": list(store.bad),
     }
     return table

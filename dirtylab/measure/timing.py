@@ -1,6 +1,6 @@
-"""One honest measurement: contestants interleaved, above the clock's floor, raw samples kept.
+"""Timing: candidates interleaved, samples well above the clock's resolution, raw samples kept.
 
-A contestant is a *sampler*: a function that does its work ``loops`` times and returns the
+A candidate is a *sampler*: a function that does its work ``loops`` times and returns the
 nanoseconds that took, by a clock as close to the work as it can be (:mod:`.clock`).  Nothing
 here knows what is measured.
 """
@@ -17,16 +17,16 @@ Sampler = Callable[[int], int]
 FLOOR_NS = 200
 """Shortest sample that counts: ten steps of a clock that takes 20 ns to read.
 
-No longer than needed, for looping has a price: caches and branch predictor learn work that is
-repeated.  The posted tree's walk of 100 random frames takes 11 µs the first time and 1.9 µs when
-looped, the copy of a list of 1,000 entries 290 ns and 60 ns.
+No longer than needed, as looping distorts: caches and branch predictor adapt to repeated work.  The
+posted tree's walk of 100 random frames takes 11 µs the first time and 1.9 µs when looped, the copy
+of a list of 1,000 entries 290 ns and 60 ns.
 """
 
 MAX_LOOPS = 10**7
 
 
 class Samples(NamedTuple):
-    """The raw result of one contestant."""
+    """The raw result of one candidate."""
 
     ns: npt.NDArray[np.float64]
     """Nanoseconds for one loop, a value a repeat."""
@@ -35,7 +35,7 @@ class Samples(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What is reported of samples."""
+    """Summary statistics of samples."""
 
     median: float
     low: float
@@ -73,20 +73,20 @@ def interleave(
     prepare: Callable[[int], object] | None = None,
     floor_ns: int = FLOOR_NS,
 ) -> dict[str, Samples]:
-    """Measure contestants in turn, in a new random order each round.
+    """Measure candidates in turn, in a new random order each round.
 
-    Slow phases of the machine and what one contestant leaves in the caches then hit all alike.
+    Slow phases of the machine and cache contents left by others then affect all candidates alike.
 
     Parameters
     ----------
     samplers : mapping of str to callable
-        The contestants.
+        The candidates.
     repeats : int
-        Rounds, hence samples of each contestant.
+        Rounds, hence samples of each candidate.
     rng : numpy.random.Generator
         Draws the orders.
     prepare : callable, optional
-        Called with the number of each round before it: makes a fresh state, off the clock.
+        Called before each round with its number: makes a fresh state, untimed.
     floor_ns : int, optional
         Shortest sample, in ns; short work is looped up to it.
 

@@ -33,7 +33,7 @@ def arrivals_elsewhere(pattern: Pattern, block: int) -> Array:
 
 
 def jumps(pattern: Pattern, block: int) -> Array:
-    """Return how many frames come from another block that nothing foretold."""
+    """Return how many frames come from another, unpredictable block."""
     if pattern.law.regular:
         return np.zeros_like(pattern.dirty)
     return arrivals_elsewhere(pattern, block)
@@ -70,7 +70,7 @@ def full_blocks(pattern: Pattern, block: int) -> Array:
 
 
 def boundaries(pattern: Pattern, block: int) -> Array:
-    """Return how many dirty blocks follow a clean one that nothing foretold, about."""
+    """Return how many dirty blocks follow a clean one unpredictably, about."""
     number = max(pattern.pages / block, 1.0)
     share = np.minimum(pattern.occupied(block) / number, 1.0)
     drawn = number * share * (1.0 - share)
@@ -81,7 +81,7 @@ def boundaries(pattern: Pattern, block: int) -> Array:
 
 
 def uncertain_octets(pattern: Pattern) -> Array:
-    """Return how many dirty words have a number of bits that nothing foretold, in eighths, about.
+    """Return how many dirty words have an unpredictable number of bits, in eighths, about.
 
     Bits are decoded eight at a time.  Where frames are drawn, a word's bits are binomial, and
     what counts is how often ``ceil(bits / 8)`` is not the usual number; where a cluster ends in a

@@ -14,7 +14,7 @@ Cost: microseconds a value for `random`, `sequential`, `strided` and `clustered`
 some milliseconds for the others, and for few clusters in few blocks.
 
 What theory knows of a pattern is its :class:`Law`; :data:`LAWS` has them by name, and may get more
-at run time.  A pattern without one is measured, not foretold: see :func:`foretold`.
+at run time.  A pattern without one is measured only: see :func:`has_occupancy_law`.
 """
 
 import dataclasses
@@ -73,7 +73,7 @@ class Law:
         return np.array(flat).reshape(dirty.shape)
 
 
-def foretold(dataset: str, options: Iterable[str] = ()) -> bool:
+def has_occupancy_law(dataset: str, options: Iterable[str] = ()) -> bool:
     """Return whether there is a law for a pattern with such options."""
     return dataset in LAWS and set(options) <= set(LAWS[dataset].options)
 

@@ -1,10 +1,10 @@
-"""Every schedule of a few inserts against harvests, each atomic step apart.
+"""Exhaustive checker: every schedule of a few inserts and harvests, atomic step by atomic step.
 
 A *program* is a generator: it yields one :class:`Step` after the other, gets each one's result, and
-says with :class:`Report` which frames it hands on.  Between two steps any other thread may run; a
-schedule is one order of all steps.  There are millions; but what may still happen depends only on
-memory, on where each thread is and on what is owed so far, so schedules that have met in such a
-state are counted together, exactly.
+reports frames with :class:`Report`.  Between two steps any other thread may run; a schedule is one
+order of all steps.  There are millions; but the future depends only on memory, on each thread's
+position and on the inserts not yet reported, so schedules that reach the same such state are
+counted together, exactly.
 
 How an insert ends::
 
@@ -16,11 +16,11 @@ How an insert ends::
 
 An insert begins with the write of its page.  A report counts for every write that came before it,
 whoever marked the page, for the page is read afterwards.  Reports take effect in the step that
-takes the bit, harvests begin with their first step and inserts return with their last: each the
-hardest moment there is.
+takes the bit, harvests begin with their first step and inserts return with their last: each time
+the strictest choice.
 
-Steps are sequentially consistent.  What a weaker memory order allows is written as a program that
-does the steps in the order that the processor may choose: :class:`AnyOrder`, or a look put first.
+Steps are sequentially consistent.  A weaker memory order is modelled by a program that does the
+steps in an order that the processor may choose: :class:`AnyOrder`, or a load moved forward.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ class Step(NamedTuple):
     place: str = ""
     value: int = 0
     wanted: bool = True
-    """Whether the program looks at the result; if not, schedules need not be told apart by it."""
+    """Whether the program uses the result; if not, states need not differ in it."""
 
 
 class AnyOrder(NamedTuple):
@@ -60,11 +60,11 @@ class Report(NamedTuple):
 WRITE = Step("write", wanted=False)
 
 Program = Generator[Step | AnyOrder | Report, Any, Any]
-"""Returns what its thread carries on to its next call."""
+"""Returns the state that its thread passes to its next call."""
 
 
 class Protocol(NamedTuple):
-    """How one structure is inserted into and harvested."""
+    """The insert and harvest programs of one structure."""
 
     name: str
     places: tuple[str, ...]
@@ -76,7 +76,7 @@ class Protocol(NamedTuple):
 
 
 class Move(NamedTuple):
-    """One step of a schedule, for people."""
+    """One step of a schedule, in words."""
 
     thread: str
     what: str
@@ -86,10 +86,10 @@ class Move(NamedTuple):
 
 
 class Account(NamedTuple):
-    """Which inserts, as bits, are where.
+    """The progress of each insert, as bit sets.
 
-    `told` has the frames of this harvest, as bits; `again` says whether a harvest reported a frame
-    though nothing new had been written to it.
+    `told` has the frames that this harvest has reported, as bits; `again` says whether a harvest
+    reported a frame though nothing new had been written to it.
     """
 
     written: int = 0
@@ -102,7 +102,7 @@ class Account(NamedTuple):
 
 
 class Local(NamedTuple):
-    """Where a thread is: its call, what it carries, what the steps of this call gave."""
+    """A thread's position: its call, its carried state, the results of this call's steps."""
 
     call: int = 0
     carried: Any = None
@@ -195,7 +195,7 @@ class Checker:
         while any(True for _ in self._moves(state)):
             _, chosen = self._fewest(state, last, outcome, best)
             thread, after = list(self._moves(state))[chosen]
-            moves.append(self._told(state, thread, chosen))
+            moves.append(self._move(state, thread, chosen))
             state, last = after, thread
         return moves
 
@@ -209,7 +209,7 @@ class Checker:
         return self.harvests + 1 if thread == self._harvester else len(self.vcpus[thread])
 
     def _next(self, thread: int, local: Local) -> Next:
-        """Return what comes after the results so far, by running the program up to there again."""
+        """Return the next action, by rerunning the program with the results so far."""
         key = (thread, local.call, local.carried, local.results)
         if key not in self._nexts:
             self._nexts[key] = self._run(thread, local)
@@ -363,8 +363,8 @@ class Checker:
 
     # --- telling
 
-    def _told(self, state: State, thread: int, chosen: int) -> Move:
-        """Put the move number `chosen` of a state into words."""
+    def _move(self, state: State, thread: int, chosen: int) -> Move:
+        """Describe move number `chosen` of a state."""
         local = state.threads[thread]
         moves = list(self._moves(state))
         after = moves[chosen][1]
@@ -387,7 +387,7 @@ class Checker:
         return f"harvest {local.call + 1}" if thread == self._harvester else f"vCPU {thread}"
 
     def _note(self, before: State, after: State, thread: int) -> str:
-        """Say what a step brought about beyond memory."""
+        """Describe a step's effects other than on memory."""
         old, new = before.account, after.account
         notes = []
         for insert, frame in enumerate(self._frames):

@@ -1,4 +1,4 @@
-"""Every small case of every protocol, put to the checker."""
+"""Check every protocol exhaustively: all schedules of all small cases."""
 
 import itertools
 from collections import Counter
@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 from dirtylab import _check
 from dirtylab.verify.checker import OUTCOMES, RIGHT, Checker, Move
-from dirtylab.verify.protocol_models import Suspect, offered, ours, weakened
+from dirtylab.verify.protocol_models import ProtocolModel, mutants, offered, ours
 
 Case = tuple[tuple[int, ...], ...]
 """For each vCPU the frames it inserts."""
 
 
 class Finding(NamedTuple):
-    """What came of a suspect."""
+    """The outcomes of all schedules of a protocol model."""
 
     name: str
     group: str
-    """``ours``, ``offered`` or ``weakened``."""
+    """``ours``, ``offered`` or ``weakened`` (the mutants)."""
     cases: int
     schedules: int
     right: int
@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 
 
 def cases(pages: int, most: int) -> Iterator[Case]:
-    """Yield who inserts what: one insert a vCPU, and for a few frames several.
+    """Yield the frames that each vCPU inserts: one each, and for a few cases several.
 
     Parameters
     ----------
@@ -52,15 +52,15 @@ def cases(pages: int, most: int) -> Iterator[Case]:
             yield ((frame, frame), (other,))
 
 
-def examine(suspect: Suspect, group: str = "", *, most: int = 3) -> Finding:
+def examine(model: ProtocolModel, group: str = "", *, most: int = 3) -> Finding:
     """Count the outcomes of all schedules of all cases.
 
     Parameters
     ----------
-    suspect : Suspect
-        What is examined.
+    model : ProtocolModel
+        The protocol to check.
     group : str, optional
-        What kind it is, for the table.
+        Its group, for the table.
     most : int, optional
         Inserts of a case, 1 … 3.
 
@@ -71,25 +71,25 @@ def examine(suspect: Suspect, group: str = "", *, most: int = 3) -> Finding:
     _check.integer("most", most, 1, 3)
     total: Counter[str] = Counter()
     tried = 0
-    for vcpus in cases(suspect.pages, most):
-        total.update(Checker(suspect.protocol, vcpus).count())
+    for vcpus in cases(model.pages, most):
+        total.update(Checker(model.protocol, vcpus).count())
         tried += 1
     counts = [total[outcome] for outcome in OUTCOMES]
-    return Finding(suspect.name, group, tried, sum(counts), *counts)
+    return Finding(model.name, group, tried, sum(counts), *counts)
 
 
-def suspects() -> list[tuple[str, Suspect]]:
-    """Return all suspects with their group."""
-    groups = {"ours": ours(), "offered": offered(), "weakened": weakened()}
+def protocol_models() -> list[tuple[str, ProtocolModel]]:
+    """Return all protocol models with their group."""
+    groups = {"ours": ours(), "offered": offered(), "weakened": mutants()}
     return [(group, one) for group, some in groups.items() for one in some]
 
 
-def simplest(suspect: Suspect, outcome: str) -> tuple[Case, list[Move]] | None:
+def simplest(model: ProtocolModel, outcome: str) -> tuple[Case, list[Move]] | None:
     """Return the first case, smallest first, in which `outcome` happens, and a schedule of it."""
-    for vcpus in cases(suspect.pages, 3):
-        moves = Checker(suspect.protocol, vcpus, harvests=1).witness(outcome)
+    for vcpus in cases(model.pages, 3):
+        moves = Checker(model.protocol, vcpus, harvests=1).witness(outcome)
         if moves is None:
-            moves = Checker(suspect.protocol, vcpus).witness(outcome)
+            moves = Checker(model.protocol, vcpus).witness(outcome)
         if moves is not None:
             return vcpus, moves
     return None

@@ -1,6 +1,6 @@
-"""Kernels that are wrong on purpose, so that the soak can be seen to catch them.
+"""Mutants: kernels broken on purpose, to show that the soak detects a broken protocol.
 
-Each is the twin of a program in :mod:`.programs` that the checker convicts.
+Each has a model in :mod:`.protocol_models` that the checker rejects.
 """
 
 from collections.abc import Callable
@@ -64,7 +64,7 @@ class ParentAfterChild(TreeState):
 
 @inlined
 def take_children_first(state: TreeState, out: Frames) -> int:
-    """Look at each word, go down, and clear on the way back what was seen."""
+    """Load each word, descend, and clear on the way back the bits that were seen."""
     top = state.shifts.size - 1
     left, base = np.zeros(top + 1, np.uint64), np.zeros(top + 1, np.uint64)
     seen = np.zeros(top + 1, np.uint64)
@@ -193,7 +193,7 @@ class TwoSteps(BitmapState):
 
 @inlined
 def take_in_two_steps(state: BitmapState, out: Frames) -> int:
-    """Not an exchange: what is set in between is wiped out."""
+    """Load, then store: bits set in between are overwritten."""
     found = 0
     for place in range(state.words.size):
         word = load_acquire(state.words, place)
@@ -244,7 +244,7 @@ def push_flags_first(state: RingState, vcpu: int, frame: np.uint64) -> bool:
     own = first_position(vcpu)
     place = place_of(state, vcpu, state.positions[own + PUSH])
     store_release(state.entries, place, DIRTY)
-    # Back to back the two stores reach memory in one go, and the error sleeps for hours.
+    # Back to back the two stores reach memory together, and the error stays hidden for hours.
     state.positions[own + KNOWN] = load_acquire(state.positions, own + RESET)
     store_release(state.entries, place + 1, frame)
     state.positions[own + PUSH] += ONE
@@ -262,12 +262,13 @@ register(HolesForgotten, insert_unwatched, take_past_holes)
 register(FlagsFirst, push_flags_first, take_rings)
 
 
-class Weak(NamedTuple):
-    """A structure that commits a crime."""
+class Mutant(NamedTuple):
+    """A structure broken on purpose."""
 
     make: Callable[[int, int], Any]
     """``(pages, vcpus)`` gives its state."""
-    crime: str
+    expected_failure: str
+    """``late`` or ``lost``: what the soak must see."""
 
 
 def _tree(kind: type, radix: int = 8) -> Callable[[int, int], Any]:
@@ -284,23 +285,23 @@ def _byte_bitmap(pages: int, vcpus: int) -> ByteBitmap:
     return ByteBitmap(words, words.view(np.uint8))
 
 
-WEAKENED: dict[str, Weak] = {
-    "parent after child": Weak(_tree(ParentAfterChild, 64), LOST),
-    "byte update": Weak(_byte_tree, LOST),
-    "byte update, bitmap": Weak(_byte_bitmap, LOST),
-    "exit at a set leaf bit": Weak(_tree(EarlyBit), LATE),
-    "exit at a used leaf word": Weak(_tree(EarlyWord), LATE),
-    "root first": Weak(_tree(RootFirst), LOST),
-    "load and store, no exchange": Weak(
+MUTANTS: dict[str, Mutant] = {
+    "parent after child": Mutant(_tree(ParentAfterChild, 64), LOST),
+    "byte update": Mutant(_byte_tree, LOST),
+    "byte update, bitmap": Mutant(_byte_bitmap, LOST),
+    "exit at a set leaf bit": Mutant(_tree(EarlyBit), LATE),
+    "exit at a used leaf word": Mutant(_tree(EarlyWord), LATE),
+    "root first": Mutant(_tree(RootFirst), LOST),
+    "load and store, no exchange": Mutant(
         lambda pages, vcpus: TwoSteps(*LocklessBitmap(pages, vcpus=vcpus).state), LOST
     ),
-    "list, holes forgotten": Weak(
+    "list, holes forgotten": Mutant(
         lambda pages, vcpus: HolesForgotten(
             *LocklessList(pages, vcpus=vcpus, capacity=2**12).state
         ),
         LOST,
     ),
-    "ring, flags before frame": Weak(
+    "ring, flags before frame": Mutant(
         lambda pages, vcpus: FlagsFirst(*LocklessRing(pages, vcpus=vcpus).state), LOST
     ),
 }

@@ -1,4 +1,4 @@
-"""The protocols as programs for :mod:`.checker`: ours, and ones weakened on purpose.
+"""The protocols as programs for :mod:`.checker`: ours, and mutants broken on purpose.
 
 Each program is the kernel of the same name with one atomic step a line, on words of a few bits.
 """
@@ -429,63 +429,65 @@ def ring(
     )
 
 
-class Suspect(NamedTuple):
-    """A protocol, and the worst that may come of it."""
+class ProtocolModel(NamedTuple):
+    """A protocol as a program for the checker, and the worst outcome expected."""
 
     name: str
     protocol: Protocol
     worst: str
-    """What the text claims; the checker finds for itself."""
+    """The expected worst outcome; the checker finds its own, and a test compares them."""
     pages: int = 4
     """Frames to choose from; where they lie does not matter to lists and rings."""
     inserts: int = 2
-    """Inserts that it takes to go wrong."""
+    """Fewest inserts with which it fails."""
 
 
 THREE = Shape(levels=3)
 WIDE = Shape(levels=2, radix=2, word=4)
 
 
-def ours() -> list[Suspect]:
-    """Return what the kernels do, in small."""
+def ours() -> list[ProtocolModel]:
+    """Return models of the kernels in :mod:`dirtylab.lockless`."""
     return [
-        Suspect("bitmap", bitmap(), RIGHT),
-        Suspect("tree, 2 levels", tree(), RIGHT),
-        Suspect("tree, 3 levels", tree(shape=THREE), RIGHT, 8),
-        Suspect("tree, 2 nodes a word", tree(shape=WIDE), RIGHT),
-        Suspect("tree without looks", tree(insert_blind), RIGHT),
-        Suspect("list", pagelist(), RIGHT, 3),
-        Suspect("ring", ring(), RIGHT, 3),
+        ProtocolModel("bitmap", bitmap(), RIGHT),
+        ProtocolModel("tree, 2 levels", tree(), RIGHT),
+        ProtocolModel("tree, 3 levels", tree(shape=THREE), RIGHT, 8),
+        ProtocolModel("tree, 2 nodes a word", tree(shape=WIDE), RIGHT),
+        ProtocolModel("tree without looks", tree(insert_blind), RIGHT),
+        ProtocolModel("list", pagelist(), RIGHT, 3),
+        ProtocolModel("ring", ring(), RIGHT, 3),
     ]
 
 
-def offered() -> list[Suspect]:
-    """Return the faster ones that give up "never late"."""
+def offered() -> list[ProtocolModel]:
+    """Return the faster variants that give up "never late"."""
     return [
-        Suspect("tree, early", tree(insert_early), LATE),
-        Suspect("ring, protected", ring(insert_protected, harvest_protected), LATE, 3),
+        ProtocolModel("tree, early", tree(insert_early), LATE),
+        ProtocolModel("ring, protected", ring(insert_protected, harvest_protected), LATE, 3),
     ]
 
 
-def weakened() -> list[Suspect]:
-    """Return what is wrong on purpose."""
+def mutants() -> list[ProtocolModel]:
+    """Return protocols broken on purpose."""
     return [
-        Suspect("parent after child", tree(insert_up, harvest_children_first), LOST),
-        Suspect("byte update", tree(insert_bytewise), LOST),
-        Suspect("byte update, bitmap", bitmap(insert_bytewise), LOST),
-        Suspect("exit at a set leaf bit", tree(insert_early_bit), LATE),
-        Suspect("exit at a used leaf word", tree(insert_early_word), LATE),
-        Suspect("exit at a used word of 2 nodes", tree(insert_early_word, shape=WIDE), LATE),
-        Suspect("root first", tree(insert_down), LOST),
-        Suspect("relaxed climb", tree(insert_relaxed), LOST),
-        Suspect("look before the leaf is set", tree(insert_look_first), LOST),
-        Suspect("looks that overtake each other", tree(insert_looks_down, shape=THREE), LATE, 4, 3),
-        Suspect("leaf tested without a fence", tree(insert_test_unfenced), LOST),
-        Suspect("load and store, no exchange", tree(insert_up, harvest_two_steps), LOST),
-        Suspect("list, up to the first hole", pagelist(harvest_to_first_hole), LATE, 3),
-        Suspect("list, holes forgotten", pagelist(harvest_past_holes), LOST, 3),
-        Suspect("ring, flags before frame", ring(push_flags_first), LOST, 3),
-        Suspect(
+        ProtocolModel("parent after child", tree(insert_up, harvest_children_first), LOST),
+        ProtocolModel("byte update", tree(insert_bytewise), LOST),
+        ProtocolModel("byte update, bitmap", bitmap(insert_bytewise), LOST),
+        ProtocolModel("exit at a set leaf bit", tree(insert_early_bit), LATE),
+        ProtocolModel("exit at a used leaf word", tree(insert_early_word), LATE),
+        ProtocolModel("exit at a used word of 2 nodes", tree(insert_early_word, shape=WIDE), LATE),
+        ProtocolModel("root first", tree(insert_down), LOST),
+        ProtocolModel("relaxed climb", tree(insert_relaxed), LOST),
+        ProtocolModel("look before the leaf is set", tree(insert_look_first), LOST),
+        ProtocolModel(
+            "looks that overtake each other", tree(insert_looks_down, shape=THREE), LATE, 4, 3
+        ),
+        ProtocolModel("leaf tested without a fence", tree(insert_test_unfenced), LOST),
+        ProtocolModel("load and store, no exchange", tree(insert_up, harvest_two_steps), LOST),
+        ProtocolModel("list, up to the first hole", pagelist(harvest_to_first_hole), LATE, 3),
+        ProtocolModel("list, holes forgotten", pagelist(harvest_past_holes), LOST, 3),
+        ProtocolModel("ring, flags before frame", ring(push_flags_first), LOST, 3),
+        ProtocolModel(
             "ring, page read before reset", ring(insert_protected, harvest_read_first), LOST, 3
         ),
     ]

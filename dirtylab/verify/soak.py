@@ -1,13 +1,12 @@
-"""Real threads: vCPUs insert, one thread harvests, and every single insert is accounted for.
+"""Soak test: threads insert as vCPUs, one thread harvests, and every insert is accounted for.
 
 Each vCPU has a byte of its own in each *page*. It writes the number of its lap there, and then
-marks the page. The harvester, for each frame it is told, reads the page and remembers what it saw:
-that is what a migration does. Each vCPU also counts, for all to see, the inserts that have
-returned. The harvester reads those counts before a harvest, and after it looks up every insert that
+marks the page. The harvester reads the page of each reported frame and keeps the content, as a
+migration does. Each vCPU also publishes the number of its inserts that have returned.
+The harvester reads those counts before a harvest, and after it looks up every insert that
 they newly cover: if the page it has read for it does not have that lap yet, the insert was
 *missed*. After the last harvest, which begins when all inserts have returned, each missed insert
-whose write has still not been seen is *lost*; the others were *late*. No insert is sampled or left
-out.
+whose write has still not been seen is *lost*; the others were *late*. Every insert is checked.
 
 A *duplicate* is a frame reported again by a later harvest although nothing new was in the page.
 """
@@ -41,7 +40,7 @@ from dirtylab.lockless.pagelist import LINE
 from dirtylab.lockless.registry import LATE, LOCKLESS
 
 MOST_VCPUS = 8
-"""A page is one word: a byte for each."""
+"""Most vCPUs: a page is one word, with a byte for each."""
 MOST_LAPS = 255
 PAGES = 2**18
 SCATTER = 0x9E3779B97F4A7C15 | 1
@@ -71,7 +70,7 @@ class Job(NamedTuple):
 
 @inlined
 def frame_of(job: Job, vcpu: int, number: int) -> np.uint64:
-    """Return the frame of a vCPU's insert number such and such of a lap."""
+    """Return the frame of a vCPU's insert, by its number in the lap."""
     count = np.uint64(number) * job.plan[2] + np.uint64(vcpu) * job.plan[3]
     return (count * job.plan[4]) & job.plan[5]
 
@@ -163,7 +162,7 @@ def watch(state: State, job: Job, out: Frames, tally: npt.NDArray[np.int64]) -> 
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """What became of the inserts of one run."""
+    """The outcomes of the inserts of one run."""
 
     structure: str
     pattern: str
@@ -264,7 +263,7 @@ def run(
     Parameters
     ----------
     name : str
-        What to call the structure.
+        The structure's name in the tally.
     make : callable
         Makes its state, see :data:`Maker`.
     vcpus, pattern, pages, laps
@@ -314,7 +313,7 @@ def in_threads(works: Sequence[Callable[[], object]], stop: Callable[[], object]
             trouble.append(error)
             stop()
 
-    # No daemons: the interpreter would end, and take away their code, while they are in a kernel.
+    # No daemon threads: the interpreter could end, and free their code, while they run it.
     threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
     try:
         for thread in threads:
@@ -331,36 +330,36 @@ def in_threads(works: Sequence[Callable[[], object]], stop: Callable[[], object]
         raise trouble[0]
 
 
-def catch(
-    name: str, make: Maker, crime: str, *, seconds: float = 10.0, pages: int = PAGES
+def run_until_failure(
+    name: str, make: Maker, expected_failure: str, *, seconds: float = 10.0, pages: int = PAGES
 ) -> list[Tally]:
-    """Run a weakened structure until it is caught, or the time is up.
+    """Run a mutant until it fails as expected, or the time is up.
 
     Parameters
     ----------
     name : str
-        What to call it.
+        Its name in the tallies.
     make : callable
         Makes its state.
-    crime : {"late", "lost"}
-        What to wait for.
+    expected_failure : {"late", "lost"}
+        The failure that ends the run.
     seconds : float, optional
-        When to give up.
+        Time after which no further run starts.
     pages : int, optional
         As for :func:`job_for`.
 
     Returns
     -------
     list of Tally
-        All runs; the last one has the crime, unless the time was up.
+        All runs; the last one has the failure, unless the time was up.
     """
-    _check.choice("crime", crime, ("late", "lost"))
+    _check.choice("expected_failure", expected_failure, ("late", "lost"))
     end = time.monotonic() + _check.positive("seconds", seconds)
     tallies: list[Tally] = []
     for vcpus, pattern in itertools.cycle(itertools.product((2, 4, 3, 8), reversed(PATTERNS))):
         more = 8 if pattern == "sparse" else 1  # else a run would be over at once
         tallies.append(run(name, make, vcpus=vcpus, pattern=pattern, pages=more * pages))
-        if getattr(tallies[-1], crime) or time.monotonic() > end:
+        if getattr(tallies[-1], expected_failure) or time.monotonic() > end:
             break
     return tallies
 

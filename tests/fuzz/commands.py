@@ -180,7 +180,7 @@ def run(words: list[str]) -> tuple[int, str, str]:
 
 def wrong_with(words: list[str], status: int, out: str, err: str) -> str:
     """Return what is wrong with how a command line ended, if anything."""
-    if "Traceback" in err or "a mistake of dirtylab" in err:
+    if "Traceback" in err or "a bug in dirtylab" in err:
         return "traceback"
     lines = [line for line in err.splitlines() if not line.startswith(("note:", "dirtylab: note:"))]
     if not all(line.isprintable() for line in lines) and status in (1, 2):

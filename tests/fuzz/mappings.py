@@ -49,9 +49,9 @@ class Child:
     """Executes operations, each a list of its name and numbers; 0 or an error number comes back."""
 
     def __init__(self, folder: str) -> None:
-        from dirtylab.live import _scan, _system
+        from dirtylab.live import _scan
 
-        self._scan, self._system = _scan, _system
+        self._scan = _scan
         self._library = _library()
         self._fault = _scan.open_userfaultfd()
         self._zero = os.open("/dev/zero", os.O_RDONLY)
@@ -134,8 +134,7 @@ class Child:
     def register(self, *spans):
         for start, end in zip(spans[::2], spans[1::2], strict=True):
             try:
-                request = self._scan.register_request(start, end)
-                self._system.ioctl(self._fault, self._scan.REGISTER, request)
+                self._scan.register(self._fault, start, end)
             except OSError as error:
                 if BASE <= start < BASE + PAGES * PAGE:
                     return error.errno

@@ -27,18 +27,18 @@ import numpy as np
 from dirtylab._data import data_file
 from dirtylab._reading import printable
 from dirtylab.advice.model import Model
-from dirtylab.cli import live as live_arguments
-from dirtylab.cli import lockless
 from dirtylab.cli.trace import summary
 from dirtylab.datasets.tracefile import Trace, read_trace, to_bytes
 from dirtylab.measure import grid
 from dirtylab.measure.cell import Cell
 from dirtylab.measure.machine import caption, describe_machine
-from dirtylab.measure.sample_store import Ledger, describe_bad
-from dirtylab.studies.crossovers import record as duel
+from dirtylab.measure.sample_store import SampleStore, describe_bad
+from dirtylab.studies.crossovers import record as crossovers_record
+from dirtylab.studies.live import store as live_store
+from dirtylab.studies.lockless import store as lockless
 from dirtylab.studies.lockless.summary import recorded
 from dirtylab.studies.mailing_list import store
-from dirtylab.studies.peers import report as comparison
+from dirtylab.studies.peers import report as peers_report
 from dirtylab.theory.operations import Pattern
 
 SECONDS = 10.0
@@ -294,7 +294,7 @@ GRID = grid.build(["list", "bitmap"], ["harvest"], ["random"], [4096], [5, 64], 
 def make_sweep(folder):
     """Write a sweep of some rounds that nobody measured."""
     machine = {"id": "0badcafe", "facts": describe_machine()}
-    with Ledger(GRID, folder) as ledger:
+    with SampleStore(GRID, folder) as store:
         for cell in GRID.cells:
             rows = [
                 {
@@ -303,20 +303,20 @@ def make_sweep(folder):
                     "reference_ns": 3e4, "bytes": 512, "growth": -4096, "words": 64, "nodes": 0,
                 }
                 for repeat in range(3)
-                for one in GRID.plan.contestants
+                for one in GRID.plan.candidates
             ]  # fmt: skip
-            ledger.add(cell, rows, machine)
+            store.add(cell, rows, machine)
 
 
 def read_sweep(path):
     """Open a sweep to go on with it."""
-    with Ledger(GRID, path.parent) as ledger:
-        require_printable(describe_bad(ledger.bad), "bad rows")
-        for machine in ledger.machines.values():
+    with SampleStore(GRID, path.parent) as store:
+        require_printable(describe_bad(store.bad), "bad rows")
+        for machine in store.machines.values():
             require_printable(caption(machine), "caption")
         for cell in GRID.cells:
             require(isinstance(cell, Cell), "cell")
-            require(len(ledger.rows_of(cell)) == 3 * len(ledger.rounds(cell)), "whole rounds")
+            require(len(store.rows_of(cell)) == 3 * len(store.rounds(cell)), "whole rounds")
 
 
 def read_lockless(path):
@@ -332,21 +332,21 @@ def read_summary(path):
 
 def read_crossovers(path):
     """Read a study of crossovers."""
-    study = duel.load(path.parent)
+    study = crossovers_record.load(path.parent)
     require_printable(caption(study.machine), "caption")
     require(study.rounds["round"].dtype.kind in "iuf", "rounds are numbers")
 
 
 def read_live(path):
     """Read what real harvests cost."""
-    measured = live_arguments.load(path.parent)
+    measured = live_store.load(path.parent)
     require_printable(caption(measured.machine), "caption")
     require_printable("".join(map(str, measured.replays["trace"].unique())), "names")
 
 
 def read_compared(path):
     """Read a comparison with peers."""
-    records, machine = comparison.load(path.parent)
+    records, machine = peers_report.load(path.parent)
     require_printable(caption(machine), "caption")
     require(all("ns" in record for record in records), "rows have times")
 

@@ -15,9 +15,10 @@ from dirtylab._units import nbytes_text
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure.additions import packed, register
-from dirtylab.measure.cell import OPERATIONS, Cell, Contest, Contestant, Plan, Row, label
-from dirtylab.measure.grid import NAMES
-from dirtylab.theory.memory import structure_bytes
+from dirtylab.measure.cell import OPERATIONS, Candidate, Cell, CellBenchmark, Plan, Row, label
+from dirtylab.measure.grid import BYTES_A_PAGE
+from dirtylab.structures import kind_of, names
+from dirtylab.theory.memory import known_bytes
 
 MOST_ROUNDS = 10_000
 LEAST_ROUNDS = 3
@@ -87,7 +88,7 @@ class CellJob:
         if not self.structures or not self.cells:
             raise ValueError("nothing to measure: structures and cells must name at least one each")
         for name, _ in self.structures:
-            _check.choice("structures", name, NAMES)
+            _check.choice("structures", name, names())
         labels = self.labels()
         if len(set(labels)) < len(labels):
             raise ValueError(f"structures={list(labels)}: names one twice")
@@ -127,8 +128,16 @@ class CellJob:
 
 def needed_bytes(job: CellJob, cell: Cell) -> int:
     """Return the bytes that measuring a cell takes: every structure, one of them twice, frames."""
-    each = [structure_bytes(name, cell.pages, **options) for name, options in job.structures]
+    each = [_bytes_of(name, options, cell) for name, options in job.structures]
     return sum(each) + max(each) + 8 * _ARRAYS_OF_FRAMES * cell.dirty + _PROCESS_BYTES
+
+
+def _bytes_of(name: str, options: Mapping[str, Any], cell: Cell) -> int:
+    """Return the bytes of a structure; where no law is known, the most there should be."""
+    known = known_bytes(name, cell.pages, **options)
+    if known is not None:
+        return known
+    return BYTES_A_PAGE * (cell.dirty if kind_of(name).grows else cell.pages)
 
 
 def free_memory() -> int:
@@ -177,8 +186,8 @@ def _text_of(path: str) -> str:
 # --- measuring, in the measuring process ----------------------------------------------------------
 
 
-class CpuTimeContest(Contest):
-    """A contest timed by min(wall clock, CPU time of the thread), so that preemption is excluded.
+class CpuTimeBenchmark(CellBenchmark):
+    """A benchmark timed by min(wall clock, CPU time of the thread), so that preemption is excluded.
 
     On two cores a browser that draws and a kernel that calculates take the processor away from
     every sample of some milliseconds: the median of a sort of 4.4 ms was anything from 4.5 to 13.8.
@@ -194,16 +203,16 @@ class CpuTimeContest(Contest):
 
 def _compile(job: CellJob, reporter: Reporter) -> None:
     """Run each structure that is new in this process once on a few frames, and say which."""
-    for contestant in _plan(job).contestants:
-        known = (contestant.structure, job.operation)
+    for candidate in _plan(job).candidates:
+        known = (candidate.structure, job.operation)
         if known in _compiled or reporter.cancelled():
             continue
-        words = f"preparing {contestant.structure}; compiled on first use …"
+        words = f"preparing {candidate.structure}; compiled on first use …"
         reporter.progress(0, words, at_once=True)
         cell = Cell("random", (), _WARM_PAGES, _WARM_DIRTY)
         # A structure whose options do not fit these few frames is compiled by its own cell.
         with contextlib.suppress(ValueError, AssertionError):
-            Contest(cell, Plan((contestant,), (job.operation,), job.seed, "warm")).round(0)
+            CellBenchmark(cell, Plan((candidate,), (job.operation,), job.seed, "warm")).round(0)
         _compiled.add(known)
 
 
@@ -213,34 +222,34 @@ def _measure_cell(job: CellJob, index: int, reporter: Reporter) -> tuple[Rows, i
     reporter.progress(index, f"checking that all structures agree: {label(cell)}")
     if reporter.cancelled():
         return (), 0
-    contest = CpuTimeContest(cell, _plan(job))
+    benchmark = CpuTimeBenchmark(cell, _plan(job))
     rows: list[Row] = []
     done = 0
     with _without_collector():
         while done < job.rounds and not reporter.cancelled():
-            rows += contest.round(done)
+            rows += benchmark.round(done)
             done += 1
             reporter.progress(index, f"{label(cell)}: round {done} of {job.rounds}")
     return _samples(rows, job), done
 
 
 def _plan(job: CellJob) -> Plan:
-    contestants = tuple(
-        Contestant(name, tuple(sorted(options.items()))) for name, options in job.structures
+    candidates = tuple(
+        Candidate(name, tuple(sorted(options.items()))) for name, options in job.structures
     )
-    return Plan(contestants, (job.operation,), job.seed, "warm")
+    return Plan(candidates, (job.operation,), job.seed, "warm")
 
 
 def _samples(rows: list[Row], job: CellJob) -> Rows:
     """Return label and nanoseconds of each row."""
-    labels = dict(zip(_plan(job).contestants, job.labels(), strict=True))
-    return tuple((labels[_contestant(row)], float(row["ns"])) for row in rows)
+    labels = dict(zip(_plan(job).candidates, job.labels(), strict=True))
+    return tuple((labels[_candidate(row)], float(row["ns"])) for row in rows)
 
 
-def _contestant(row: Row) -> Contestant:
+def _candidate(row: Row) -> Candidate:
     prefix = "structure_"
     options = {k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)}
-    return Contestant(row["structure"], tuple(sorted(options.items())))
+    return Candidate(row["structure"], tuple(sorted(options.items())))
 
 
 @contextlib.contextmanager

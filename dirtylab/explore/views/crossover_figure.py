@@ -18,9 +18,8 @@ from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.explore.kit.slider_steps import frames_label, guest_memory, pages_label
 from dirtylab.explore.process.session import Results
 from dirtylab.explore.views.cheapest import CrossoverPoint, Region
-from dirtylab.explore.views.looks import SLIDER_COLOR
 from dirtylab.explore.views.model_curves import Curves, time_at
-from dirtylab.figures.style import FAINT, Look, label_ticks, style_axes, time_label
+from dirtylab.figures.style import FAINT, SLIDER_COLOR, Look, label_ticks, style_axes, time_label
 
 SIZE = (7.4, 5.0)
 RECTANGLE = (0.115, 0.245, 0.86, 0.69)

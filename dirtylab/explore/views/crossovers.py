@@ -108,9 +108,9 @@ class MeasuredSetting:
 
 def offered() -> tuple[str, ...]:
     """Return the structures to choose from: ``tree`` has the radix of its slider."""
-    names = list(STRUCTURES)
-    names.insert(names.index("tree8"), "tree")
-    return tuple(names)
+    found = list(STRUCTURES)
+    found.insert(found.index("tree8"), "tree")
+    return tuple(dict.fromkeys(found))
 
 
 class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):

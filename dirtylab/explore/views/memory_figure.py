@@ -21,12 +21,11 @@ from dirtylab.explore.kit.slider_steps import (
 )
 from dirtylab.explore.views.looks import look
 from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes
-from dirtylab.theory.memory import structure_bytes
+from dirtylab.structures import STRUCTURES, PageList, Tree, tuned
+from dirtylab.theory.memory import known_bytes, structure_bytes
 
 SIZE = (7.4, 4.6)
 LEFT, RIGHT = (0.075, 0.245, 0.38, 0.665), (0.575, 0.245, 0.385, 0.665)
-STRUCTURES_SHOWN = ("bitmap", "tree", "hybrid", "posted-tree")
-"""Those whose memory depends on the size of the slot only."""
 ENTRIES = (4, 8, 16)
 """Bytes of a list's entry: a frame number of 32 or 64 bits, KVM's dirty ring."""
 RELATIVE, BYTES = UNITS = ("times the bitmap", "bytes")
@@ -47,10 +46,27 @@ class MemoryContent(NamedTuple):
     entry: int
     show: str
     nbytes: Mapping[str, int]
-    """Bytes of each of :data:`STRUCTURES_SHOWN`."""
+    """Bytes of each of :func:`lines` that a law of memory is known of."""
     meets_bitmap: float
     """Dirty frames at which the list takes as much as the bitmap."""
     meets_tree: float
+
+
+def lines() -> tuple[str, ...]:
+    """Return the structures that have a line of their own.
+
+    Those that do the same job, trees as the one of the slider and lists by the bytes of an entry;
+    and the posted tree, for its sawtooth.
+    """
+    kinds = {name: STRUCTURES[name] for name in tuned()}
+    names = ("tree" if issubclass(kind, Tree) else name for name, kind in kinds.items()
+             if not issubclass(kind, PageList))  # fmt: skip
+    return (*dict.fromkeys(names), "posted-tree")
+
+
+def measured_only() -> list[str]:
+    """Return those of :func:`lines` without a law of memory."""
+    return [name for name in lines() if known_bytes(name, LEAST_PAGES) is None]
 
 
 @functools.lru_cache(64)
@@ -83,8 +99,9 @@ class MemoryArtists:
         _prepare_axes(left, right)
         self._titles = [title_text(ax, 1.03, va="bottom") for ax in (left, right)]
         self._labels = [label_text(ax, 0.5, -0.12, ha="center") for ax in (left, right)]
-        self._by_pages = {name: _line(left, name) for name in STRUCTURES_SHOWN}
-        self._by_dirty = {name: _line(right, name) for name in STRUCTURES_SHOWN}
+        self._names = [name for name in lines() if name not in measured_only()]
+        self._by_pages = {name: _line(left, name) for name in self._names}
+        self._by_dirty = {name: _line(right, name) for name in self._names}
         self._lists = {
             entry: right.plot([], [], color=_LIST_COLOR, linestyle=_ENTRY_STYLES[entry],
                               zorder=4)[0]
@@ -155,8 +172,8 @@ class MemoryArtists:
 
     def _set_right(self, content: MemoryContent) -> None:
         ends = np.array([1.0, float(content.pages)])
-        for name, value in content.nbytes.items():
-            self._by_dirty[name].set_data(ends, [value, value])
+        for name, line in self._by_dirty.items():
+            line.set_data(ends, [content.nbytes[name]] * 2)
         for entry, line in self._lists.items():
             line.set_data(ends, entry * ends)
             line.set_linewidth(2.4 if entry == content.entry else 1)
@@ -182,7 +199,7 @@ class MemoryArtists:
         handles = [
             Line2D([], [], color=look(name, 8).color, label=_LABELS.get(name, name),
                    linestyle=_STYLES.get(name, "-"), linewidth=2)
-            for name in STRUCTURES_SHOWN
+            for name in self._names
         ]  # fmt: skip
         handles += [
             Line2D([], [], color=_LIST_COLOR, linestyle=_ENTRY_STYLES[entry],

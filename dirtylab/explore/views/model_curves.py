@@ -18,7 +18,7 @@ from dirtylab.datasets import DATASETS
 from dirtylab.explore.kit.controls import Options
 from dirtylab.explore.kit.slider_steps import PAGES, powers_of_two
 from dirtylab.explore.views.dataset_controls import most_dirty, possible, tracked
-from dirtylab.theory.occupancy import foretold, occupied
+from dirtylab.theory.occupancy import has_occupancy_law, occupied
 from dirtylab.theory.operations import Pattern
 
 POINTS = 61
@@ -145,7 +145,7 @@ def curves(model: Model, structures: tuple[str, ...], operation: str, setting: S
 def has_law(dataset: str, options: Options) -> bool:
     """Return whether the blocks that a pattern touches are known without measuring."""
     pattern = tracked(dataset, options)
-    return pattern.generator == "trace" or foretold(pattern.generator, pattern.theory)
+    return pattern.generator == "trace" or has_occupancy_law(pattern.generator, pattern.theory)
 
 
 class Axis(NamedTuple):

@@ -1,1 +1,1 @@
-"""Where every two structures cost the same: recorded, judged, reported, drawn."""
+"""The crossover study: where every two structures cost the same."""

@@ -1,4 +1,4 @@
-"""Where structures cross: times and their ratio along the dirty frames, and maps of the winner."""
+"""Figures of crossovers: times and ratios against dirty frames, maps of the cheapest structure."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,21 +17,21 @@ from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
-    LOOKS,
-    Look,
     Picture,
     finished,
     label_ticks,
     log_log,
+    look_of,
     new_figure,
     small_print,
     style_axes,
     time_label,
 )
+from dirtylab.structures import posted, tuned
 from dirtylab.studies.crossovers.judge import named
-from dirtylab.studies.crossovers.record import POSTED, TUNED, Study
+from dirtylab.studies.crossovers.record import Study
 from dirtylab.theory.crossover import Crossover, crossovers
-from dirtylab.theory.occupancy import foretold
+from dirtylab.theory.occupancy import has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
 if TYPE_CHECKING:
@@ -40,18 +40,6 @@ if TYPE_CHECKING:
 RADICES = (8, 16, 32, 64)
 MAP_LENGTHS = np.geomspace(1, 4096, 37)
 MAP_DENSITIES = np.geomspace(1e-6, 0.5, 37)
-_RADIX_LOOKS = {
-    16: Look("tree, radix 16", "#CC6677", "^"),
-    32: Look("tree, radix 32", "#999933", ">"),
-}
-
-
-def look_of(structure: str) -> Look:
-    """Return how a structure is drawn; trees of radix 16 and 32 included."""
-    if structure in ("tree16", "tree32"):
-        return _RADIX_LOOKS[int(structure[4:])]
-    look = LOOKS[structure]
-    return look._replace(label=f"{look.label}, posted") if structure in POSTED else look
 
 
 @under_own_rc
@@ -61,11 +49,11 @@ def curves_picture(
     pattern: str = "random",
     pages: int = 10_000_000,
     operation: str = "epoch",
-    structures: Sequence[str] = TUNED,
+    structures: Sequence[str] | None = None,
     against: str = "bitmap",
     model: Model | None = None,
 ) -> Picture:
-    """Return times along the dirty frames, and below them their ratio to one structure.
+    """Draw times against dirty frames, and below them their ratios to one structure.
 
     Parameters
     ----------
@@ -74,7 +62,7 @@ def curves_picture(
     pattern, pages, operation : optional
         Which curves of the study.
     structures : sequence of str, optional
-        Which structures.
+        Which structures; when omitted, the tuned ones that were measured.
     against : str, optional
         Structure by whose times the others' are divided.
     model : Model, optional
@@ -86,21 +74,24 @@ def curves_picture(
         The study has no such curves.
     """
     group = _group(study, pattern, pages, operation)
+    structures = study.tuned if structures is None else structures
     figure = new_figure(8.6, 8.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    meetings = []
+    crossings = []
     for name in structures:
         _draw_times(above, group, name)
         if name != against:
-            meetings += [(name, one) for one in _draw_ratio(below, group, name, against)]
+            crossings += [(name, one) for one in _draw_ratio(below, group, name, against)]
     lines = _draw_model(above, group, structures, model, pattern, pages, operation)
-    _finish_times(above, _title(operation, pattern, pages), lines)
+    _finish_times(above, _title(operation, pattern, pages))
     _finish_ratio(below, against)
-    words = [named(one, name, against, pages) for name, one in meetings]
-    _mark(below, meetings)
+    words = [named(one, name, against, pages) for name, one in crossings]
+    _mark(below, crossings)
     note = "Markers: medians, bars 10-90 %. Diamonds: crossovers with 95 % intervals. "
     if model is not None:
         note += "Lines: the cost model." if lines else f"No model of {pattern}: measured only."
+        without = [name for name in structures if lines and name not in lines]
+        note += f" No model of {', '.join(without)}: measured only." if without else ""
     small_print(figure, study.machine, note + " " + "; ".join(words) + ".")
     alt = (
         f"Two log-log panels over the number of dirty frames, {operation} of {pages:,} pages, "
@@ -128,9 +119,9 @@ def _draw_times(ax: Axes, group: "pd.DataFrame", name: str) -> None:
     times = group.groupby("dirty")[name].quantile(np.array([0.1, 0.5, 0.9])).unstack()
     low, middle, high = (times[level].to_numpy(float) for level in (0.1, 0.5, 0.9))
     ax.errorbar(
-        times.index.to_numpy(float), middle, yerr=[middle - low, high - middle], fmt=look.marker,
-        color=look.color, label=look.label, markersize=5, linewidth=1, markeredgecolor="white",
-        markeredgewidth=0.4,
+        times.index.to_numpy(float), middle, yerr=[middle - low, high - middle],
+        marker=look.marker, linestyle="none", color=look.color, label=look.label, markersize=5,
+        linewidth=1, markeredgecolor="white", markeredgewidth=0.4,
     )  # fmt: skip
 
 
@@ -142,11 +133,11 @@ def _draw_model(
     pattern: str,
     pages: int,
     operation: str,
-) -> bool:
-    """Draw the model's lines; return whether there are any."""
+) -> list[str]:
+    """Draw the model's lines; return of which structures."""
     name, options = parsed(pattern)
     known = [name for name in structures if model is not None and name in model.structures]
-    if not foretold(name, options):
+    if not has_occupancy_law(name, options):
         known = []
     dirty = np.geomspace(group["dirty"].min(), group["dirty"].max(), 120)
     along = Pattern(name, pages, dirty, options)
@@ -154,7 +145,7 @@ def _draw_model(
         assert model is not None
         times = model.times(structure, operation, along)
         ax.plot(dirty, times, color=look_of(structure).color, linewidth=1.2, alpha=0.75)
-    return bool(known)
+    return known
 
 
 def _draw_ratio(ax: Axes, group: "pd.DataFrame", name: str, against: str) -> list[Crossover]:
@@ -169,15 +160,15 @@ def _draw_ratio(ax: Axes, group: "pd.DataFrame", name: str, against: str) -> lis
     return crossovers(x, rounds)
 
 
-def _mark(ax: Axes, meetings: Sequence[tuple[str, Crossover]]) -> None:
-    for name, one in meetings:
+def _mark(ax: Axes, crossings: Sequence[tuple[str, Crossover]]) -> None:
+    for name, one in crossings:
         color = look_of(name).color
         low, high = max(one.low, ax.get_xlim()[0]), min(one.high, ax.get_xlim()[1])
         ax.plot([low, high], [1, 1], color=color, linewidth=6, alpha=0.35, solid_capstyle="butt")
         ax.plot([one.at], [1], "D", color=color, markersize=8, markeredgecolor="white", zorder=5)
 
 
-def _finish_times(ax: Axes, title: str, lines: bool) -> None:
+def _finish_times(ax: Axes, title: str) -> None:
     style_axes(ax, title=title, xlabel="", ylabel="Time")
     log_log(ax)
     label_ticks(ax.yaxis, time_label)
@@ -213,7 +204,7 @@ def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation
     Parameters
     ----------
     found : pandas.DataFrame
-        As :func:`dirtylab.studies.crossovers.judge.meetings` returns it.
+        As :func:`dirtylab.studies.crossovers.judge.find_crossovers` returns it.
     machine : mapping
         What it was measured on.
     operation : str
@@ -234,8 +225,9 @@ def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation
         label = look.label if name not in seen else None
         seen[name] = None
         ax.errorbar(
-            at, place, xerr=[[at - low], [min(high, 1.0) - at]], fmt=look.marker, color=look.color,
-            label=label, markersize=6, linewidth=2, markeredgecolor="white", markeredgewidth=0.4,
+            at, place, xerr=[[at - low], [min(high, 1.0) - at]], marker=look.marker,
+            linestyle="none", color=look.color, label=label, markersize=6, linewidth=2,
+            markeredgecolor="white", markeredgewidth=0.4,
         )  # fmt: skip
     _finish_crossovers(ax, rows, operation)
     note = "Below its mark a structure is cheaper than the bitmap of its family (posted or tuned). "
@@ -244,7 +236,7 @@ def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation
 
 
 def _lane(name: str) -> int:
-    order = (*POSTED, *TUNED)
+    order = (*posted(), *tuned())
     return order.index(name) % 5 if name in order else 0
 
 
@@ -281,7 +273,7 @@ def winner_map_picture(
     model: Model,
     pages: int = 10_000_000,
     *,
-    structures: Sequence[str] = TUNED,
+    structures: Sequence[str] | None = None,
     measured: "pd.DataFrame | None" = None,
     operation: str = "epoch",
 ) -> Picture:
@@ -290,16 +282,20 @@ def winner_map_picture(
     Parameters
     ----------
     model : Model
-        Foretells the areas.
+        Predicts the areas.
     pages : int, optional
         Size of the slot.
     structures : sequence of str, optional
-        Those that compete.
+        The structures compared; the tuned ones when omitted.  One that the model lacks has no area.
     measured : pandas.DataFrame, optional
         A study's ``map``: the measured winners are drawn as marks.
     operation : str, optional
         What counts.
     """
+    names = [name for name in structures or tuned()
+             if measured is None or name in measured]  # fmt: skip
+    without = [name for name in names if name not in model.structures]
+    structures = [name for name in names if name in model.structures]
     times = _map_times(model, pages, structures, operation)
     best = times.argmin(axis=0)
     figure = new_figure(8.2, 6.0)
@@ -311,11 +307,14 @@ def winner_map_picture(
     )  # fmt: skip
     _name_areas(ax, best, structures)
     if measured is not None:
-        _draw_winners(ax, measured, pages, structures)
+        _draw_winners(ax, measured, pages, names)
+        if without:  # their marks have no area that is named
+            ax.legend(fontsize=9, loc="upper left")
     _finish_map(ax, f"The cheapest structure: {operation}, {count_text(pages)} pages")
     note = "Areas: the cost model. " + (
         "Marks: the winner measured." if measured is not None else ""
     )
+    note += f" No model of {', '.join(without)}: measured only." if without else ""
     small_print(figure, model.machine, note)
     share = {name: float(np.mean(best == place)) for place, name in enumerate(structures)}
     areas = ", ".join(f"{name} {100 * part:.0f} %" for name, part in share.items() if part)
@@ -325,7 +324,7 @@ def winner_map_picture(
 
 @under_own_rc
 def radix_map_picture(model: Model, pages: int = 10_000_000, operation: str = "epoch") -> Picture:
-    """Return the best radix of a tree over density and cluster length, and what radix 64 loses."""
+    """Draw the best radix of a tree over density and cluster length, and the loss of radix 64."""
     names = [f"tree{radix}" for radix in RADICES]
     times = _map_times(model, pages, names, operation)
     loss = times[-1] / times.min(axis=0)
@@ -396,7 +395,7 @@ def _draw_winners(
     for name in structures:
         look, own = look_of(name), measured[winners == name]
         ax.plot(
-            own["dirty"] / pages, own["length"], look.marker, color=look.color, markersize=8,
+            own["dirty"] / pages, own["length"], marker=look.marker, color=look.color, markersize=8,
             markeredgecolor="white", label=look.label, linestyle="none",
         )  # fmt: skip
 

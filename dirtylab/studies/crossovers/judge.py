@@ -1,4 +1,4 @@
-"""Where structures meet: the crossovers of a study with intervals, and whether they hold."""
+"""Crossovers of a study with intervals, validated on the holdout set."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 CURVE = ["operation", "pattern", "pages"]
 MOSTLY = 0.9
-"""Share of the points that one structure wins when it is called the cheaper one throughout."""
+"""Share of points that a structure must win to be called cheaper throughout."""
 EVEN = "neither"
 TIE = 0.02
-"""Medians of two structures that differ by less are no winner and no loser."""
+"""Relative difference of medians below which two structures tie."""
 
 
 class Curve(NamedTuple):
-    """Two structures, an operation, a pattern and a slot; numbers of frames along it."""
+    """A curve over dirty frames: two structures, an operation, a pattern and a slot."""
 
     one: str
     other: str
@@ -37,7 +37,7 @@ def pairs(structures: Iterable[str]) -> list[tuple[str, str]]:
     return list(itertools.combinations(structures, 2))
 
 
-def meetings(
+def find_crossovers(
     rounds: "pd.DataFrame", structures: Sequence[str], operations: Sequence[str]
 ) -> "pd.DataFrame":
     """Return all crossovers of every two structures.
@@ -47,33 +47,36 @@ def meetings(
     rounds : pandas.DataFrame
         As :func:`dirtylab.studies.crossovers.record.load` gives them.
     structures, operations : sequence of str
-        Which; structures that a slot lacks are left out.
+        Those to compare; structures that a slot lacks are left out.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each crossover, and one without numbers where two structures don't meet:
+        A row for each crossover, and one without numbers where two structures have none:
         ``one, other, operation, pattern, pages, at, low, high, rising, cheaper``; ``rising`` says
-        that `one` is the cheaper before, ``cheaper`` which one is: before a crossover, or
-        throughout; ``neither`` where both win at some points and none is sure.
+        that `one` is cheaper below the crossover; ``cheaper`` is the structure that is cheaper
+        below it, or throughout; ``neither`` where both win at some points without a significant
+        crossover.
     """
     import pandas as pd
 
     rows = [
         {**curve._asdict(), **found}
-        for curve, found in _all(rounds[rounds["set"] == "find"], structures, operations)
+        for curve, found in _crossovers_by_curve(
+            rounds[rounds["set"] == "find"], structures, operations
+        )
     ]
     return pd.DataFrame.from_records(rows)
 
 
-def _all(
+def _crossovers_by_curve(
     rounds: "pd.DataFrame", structures: Sequence[str], operations: Sequence[str]
 ) -> Iterator[tuple[Curve, dict[str, Any]]]:
     chosen = rounds[rounds["operation"].isin(operations)]
     for (operation, pattern, pages), (x, times) in _grids(chosen, structures):
         for one, other in pairs(times):
             curve = Curve(one, other, operation, pattern, pages)
-            for found in _of(x, times[one] / times[other], curve):
+            for found in _curve_crossovers(x, times[one] / times[other], curve):
                 yield curve, found
 
 
@@ -94,51 +97,51 @@ def _grids(
             yield (operation, pattern, int(pages)), (grid.index.to_numpy(float), times)
 
 
-def _of(x: Array, ratio: Array, curve: Curve) -> Iterator[dict[str, Any]]:
+def _curve_crossovers(x: Array, ratio: Array, curve: Curve) -> Iterator[dict[str, Any]]:
     one, other = curve.one, curve.other
     found = crossovers(x, ratio) if x.size >= LEAST_POINTS else []
     if not found:
         below = float(np.mean(np.median(ratio, axis=1) < 1))
         throughout = one if below >= MOSTLY else other if below <= 1 - MOSTLY else EVEN
         yield {"at": np.nan, "low": np.nan, "high": np.nan, "rising": None, "cheaper": throughout}
-    for meeting in found:
-        yield {**meeting._asdict(), "cheaper": one if meeting.rising else other}
+    for crossover in found:
+        yield {**crossover._asdict(), "cheaper": one if crossover.rising else other}
 
 
 class Check(NamedTuple):
-    """How many winners were foretold rightly, outside the intervals."""
+    """Number of winners predicted correctly, outside the intervals."""
 
     cells: int
     right: int
     between: int
-    """Cells within an interval, or where neither is sure: of those nothing is foretold."""
+    """Cells within an interval, or with no significant winner: there is no prediction."""
     undecided: int
-    """Cells without a measured winner: their rounds do not agree on who is the faster."""
+    """Cells without a measured winner: their rounds disagree on the faster structure."""
 
     @property
     def share(self) -> float:
-        """Return the share that was right."""
+        """Return the share of correct predictions."""
         return self.right / self.cells if self.cells else float("nan")
 
 
 def check(
     rounds: "pd.DataFrame", found: "pd.DataFrame", structures: Sequence[str]
 ) -> tuple[Check, "pd.DataFrame"]:
-    """Return whether the cells kept apart have the winners that crossovers foretell.
+    """Check the winners that crossovers predict on the cells of the holdout set.
 
     Parameters
     ----------
     rounds : pandas.DataFrame
         Of a study; those of the set ``try`` are used.
     found : pandas.DataFrame
-        As :func:`meetings` returns them.
+        As :func:`find_crossovers` returns them.
     structures : sequence of str
         As given there.
 
     Returns
     -------
     Check, pandas.DataFrame
-        The count, and the cells: ``foretold``, ``winner``, ``ratio`` (one over other).  Where
+        The count, and the cells: ``predicted``, ``winner``, ``ratio`` (one over other).  Where
         medians differ by less than 2 % either is right; where rounds do not agree on a winner,
         none is measured, and the cell does not count.
     """
@@ -153,35 +156,35 @@ def check(
     for curve, known in told.items():
         x, times = grids[curve.operation, curve.pattern, curve.pages]
         for dirty, one, other in zip(x, times[curve.one], times[curve.other], strict=True):
-            foretold = winner(known, curve, float(dirty))
-            if foretold is None:
+            predicted = winner(known, curve, float(dirty))
+            if predicted is None:
                 between += 1
             elif not agreed(one, other):
                 undecided += 1
             else:
                 ratio = float(np.median(one) / np.median(other))
-                cell = {"dirty": dirty, "foretold": foretold, "ratio": ratio}
+                cell = {"dirty": dirty, "predicted": predicted, "ratio": ratio}
                 rows.append({**curve._asdict(), **cell})
     table = pd.DataFrame.from_records(rows)
     table["winner"] = np.where(table["ratio"] < 1, table["one"], table["other"])
     even = np.abs(np.log(table["ratio"])) < TIE
-    right = (table["winner"] == table["foretold"]) | even
+    right = (table["winner"] == table["predicted"]) | even
     return Check(len(table), int(right.sum()), between, undecided), table.assign(right=right)
 
 
 def agreed(one: npt.ArrayLike, other: npt.ArrayLike) -> bool:
-    """Return whether all rounds say the same of who is the faster, or that neither is."""
+    """Return whether all rounds agree on the faster structure, or the medians tie."""
     logs = np.log(np.asarray(one, float) / np.asarray(other, float))
     return bool(abs(np.median(logs)) < TIE or (logs > 0).all() or (logs < 0).all())
 
 
 def winner(known: Sequence[Mapping[Any, Any]], curve: Curve, dirty: float) -> str | None:
-    """Return the cheaper structure by a curve's crossovers, or None where nothing is foretold.
+    """Return the cheaper structure by a curve's crossovers, or None where nothing is predicted.
 
     Parameters
     ----------
     known : sequence of mapping
-        The curve's rows of :func:`meetings`, ascending.
+        The curve's rows of :func:`find_crossovers`, ascending.
     curve : Curve
         Which one.
     dirty : float
@@ -200,7 +203,7 @@ def winner(known: Sequence[Mapping[Any, Any]], curve: Curve, dirty: float) -> st
 
 
 def exponent(found: "pd.DataFrame") -> float:
-    """Return how a crossover moves with the slot: `at` grows like pages to this power.
+    """Return the exponent of a crossover over the slot: `at` grows like pages to this power.
 
     0 is a fixed number of frames, 1 a fixed density; nan where fewer than 2 slots have one.
     """
@@ -210,13 +213,13 @@ def exponent(found: "pd.DataFrame") -> float:
     return float(np.polyfit(np.log(real["pages"]), np.log(real["at"]), 1)[0])
 
 
-def named(meeting: Crossover, one: str, other: str, pages: int) -> str:
+def named(crossover: Crossover, one: str, other: str, pages: int) -> str:
     """Return a crossover in words."""
-    before, after = (one, other) if meeting.rising else (other, one)
-    share = share_text(meeting.at / pages, 2)
+    before, after = (one, other) if crossover.rising else (other, one)
+    share = share_text(crossover.at / pages, 2)
     return (
-        f"{before} beats {after} below {_round(meeting.at)} dirty frames "
-        f"({_round(meeting.low)}–{_round(meeting.high)}), {share} of the pages"
+        f"{before} beats {after} below {_round(crossover.at)} dirty frames "
+        f"({_round(crossover.low)}–{_round(crossover.high)}), {share} of the pages"
     )
 
 

@@ -1,7 +1,7 @@
-"""The crossover study: every two structures beside each other on a fine grid of dirty frames.
+"""Record the crossover study: all structures on a fine grid of dirty frames.
 
-Two sets of cells: ``find``, on which crossovers are fitted, and ``try``, with other numbers of
-frames in between and other seeds, on which the winners that they foretell are looked up.
+Two sets of cells: the fit set ``find``, in which crossovers are located, and the holdout set
+``try``, with numbers of frames in between and other seeds, on which predictions are checked.
 
 Kept as ``rounds.csv``, one row a round of a cell and operation, a column of ns for each structure,
 ``map.csv``, medians of whole epochs over density and cluster length, and ``machine.json``.
@@ -20,16 +20,15 @@ from dirtylab.measure import recording
 from dirtylab.measure.files import prepare_folder
 from dirtylab.measure.grid import Choice
 from dirtylab.measure.sweep import sweep
+from dirtylab.structures import is_posted, known_first, posted, tuned
 
 if TYPE_CHECKING:
     import pandas as pd
 
-POSTED = ("posted-list", "posted-tree", "posted-bitmap")
-TUNED = ("list", "bitmap", "tree8", "tree64", "hybrid")
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 PAGES = (100_000, 1_000_000, 10_000_000, 100_000_000)
 POSTED_UP_TO = 10_000_000
-"""Largest slot of the posted structures: their bitmap looks at each page."""
+"""Largest slot of the posted structures: their bitmap tests each page."""
 PER_DECADE = 4
 FIRST, MOST = 10, 3_000_000
 ROUNDS = {"find": 7, "try": 3}
@@ -54,7 +53,7 @@ def parts(sizes: tuple[int, ...] = PAGES) -> list[Part]:
     """Return all that is measured."""
     found = []
     for pages in sizes:
-        names = TUNED if pages > POSTED_UP_TO else (*POSTED, *TUNED)
+        names = tuned() if pages > POSTED_UP_TO else (*posted(), *tuned())
         found.append(Part("find", pages, names, _numbers(pages, 0.0)))
         found.append(Part("try", pages, names, _numbers(pages, 0.5)))
     return found
@@ -82,13 +81,13 @@ def record(
     out : path
         For ``rounds.csv``, ``map.csv`` and ``machine.json``.
     work : path
-        For the sweeps under way: the same call goes on where it stopped.
+        For unfinished sweeps: the same call goes on where it stopped.
     sizes : tuple of int, optional
         Slots.
     report : callable, optional
         Called with a line before each sweep.
     datasets : sequence of str or (str, dict), optional
-        Patterns; those that studies measure when omitted.
+        Patterns; the studies' usual ones when omitted.
     """
     import pandas as pd
 
@@ -121,7 +120,7 @@ def record(
 def _measure_map(out: pathlib.Path, *, progress: bool) -> "pd.DataFrame":
     """Return medians of whole epochs, a row a density and cluster length."""
     table = sweep(
-        structures=TUNED,
+        structures=tuned(),
         operations=("epoch",),
         datasets=[("clustered", {"length": length}) for length in MAP_LENGTHS],
         pages=[MAP_PAGES],
@@ -162,7 +161,7 @@ def measure_now(
     pattern: tuple[str, dict[str, Any]] = ("random", {}),
     operation: str = "epoch",
     *,
-    structures: tuple[str, ...] = TUNED,
+    structures: tuple[str, ...] | None = None,
     rounds: int = 5,
 ) -> "Study":
     """Measure one curve of the study on this machine, in some seconds.
@@ -176,7 +175,7 @@ def measure_now(
     operation : str, optional
         Which one.
     structures : tuple of str, optional
-        Which ones.
+        Which ones; the tuned ones when omitted.
     rounds : int, optional
         Of each cell.
 
@@ -203,6 +202,19 @@ class Study(NamedTuple):
     rounds: "pd.DataFrame"
     machine: dict[str, Any]
     map: "pd.DataFrame"
+
+    @property
+    def posted(self) -> tuple[str, ...]:
+        """Structures measured that are as posted."""
+        return tuple(name for name in self._structures() if is_posted(name))
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        """The other structures measured."""
+        return tuple(name for name in self._structures() if not is_posted(name))
+
+    def _structures(self) -> list[str]:
+        return known_first(str(name) for name in self.rounds if name not in KEYS)
 
 
 def load(folder: str | os.PathLike[str] | None = None) -> Study:

@@ -1,4 +1,4 @@
-"""What the crossover study found, in words and tables made from its data."""
+"""Report of the crossover study: sentences and tables made from its data."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,23 +8,34 @@ import numpy as np
 from dirtylab._tables import markdown_table
 from dirtylab._units import ns_text, share_text
 from dirtylab.advice.model import Model
-from dirtylab.studies.crossovers.judge import EVEN, check, exponent, meetings
-from dirtylab.studies.crossovers.record import POSTED, TUNED, Study
+from dirtylab.structures import known_first, posted
+from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers
+from dirtylab.studies.crossovers.record import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = (("posted-tree", "posted-bitmap"), ("list", "bitmap"), ("tree64", "bitmap"),
-         ("hybrid", "bitmap"), ("list", "tree64"))  # fmt: skip
 OPERATIONS = ("harvest", "epoch")
 
 
-def all_meetings(study: Study) -> "pd.DataFrame":
+def all_crossovers(study: Study) -> "pd.DataFrame":
     """Return all crossovers of posted structures with each other, and of tuned ones."""
     import pandas as pd
 
-    both = [meetings(study.rounds, names, OPERATIONS) for names in (POSTED, TUNED)]
+    kinds = study.posted, study.tuned
+    both = [find_crossovers(study.rounds, names, OPERATIONS) for names in kinds]
     return pd.concat(both, ignore_index=True)
+
+
+def pairs_shown(found: "pd.DataFrame") -> list[tuple[str, str]]:
+    """Return the pairs that are told: with the bitmap, and of the others the telling ones.
+
+    The tree of radix 8 is left to the tables of all crossovers; radix 64 stands for it.
+    """
+    names = known_first(sorted({*found["one"], *found["other"]}))
+    left_out = {"bitmap", "tree8", *posted()}
+    with_bitmap = [(name, "bitmap") for name in names if name not in left_out]
+    return [("posted-tree", "posted-bitmap"), *with_bitmap, ("list", "tree64")]
 
 
 def markdown(study: Study, found: "pd.DataFrame", model: Model) -> str:
@@ -33,17 +44,17 @@ def markdown(study: Study, found: "pd.DataFrame", model: Model) -> str:
     Parameters
     ----------
     study : Study
-        What was measured.
+        The measurements.
     found : pandas.DataFrame
-        Its :func:`all_meetings`.
+        Its :func:`all_crossovers`.
     model : Model
-        Whose trial is told.
+        The cost model whose validation is reported.
     """
     parts = [
         *(crossover_table(found, operation) for operation in OPERATIONS),
         "\n".join(f"* {line}" for line in moves(found)),
         "\n".join(f"* {line}" for line in reasons(study)),
-        foretold(study, found, model),
+        predictions(study, found, model),
     ]
     return "\n\n".join(parts)
 
@@ -55,7 +66,7 @@ def crossover_table(found: "pd.DataFrame", operation: str) -> str:
     heads = [f"{operation}: below its mark the first is cheaper", "pattern"]
     heads += [f"{slot:,} pages" for slot in slots]
     rows = []
-    for one, other in SHOWN:
+    for one, other in pairs_shown(found):
         pair = chosen[_is_pair(chosen, one, other)]
         for pattern in pair["pattern"].unique():
             own = pair[pair["pattern"] == pattern]
@@ -70,7 +81,7 @@ def _is_pair(table: "pd.DataFrame", one: str, other: str) -> "pd.Series[bool]":
 
 
 def _cell(rows: "pd.DataFrame", first: str) -> str:
-    """Return the crossovers of a pair in one slot; where there is none, who is cheaper."""
+    """Return the crossovers of a pair in one slot; where there is none, the cheaper one."""
     if rows.empty:
         return ""
     told = []
@@ -94,7 +105,7 @@ def moves(found: "pd.DataFrame") -> Iterator[str]:
     """Yield how crossovers move with the slot and the pattern, in words."""
     for operation in OPERATIONS:
         chosen = found[found["operation"] == operation]
-        for one, other in SHOWN:
+        for one, other in pairs_shown(found):
             pair = chosen[_is_pair(chosen, one, other)]
             told = [
                 f"pages^{power:.2f} ({pattern})"
@@ -108,7 +119,7 @@ def moves(found: "pd.DataFrame") -> Iterator[str]:
 
 
 def _single(own: "pd.DataFrame") -> "pd.DataFrame":
-    """Return only those slots in which a pair meets once."""
+    """Return only those slots in which a pair has a single crossover."""
     times = own.groupby("pages")["at"].transform("size")
     return own[times == 1]
 
@@ -142,15 +153,16 @@ def reasons(study: Study) -> Iterator[str]:
     )
 
 
-def foretold(study: Study, found: "pd.DataFrame", model: Model) -> str:
-    """Return how well crossovers and model foretell cells that they were not fitted to."""
-    checks = [check(study.rounds, _of(found, names), names)[0] for names in (POSTED, TUNED)]
+def predictions(study: Study, found: "pd.DataFrame", model: Model) -> str:
+    """Return how well crossovers and model predict cells that they were not fitted to."""
+    both = study.posted, study.tuned
+    checks = [check(study.rounds, _among(found, names), names)[0] for names in both]
     cells = sum(one.cells for one in checks)
     right = sum(one.right for one in checks)
     between = sum(one.between for one in checks)
     undecided = sum(one.undecided for one in checks)
     words = (
-        f"Outside of their 95 % intervals, the crossovers foretold the winner in {right:,} of "
+        f"Outside of their 95 % intervals, the crossovers predicted the winner in {right:,} of "
         f"{cells:,} cells that were kept apart ({100 * right / cells:.1f} %); {between:,} cells "
         "lay within an interval or where two structures are too close to call, and in "
         f"{undecided:,} the rounds did not agree on a winner."
@@ -158,5 +170,5 @@ def foretold(study: Study, found: "pd.DataFrame", model: Model) -> str:
     return f"{words} The cost model: {model.trial}." if model.trial else words
 
 
-def _of(found: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
+def _among(found: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
     return found[found["one"].isin(names)]

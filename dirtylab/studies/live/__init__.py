@@ -1,1 +1,1 @@
-"""Real harvests and recordings of real programs: recorded, judged, reported, drawn."""
+"""The study of real dirty pages: harvests of KVM and PAGEMAP_SCAN, recordings of programs."""

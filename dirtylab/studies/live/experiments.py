@@ -1,4 +1,4 @@
-"""Small live experiments; where this machine lacks what they need, what was recorded stands in."""
+"""Small live experiments; recorded results are used where this machine can't run them."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ Rows = list[dict[str, Any]]
 
 
 def available() -> "pd.DataFrame":
-    """Return the trackers, and for each whether it can be had here, or why not."""
+    """Return each tracker with whether it is available here, or why not."""
     import pandas as pd
 
     found = {name: missing(name) or "yes" for name in TRACKERS}
@@ -31,26 +31,26 @@ def available() -> "pd.DataFrame":
 
 
 def written_and_read(pages: int = 5000, dirty: int = 4500) -> "pd.DataFrame":
-    """Let guest and process write after each pattern; compare what the kernel tells.
+    """Let guest and process write each pattern; compare the pages that the kernel reports.
 
     Returns
     -------
     pandas.DataFrame
         A row a pattern: distinct pages ``written``, pages that each tracker ``read``; ``equal``
-        where all sets are that of the pages written; ``own`` pages of the guest; ``exits`` of the
-        ring, which had 1,024 entries.  ``source`` says whether that happened here and now.
+        where all sets equal the pages written; ``own`` pages of the guest; ``exits`` of the
+        ring, which had 1,024 entries.  ``source`` says whether this was measured now or recorded.
     """
     return _live_or_recorded("written_and_read", lambda: _written_and_read(pages, dirty))
 
 
 def overrun(pages: int = 2**16, entries: int = 1024) -> "pd.DataFrame":
-    """Fill a dirty ring, with and without holding the guest back.
+    """Fill a dirty ring, with and without limiting the guest.
 
     Returns
     -------
     pandas.DataFrame
-        A row a number of pages ``written``, none twice: how many came back from a guest that was
-        handed no more pages at a time than its ring has room for (``guarded``), and from one that
+        A row a number of pages ``written``, none twice: how many were harvested from a guest that
+        got no more pages at a time than its ring has room for (``guarded``), and from one that
         the kernel alone should have stopped (``unguarded``).
     """
     return _live_or_recorded("overrun", lambda: _overrun(pages, entries))
@@ -62,7 +62,7 @@ def measured() -> Measured:
 
 
 def experiments() -> dict[str, Rows]:
-    """Return the rows of all experiments, made here and now; none where nothing can be had."""
+    """Return the rows of all experiments, run now; none where no tracker is available."""
     if any(missing(name) for name in TRACKERS):
         return {}
     return {
@@ -72,7 +72,7 @@ def experiments() -> dict[str, Rows]:
 
 
 def write_experiments(folder: pathlib.Path) -> None:
-    """Write the rows of all experiments, where they can be made."""
+    """Write the rows of all experiments that can be run here."""
     from dirtylab.measure.files import write_json
 
     if found := experiments():

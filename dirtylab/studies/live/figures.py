@@ -1,4 +1,4 @@
-"""Real dirty pages: traces as maps over time, structures on them, the kernel's log and ring."""
+"""Figures of real dirty pages: maps of traces over time, replays, KVM's log and ring."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,21 +16,22 @@ from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
-    LOOKS,
     Look,
     Picture,
     finished,
     label_ticks,
     log_log,
+    look_of,
     new_figure,
     small_print,
     style_axes,
     time_label,
 )
-from dirtylab.studies.live.judge import Meeting, meetings, nesting
-from dirtylab.studies.live.replay import SORTED, epochs
+from dirtylab.structures import STRUCTURES, Hybrid, PageList, Tree8, is_posted, tuned
+from dirtylab.studies.live.judge import LogRingCrossover, log_ring_crossovers, nesting
+from dirtylab.studies.live.replay import epochs, same_job
 from dirtylab.studies.live.store import Measured
-from dirtylab.studies.live.trace_statistics import likeness
+from dirtylab.studies.live.trace_statistics import trace_statistics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +43,13 @@ KERNEL = {
     "kvm-ring": Look("KVM's dirty ring, 4,096 entries", "#0072B2", "o"),
     "pagemap": Look("PAGEMAP_SCAN (a process)", "#007D5A", "^"),
 }
-"""The kernel's mechanisms, as they are drawn."""
-OURS = ("bitmap", "tree64", "list")
+"""Colours and markers of the kernel's mechanisms."""
+
+
+def ours() -> list[str]:
+    """Return the structures that are drawn: one of each kind, the hybrid's line is the tree's."""
+    kinds = [name for name in tuned() if STRUCTURES[name] not in (Hybrid, Tree8)]
+    return sorted(kinds, key=lambda name: STRUCTURES[name] is PageList)
 
 
 def map_of(trace: Trace, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.float64]:
@@ -110,9 +116,9 @@ def maps_picture(names: Sequence[str] | None = None) -> Picture:
 
 
 @under_own_rc
-def likeness_picture(names: Sequence[str] | None = None) -> Picture:
+def trace_statistics_picture(names: Sequence[str] | None = None) -> Picture:
     """Return run lengths and words touched of each recording beside random pages."""
-    table = likeness(names)
+    table = trace_statistics(names)
     figure = new_figure(9, 0.42 * len(table) + 1.6)
     left, right = figure.subplots(1, 2, sharey=True)
     place = np.arange(len(table))[::-1]
@@ -154,11 +160,11 @@ def replays_picture(measured: Measured) -> Picture:
     ax = figure.subplots()
     place = np.arange(len(ratio))[::-1]
     for name in ratio:
-        look, solid = LOOKS[str(name)], not str(name).startswith("posted")
-        label = look.label if solid else f"{look.label}, posted"
+        look, solid = look_of(str(name)), not is_posted(str(name))
         ax.plot(
             ratio[name], place, linestyle="none", marker=look.marker, markersize=8,
-            color=look.color if solid else "white", markeredgecolor=look.color, label=label,
+            color=look.color if solid else "white", markeredgecolor=look.color,
+            label=look.label,
         )  # fmt: skip
     ax.axvline(1, color=FAINT, linewidth=1, linestyle=":")
     ax.set_xscale("log")
@@ -175,8 +181,8 @@ def replays_picture(measured: Measured) -> Picture:
         "the others do."
     )
     small_print(figure, measured.machine, note)
-    best = table[list(SORTED)].idxmin(axis=1)
-    told = "; ".join(f"{trace} {LOOKS[str(name)].label}" for trace, name in best.items())
+    best = same_job(table).idxmin(axis=1)
+    told = "; ".join(f"{trace} {look_of(str(name)).label}" for trace, name in best.items())
     alt = (
         "Dots on a log axis: for each recording the time of each structure's epoch over the "
         f"bitmap's. Best of those with sorted output: {told}."
@@ -191,7 +197,7 @@ def harvests_picture(measured: Measured) -> Picture:
     sizes = sorted(set(table["pages"].tolist()))
     figure = new_figure(3.3 * len(sizes) + 0.6, 5.0)
     axes = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
-    met = {meeting.pages: meeting for meeting in meetings(table)}
+    met = {crossover.pages: crossover for crossover in log_ring_crossovers(table)}
     for ax, pages in zip(axes, sizes, strict=True):
         _draw_harvests(ax, table[table["pages"] == pages])
         if pages in met:
@@ -203,9 +209,11 @@ def harvests_picture(measured: Measured) -> Picture:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=9, frameon=False)
     small_print(figure, measured.machine, nesting(measured.machine))
+    drawn = len({*ours()} & {*table["contestant"]})
+    number = {3: "three"}.get(drawn, drawn)
     alt = (
         "Log-log plots, one a slot, of harvest time against random dirty frames: KVM's dirty log, "
-        "its dirty ring, PAGEMAP_SCAN, and three structures of user space far below them. "
+        f"its dirty ring, PAGEMAP_SCAN, and {number} structures of user space far below them. "
         f"{'; '.join(map(str, met.values()))}. PAGEMAP_SCAN grows with the slot."
     )
     return finished(figure, alt)
@@ -216,32 +224,34 @@ def _slot(pages: int) -> str:
 
 
 def _draw_harvests(ax: Axes, table: "pd.DataFrame") -> None:
-    looks = {**KERNEL, **{name: LOOKS[name] for name in OURS}}
+    structures = ours()
+    looks = {**KERNEL, **{name: look_of(name) for name in structures}}
     for name, look in looks.items():
         times = table[table["contestant"] == name].groupby("dirty")["ns"]
         if not times.ngroups:
             continue
         middle, low, high = (times.quantile(share) for share in (0.5, 0.1, 0.9))
-        ours = name in OURS
+        of_ours = name in structures
         ax.fill_between(middle.index, low, high, color=look.color, alpha=0.15, linewidth=0)
         ax.plot(
-            middle.index, middle, color=look.color, marker=look.marker, markersize=4 if ours else 6,
-            linewidth=1 if ours else 1.8, linestyle=":" if ours else "-", label=look.label,
+            middle.index, middle, color=look.color, marker=look.marker,
+            markersize=4 if of_ours else 6, linewidth=1 if of_ours else 1.8,
+            linestyle=":" if of_ours else "-", label=look.label,
         )  # fmt: skip
     log_log(ax)
     label_ticks(ax.yaxis, time_label)
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _mark(ax: Axes, meeting: Meeting) -> None:
-    """Mark where log and ring meet, with its interval."""
-    if meeting.at is None:
+def _mark(ax: Axes, crossover: LogRingCrossover) -> None:
+    """Mark the crossover of log and ring, with its interval."""
+    if crossover.at is None:
         return
     low, high = ax.get_xlim()
-    ax.axvspan(max(meeting.at.low, low), min(meeting.at.high, high), color="#BBBBBB", alpha=0.4)
-    ax.axvline(meeting.at.at, color=INK, linewidth=1)
+    ax.axvspan(max(crossover.at.low, low), min(crossover.at.high, high), color="#BBBBBB", alpha=0.4)
+    ax.axvline(crossover.at.at, color=INK, linewidth=1)
     ax.set_xlim(low, high)
     ax.annotate(
-        f" {count_text(float(f'{meeting.at.at:.2g}'))}", (meeting.at.at, 0.02),
+        f" {count_text(float(f'{crossover.at.at:.2g}'))}", (crossover.at.at, 0.02),
         xycoords=("data", "axes fraction"), fontsize=10, color=INK, fontweight="bold",
     )  # fmt: skip

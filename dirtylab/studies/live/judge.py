@@ -1,4 +1,4 @@
-"""Where KVM's two mechanisms meet: the log costs by the slot, the ring by the writes."""
+"""Crossovers of KVM's dirty log, whose cost grows with the slot, and its dirty ring."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOG, RING = "kvm-log", "kvm-ring"
-_INTERPRETED = 2.5
-"""Instructions interpreted a write, of the guest's three, from which on it is interpreted."""
+_EMULATED = 2.5
+"""Emulated instructions a write, of the guest's three, above which it counts as emulated."""
 
 
-class Meeting(NamedTuple):
+class LogRingCrossover(NamedTuple):
     """Where log and ring cost the same, in a slot of that size."""
 
     log: str
     ring: str
     pages: int
     at: Crossover | None
-    """None where they do not meet."""
+    """None where they do not cross."""
     cheaper: str
     """The cheaper one at the fewest dirty frames."""
 
@@ -36,19 +36,21 @@ class Meeting(NamedTuple):
         )
 
 
-def meetings(table: "pd.DataFrame", log: str = LOG, ring: str = RING) -> list[Meeting]:
-    """Return where a log and a ring meet, for each size of the slot.
+def log_ring_crossovers(
+    table: "pd.DataFrame", log: str = LOG, ring: str = RING
+) -> list[LogRingCrossover]:
+    """Return the crossovers of a log and a ring, for each size of the slot.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Rows of :func:`dirtylab.studies.live.record.harvests`.
     log, ring : str, optional
-        The contestants compared.
+        The candidates compared.
 
     Returns
     -------
-    list of Meeting
+    list of LogRingCrossover
         Empty where they were not measured.
     """
     found = []
@@ -61,12 +63,12 @@ def meetings(table: "pd.DataFrame", log: str = LOG, ring: str = RING) -> list[Me
             met = crossovers(np.asarray(ratio.index, float), ratio.to_numpy())
             first = float(np.median(ratio.iloc[0]))
             cheaper = ring if first > 1 else log
-            found.append(Meeting(log, ring, pages, met[0] if met else None, cheaper))
+            found.append(LogRingCrossover(log, ring, pages, met[0] if met else None, cheaper))
     return found
 
 
 def nesting(machine: dict[str, Any]) -> str:
-    """Return what the machine's nesting does to the times of KVM, in a sentence; may be empty.
+    """Return the effect of nested virtualisation on the times of KVM, in words; may be empty.
 
     Parameters
     ----------
@@ -74,14 +76,14 @@ def nesting(machine: dict[str, Any]) -> str:
         As ``machine.json`` has it.
     """
     count = machine.get("instructions_emulated_per_write")
-    if count is None or count < _INTERPRETED:
+    if count is None or count < _EMULATED:
         return ""
     return (
-        f"KVM interpreted {count:.1f} of the guest's 3 instructions a write here: its guests never "
-        "run on the processor, so no page of theirs is mapped, and none needs to be "
-        "write-protected again after a harvest, nor flushed from a TLB. The harvest times hold the "
-        "bookkeeping and the copying of log and ring, not that work, which on bare metal comes on "
-        "top of both for each dirty page; and how long a guest takes to write says nothing about a "
+        f"Nested VM: KVM emulated {count:.1f} of the guest's 3 instructions a write. Guest pages "
+        "are never mapped, so no page is write-protected again after a harvest, nor flushed from "
+        "a TLB. Harvest times include the bookkeeping and copying of log and ring, but not that "
+        "work, which on bare metal adds to both for each dirty page; and the time of the guest's "
+        "writes says nothing about a "
         "real one."
     )
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 
 SECONDS = 3.0
-"""How long each runs."""
+"""Seconds that each runs."""
 SEED = 2016
 
 _NODE, _KEYS = 4096, 255

@@ -1,7 +1,7 @@
-"""What a harvest costs: the kernel's own mechanisms beside our structures, on the same frames.
+"""Measure harvests: the kernel's mechanisms beside our structures, on the same frames.
 
-In each round every contestant, in a new random order, is made to track the same random frames,
-different ones in each round and none twice, and is then asked for the list of them:
+In each round every harvester, in a new random order, tracks the same random frames, new ones in
+each round and none twice, and then returns the list of them:
 
 =====================  ============================================================================
 ``kvm-log``            KVM_GET_DIRTY_LOG, then bits to frames as our bitmap does it
@@ -31,7 +31,7 @@ from dirtylab.live._machine import VCpu
 from dirtylab.live.kvm import Guest, KvmLog, KvmManualLog, KvmRing
 from dirtylab.live.pagemap import Pagemap
 from dirtylab.live.trackers import missing
-from dirtylab.structures import STRUCTURES, Structure
+from dirtylab.structures import STRUCTURES, Structure, Tree8
 from dirtylab.structures.bitmap import scan
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ PAGES = (2**16, 2**20, 10_000_000)
 """Slots of 256 MiB, 4 GiB and 38 GiB."""
 DIRTY = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 ROUNDS = 9
-OURS = ("list", "bitmap", "tree64", "hybrid", "ring")
 GUESTS: dict[str, Callable[[int], Guest]] = {
     "kvm-log": KvmLog,
     "kvm-log-manual": KvmManualLog,
@@ -54,15 +53,15 @@ Record = dict[str, Any]
 
 
 class Spent(NamedTuple):
-    """What one harvest took, in ns, and what it gave."""
+    """The times of one harvest, in ns, and its frames."""
 
     frames: Frames
     fetch: int
-    """Until the kernel's answer is there; all of it, for a structure."""
+    """The kernel's answer; for a structure the whole harvest."""
     decode: int = 0
-    """Until there are frames."""
+    """Conversion to frames."""
     release: int = 0
-    """Until the kernel tracks them anew."""
+    """Making the kernel track the pages again."""
 
     @property
     def total(self) -> int:
@@ -70,13 +69,13 @@ class Spent(NamedTuple):
         return self.fetch + self.decode + self.release
 
 
-class Contestant:
-    """Something that tracks frames and is asked for them.
+class Harvester:
+    """Tracks frames and harvests them.
 
     Parameters
     ----------
     name : str
-        What rows call it.
+        Its name in the rows.
     pages : int
         Size of the slot.
     """
@@ -95,13 +94,13 @@ class Contestant:
         raise NotImplementedError
 
     def rest(self) -> None:
-        """Let go of what the next round does not need."""
+        """Release what the next round does not need."""
 
     def close(self) -> None:
         """Release all."""
 
 
-class Ours(Contestant):
+class Ours(Harvester):
     """A structure."""
 
     def __init__(self, name: str, pages: int) -> None:
@@ -117,7 +116,7 @@ class Ours(Contestant):
         return Spent(found, time.perf_counter_ns() - begin)
 
 
-class Logged(Contestant):
+class Logged(Harvester):
     """A guest with a dirty log."""
 
     def __init__(self, name: str, pages: int) -> None:
@@ -149,7 +148,7 @@ class Logged(Contestant):
         self._guest.close()
 
 
-class Ringed(Contestant):
+class Ringed(Harvester):
     """A guest with dirty rings."""
 
     def __init__(self, name: str, pages: int) -> None:
@@ -189,7 +188,7 @@ class Ringed(Contestant):
         self._guest.close()
 
 
-class Scanned(Contestant):
+class Scanned(Harvester):
     """Memory of this process."""
 
     def __init__(self, name: str, pages: int) -> None:
@@ -213,9 +212,14 @@ class Scanned(Contestant):
         self._made.close()
 
 
-def contestants() -> dict[str, type[Contestant]]:
+def ours() -> list[str]:
+    """Return the structures: none as posted, and of the trees the one of radix 64."""
+    return [name for name, kind in STRUCTURES.items() if not kind.posted and kind is not Tree8]
+
+
+def harvesters() -> dict[str, type[Harvester]]:
     """Return what can be measured here, by name."""
-    found: dict[str, type[Contestant]] = dict.fromkeys(OURS, Ours)
+    found: dict[str, type[Harvester]] = dict.fromkeys(ours(), Ours)
     kinds = {"kvm-log": Logged, "kvm-log-manual": Logged, "kvm-ring": Ringed, "pagemap": Scanned}
     found |= {name: kind for name, kind in kinds.items() if missing(name) is None}
     return found | ({"kvm-ring-64k": Ringed} if "kvm-ring" in found else {})
@@ -243,7 +247,7 @@ def _measure(pages: int, counts: Sequence[int], rounds: int, seed: int) -> list[
     rows: list[Record] = []
     with contextlib.ExitStack() as keep:
         made = []
-        for name, kind in contestants().items():
+        for name, kind in harvesters().items():
             made.append(keep.enter_context(contextlib.closing(kind(name, pages))))
         for repeat in range(-1, rounds):  # the first compiles and faults memory in; it is dropped
             for dirty in counts:
@@ -253,7 +257,7 @@ def _measure(pages: int, counts: Sequence[int], rounds: int, seed: int) -> list[
 
 
 def _round(
-    made: Sequence[Contestant], pages: int, dirty: int, repeat: int, rng: np.random.Generator
+    made: Sequence[Harvester], pages: int, dirty: int, repeat: int, rng: np.random.Generator
 ) -> list[Record]:
     seed = int(rng.integers(2**62))
     frames = DATASETS["random"](pages, dirty, seed=seed, replacement=False)
@@ -274,15 +278,15 @@ def _round(
                 "returned": spent.frames.size,
             }
         )  # fmt: skip
-    for one in made:  # not between the turns: what the system does for it would hit the next
+    for one in made:  # after all turns: the system would do its work during the next
         one.rest()
     return rows
 
 
 def instructions_per_write(pages: int = 4096, dirty: int = 1000) -> float | None:
-    """Return how many instructions a write KVM interprets here; None where it does not tell.
+    """Return how many instructions a write KVM emulates here; None where it does not report it.
 
-    3 of 3 mean that the hypervisor runs no instruction of the guest on the processor, 0 that it
+    3 of 3 mean that the hypervisor emulates every instruction of the guest, 0 that the processor
     runs them all.
     """
     if missing("kvm-log") is not None:
@@ -294,6 +298,6 @@ def instructions_per_write(pages: int = 4096, dirty: int = 1000) -> float | None
 
 
 def medians(table: "pd.DataFrame", value: str = "ns") -> "pd.DataFrame":
-    """Return the medians of `harvests`, pages and dirty down, contestants across."""
+    """Return the medians of `harvests`, pages and dirty down, harvesters across."""
     grouped = table.groupby(["pages", "dirty", "contestant"])[value].median()
     return grouped.unstack("contestant")

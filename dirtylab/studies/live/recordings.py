@@ -34,7 +34,7 @@ def record_workload(name: str) -> Trace:
     if status:
         raise RuntimeError(f"{name} ended with status {status}")
     text = (WORKLOADS[name].__doc__ or "").strip()
-    return _told(trace, text, ["python", *words[1:]])
+    return _described(trace, text, ["python", *words[1:]])
 
 
 def record_redis() -> Trace:
@@ -48,7 +48,9 @@ def record_redis() -> Trace:
             words, interval=INTERVAL, name="redis", cwd=folder, stdout=subprocess.DEVNULL
         )
         load.join()
-    return _told(trace, "Redis: 50 clients set 200,000 keys at random; a background save.", words)
+    return _described(
+        trace, "Redis: 50 clients set 200,000 keys at random; a background save.", words
+    )
 
 
 def _load_redis() -> None:
@@ -70,11 +72,11 @@ def _redis(program: str, *words: str) -> None:
 def record_guests(dataset: str, what: str, **options: Any) -> Trace:
     """Record a KVM guest that writes after a pattern."""
     trace = record_guest(2**16, 2_000, dataset=dataset, epochs=48, **options)
-    return _told(trace, what, None)
+    return _described(trace, what, None)
 
 
-def _told(trace: Trace, what: str, command: list[str] | None) -> Trace:
-    """Say what was recorded, by a command without the paths of this machine."""
+def _described(trace: Trace, what: str, command: list[str] | None) -> Trace:
+    """Return the trace with a description and a command without this machine's paths."""
     facts = {**trace.facts, "what": what}
     if command:
         facts["command"] = command

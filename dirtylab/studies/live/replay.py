@@ -1,8 +1,8 @@
-"""Every structure over every trace: epochs replayed as they were recorded.
+"""Replay every trace on every structure.
 
-In each round the structures take turns, in a new random order, and each plays the whole trace: for
-each epoch an insert of its frames in the order recorded, then a harvest.  Before a structure is
-timed it plays the trace once, off the clock, and must return the very pages of each epoch.
+In each round the structures take turns, in a new random order, and each replays the whole trace:
+for each epoch an insert of its frames in the order recorded, then a harvest.  Before a structure is
+timed it replays the trace once, untimed, and must return exactly the pages of each epoch.
 """
 
 import time
@@ -16,15 +16,13 @@ from dirtylab._check import Frames
 from dirtylab._progress import Step
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
-from dirtylab.structures import STRUCTURES, Structure
+from dirtylab.structures import STRUCTURES, Structure, known_first, tuned
 from dirtylab.theory.intervals import Interval, ratio_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROUNDS = 7
-SORTED = ("list", "bitmap", "tree8", "tree64", "hybrid")
-"""Structures that do the same job: a list in order, each page once."""
 
 Record = dict[str, Any]
 
@@ -42,10 +40,9 @@ def playable(pages: int) -> list[str]:
 
 
 def make(name: str, pages: int, most: int) -> Structure:
-    """Return a structure; the posted list has no end of its own, so it gets room for `most`."""
-    if name == "posted-list":
-        return STRUCTURES[name](pages, capacity=max(most, 1))
-    return STRUCTURES[name](pages)
+    """Return a structure; one that keeps repeats gets room for `most`."""
+    kind = STRUCTURES[name]
+    return kind(pages, **({} if kind.unique_output else kind.options_for(max(most, 1))))
 
 
 def replays(
@@ -62,9 +59,9 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
     Parameters
     ----------
     trace : Trace
-        What is replayed.
+        The trace to replay.
     rounds : int, optional
-        How often.
+        Number of rounds.
     seed : int, optional
         Of the orders of the structures.
 
@@ -76,7 +73,7 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
     Raises
     ------
     AssertionError
-        A structure returns other pages than went in.
+        A structure returns other pages than were inserted.
     """
     rng = np.random.default_rng(seed)
     most = max((epoch.size for epoch in trace.epochs), default=0)
@@ -102,7 +99,7 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
 
 
 def play(structure: Structure, trace: Trace, out: Frames) -> tuple[int, int]:
-    """Play a trace; return the ns of all inserts, and of all harvests."""
+    """Replay a trace; return the ns of all inserts, and of all harvests."""
     inserts = harvests = 0
     for epoch in trace.epochs:
         begin = time.perf_counter_ns()
@@ -142,19 +139,24 @@ def epochs(table: "pd.DataFrame", operation: str | None = None) -> "pd.DataFrame
     whole = chosen.groupby(keys).agg(ns=("ns", "sum"), epochs=("epochs", "first")).reset_index()
     whole["us"] = whole["ns"] / whole["epochs"] / 1000
     grouped = whole.groupby(["trace", "structure"])["us"].median().unstack("structure")
-    return grouped[[name for name in STRUCTURES if name in grouped]]
+    return grouped[known_first(map(str, grouped))]
+
+
+def same_job(times: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the columns of structures that do the same job: pages in order, each once."""
+    return times[[name for name in tuned() if name in times]]
 
 
 def winners(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Return for each trace the best structure, the next, and how far they are apart.
+    """Return for each trace the best structure, the next, and their ratio.
 
-    Only structures that do the same job take part (:data:`SORTED`).  Two are *even* where the
-    rounds do not tell them apart: the 95 % interval of their median ratio holds 1, or there are too
-    few rounds for one.
+    Only structures with the same output are compared (:func:`same_job`).  Two are *even* where
+    their difference is not significant: the 95 % interval of their median ratio contains 1, or
+    there are too few rounds for one.
     """
     import pandas as pd
 
-    medians = epochs(table)[list(SORTED)]
+    medians = same_job(epochs(table))
     rows = []
     for name, times in medians.iterrows():
         best, second = times.sort_values().index[:2]

@@ -1,4 +1,4 @@
-"""What ``dirtylab live`` measured, on disk: two tables and the machine."""
+"""Results of ``dirtylab live`` on disk: two tables and the machine."""
 
 import pathlib
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +22,7 @@ WORDS = ("contestant", "trace", "structure", "operation")
 
 
 class Measured(NamedTuple):
-    """What ``dirtylab live`` wrote."""
+    """Results of ``dirtylab live``."""
 
     harvests: "pd.DataFrame"
     replays: "pd.DataFrame"
@@ -30,7 +30,7 @@ class Measured(NamedTuple):
 
 
 def save(found: dict[str, list[dict[str, Any]]], folder: pathlib.Path) -> None:
-    """Write the rows and what they were measured on."""
+    """Write the rows and the machine."""
     import pandas as pd
 
     from dirtylab.measure.machine import describe_machine
@@ -43,7 +43,7 @@ def save(found: dict[str, list[dict[str, Any]]], folder: pathlib.Path) -> None:
 
 
 def load(folder: pathlib.Path) -> Measured:
-    """Read back what :func:`save` wrote; OSError or ValueError names a file that is none."""
+    """Read what :func:`save` wrote; OSError or ValueError names an unreadable file."""
     shape = {"instructions_emulated_per_write": Lacking(Maybe(Number(0)))}
     columns = {f"{name}.csv": own for name, own in COLUMNS.items()}
     (harvests, replays), machine = recording.load(folder, columns, WORDS, shape)

@@ -1,4 +1,4 @@
-"""How recordings differ from pages drawn at random: epoch by epoch, by :func:`describe`."""
+"""Statistics of recordings beside pages drawn at random, by :func:`describe`."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def median_epoch(trace: Trace) -> int:
-    """Return the number of the epoch of which as many are larger as are smaller."""
+    """Return the number of the epoch of median size."""
     sizes = [epoch.size for epoch in trace.epochs]
     return int(np.argsort(sizes, kind="stable")[len(sizes) // 2])
 
@@ -29,14 +29,14 @@ def beside_random(trace: Trace, seed: int = 2016) -> tuple[Description, Descript
 
 
 def again(trace: Trace) -> float:
-    """Return the share of an epoch's pages that the epoch before wrote, too; the median."""
+    """Return the median share of an epoch's pages that the epoch before wrote, too."""
     pairs = zip(trace.epochs[:-1], trace.epochs[1:], strict=True)
     shares = [np.isin(later, before).mean() for before, later in pairs if later.size]
     return float(np.median(shares)) if shares else 0.0
 
 
-def likeness(names: Sequence[str] | None = None) -> "pd.DataFrame":
-    """Return a row a recording: what its median epoch touches, and what random pages would.
+def trace_statistics(names: Sequence[str] | None = None) -> "pd.DataFrame":
+    """Return a row a recording: statistics of its median epoch and of as many random pages.
 
     Parameters
     ----------

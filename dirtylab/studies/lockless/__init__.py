@@ -1,1 +1,1 @@
-"""What lockless inserts and harvests cost: recorded, summed up, reported, drawn."""
+"""The study of what lockless inserts and harvests cost."""

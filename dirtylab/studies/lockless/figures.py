@@ -1,4 +1,4 @@
-"""Insert while harvesting: what it costs, drawn from a summary, and schedules that lose a page."""
+"""Figures of the cost of inserting while harvesting, and of schedules that lose a page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from dirtylab.figures.style import (
 )
 from dirtylab.theory.intervals import LEAST_ROUNDS
 from dirtylab.verify.checker import Move
-from dirtylab.verify.exhaustive import simplest, suspects
+from dirtylab.verify.exhaustive import protocol_models, simplest
 
 Summary = Mapping[str, Any]
 Value = tuple[float, float | None, float | None]
@@ -50,7 +50,7 @@ _REGIMES = {"again": "dirty already", "new": "clean before"}
 
 
 def look_of(name: str) -> Look:
-    """Return how a structure is drawn, its variant like itself."""
+    """Return a structure's look; a variant looks like its original."""
     return LOOKS[name.partition("-")[0]]
 
 
@@ -71,7 +71,7 @@ def _error(ax: Axes, place: float, value: Value, look: Look) -> Artist:
 
 
 def _rounds(summary: Summary) -> str:
-    """Return how many rounds there were, and what intervals are shown."""
+    """Return the number of rounds and the kind of intervals, in words."""
     rounds = summary["rounds"]
     told = "95 % intervals" if rounds >= LEAST_ROUNDS else "no intervals of fewer than 6"
     return f"medians of {rounds} {'round' if rounds == 1 else 'rounds'}, {told}"
@@ -79,7 +79,7 @@ def _rounds(summary: Summary) -> str:
 
 @under_own_rc
 def atomic_picture(summary: Summary) -> Picture:
-    """Return what an insert costs in one thread, atomic and plain."""
+    """Draw the cost of an insert in one thread, atomic and plain."""
     found = summary["atomic"]
     names = [name for name in NAMES if name in found]
     figure = new_figure(9, 4.6)
@@ -121,7 +121,7 @@ def atomic_picture(summary: Summary) -> Picture:
 
 
 def draw_vcpus(ax: Axes, summary: Summary, vcpus: int) -> list[Artist]:
-    """Draw the throughput of so many vCPUs, in units of one, for each structure and placement."""
+    """Draw the throughput of `vcpus` over that of one, for each structure and placement."""
     found = summary["vcpus"]
     names = [name for name in NAMES if name in found]
     artists = []
@@ -140,13 +140,13 @@ def vcpus_counts(summary: Summary) -> list[int]:
 
 
 def vcpus_limit(summary: Summary, vcpus: int) -> int:
-    """Return how many cores so many vCPUs have: no more times one's throughput can be had."""
+    """Return the cores available to so many vCPUs, which bound the throughput."""
     return min(vcpus, summary["machine"]["cores"])
 
 
 @under_own_rc
 def vcpus_picture(summary: Summary, vcpus: int = 2) -> Picture:
-    """Return the throughput of vCPUs that insert at once.
+    """Draw the throughput of vCPUs that insert concurrently.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def vcpus_picture(summary: Summary, vcpus: int = 2) -> Picture:
 
 
 def vcpus_alt(summary: Summary, vcpus: int) -> str:
-    """Return in words what :func:`vcpus_picture` shows."""
+    """Return the content of :func:`vcpus_picture` in words."""
     found = summary["vcpus"]
     parts = [
         f"{NAMES[name]}: "
@@ -251,7 +251,7 @@ _SIDES = {
 
 @under_own_rc
 def harvest_picture(summary: Summary) -> Picture:
-    """Return what insert and harvest cost at the same time, over in turns."""
+    """Draw times of concurrent insert and harvest over those in turns."""
     found = summary["harvest"]
     names = [name for name in NAMES if name in found]
     figure = new_figure(9, 4.8)
@@ -343,25 +343,25 @@ def _lanes(moves: Sequence[Move]) -> list[str]:
 
 
 @under_own_rc
-def crime_picture(name: str, outcome: str | None = None) -> Picture:
-    """Return the shortest story of a protocol's crime that the checker finds, step by step.
+def failure_picture(name: str, outcome: str | None = None) -> Picture:
+    """Draw the shortest schedule with which a protocol fails, step by step.
 
     Parameters
     ----------
     name : str
-        A suspect of :func:`dirtylab.verify.exhaustive.suspects`.
+        Of a model in :func:`dirtylab.verify.exhaustive.protocol_models`.
     outcome : {"duplicate", "late", "lost"}, optional
-        What to look for; the worst of which it is accused when omitted.
+        What to look for; the expected worst outcome when omitted.
 
     Raises
     ------
     ValueError
-        No such suspect, or it never does that.
+        No such model, or no schedule of it has that outcome.
     """
-    known = {suspect.name: suspect for _, suspect in suspects()}
-    suspect = known[_check.choice("name", name, known)]
-    wanted = outcome or suspect.worst
-    found = simplest(suspect, wanted)
+    known = {model.name: model for _, model in protocol_models()}
+    model = known[_check.choice("name", name, known)]
+    wanted = outcome or model.worst
+    found = simplest(model, wanted)
     if found is None:
         raise ValueError(f"outcome={wanted!r}: {name} has no such schedule")
     vcpus, moves = found

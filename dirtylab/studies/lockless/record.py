@@ -1,17 +1,17 @@
-"""What lockless inserts and harvests cost, measured: three experiments, raw samples kept.
+"""Measure lockless inserts and harvests: three experiments, raw samples kept.
 
 ``atomic``
     One thread, atomic against plain inserts of the same frames: 512 pages over and over, all dirty
     already (*again*), and frames at random in a slot of 2^23, clean before (*new*).
 ``vcpus``
-    1 … 8 vCPUs insert at once, their frames in the same word, the same cache line, the same 4,096
-    pages (a node of the radix-64 tree) or far apart; throughput of all together.
+    1 … 8 vCPUs insert concurrently, their frames in the same word, the same cache line, the same
+    4,096 pages (a node of the radix-64 tree) or far apart; throughput of all together.
 ``harvest``
-    One vCPU inserts 2^20 different frames while another thread harvests, at once again or after a
-    pause; against the same work in turns, nobody disturbed.
+    One vCPU inserts 2^20 different frames while another thread harvests, without or with a pause
+    between harvests; against the same work in turns, undisturbed.
 
-Threads stand at a gate until all have come; each reads the clock itself before its first and after
-its last insert, and the time of all is from the first to the last reading.
+Threads wait at a barrier until all have arrived; each reads the clock itself before its first and
+after its last insert, and the time of all is from the first to the last reading.
 """
 
 import os
@@ -63,7 +63,7 @@ _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[in
 
 
 class Gate(NamedTuple):
-    """Where the threads of a sample wait for each other."""
+    """The barrier of a sample's threads."""
 
     words: Words  # how many have come; how many are to come; inserters that are done
     times: Counts  # first and last reading of the clock of each vCPU
@@ -71,7 +71,7 @@ class Gate(NamedTuple):
 
 @inlined
 def stand_at(gate: Gate) -> None:
-    """Wait until all threads have come."""
+    """Wait until all threads have arrived."""
     add_relaxed(gate.words, 0, ONE)
     looks = 0
     while load_acquire(gate.words, 0) < gate.words[1]:
@@ -84,7 +84,7 @@ def stand_at(gate: Gate) -> None:
 def time_inserts(
     state: State, vcpu: int, frames: Frames, inserts: int, gate: Gate, clock: Scratch
 ) -> int:
-    """Insert `frames` over and over; return how many went in."""
+    """Insert `frames` over and over; return the number inserted."""
     stand_at(gate)
     gate.times[vcpu, 0] = now(clock)
     done, place = 0, 0
@@ -180,7 +180,7 @@ PLAIN: dict[str, tuple[str, type]] = {
     "tree8-early": ("tree8", PlainEarlyTree),
     "tree64-early": ("tree64", PlainEarlyTree),
 }
-"""Structure to what it is compared with: whose arrays, and the plain kernel."""
+"""Structure to its plain counterpart: whose arrays, and the plain kernel."""
 
 
 def frames_for(placement: str, vcpu: int, pages: int = PAGES) -> Frames:

@@ -1,4 +1,4 @@
-"""What the checker, the soak and the measurements found, as Markdown tables."""
+"""Results of the checker, the soak and the measurements, as Markdown tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from dirtylab.studies.lockless.store import soak_summary
 from dirtylab.studies.lockless.summary import shown
 
 Summary = Mapping[str, Any]
-_GROUPS = {"ours": "", "offered": "offered as faster", "weakened": "weakened"}
+_GROUPS = {"ours": "", "offered": "offered as faster", "weakened": "mutant"}
 _EARLY = {"tree8-early": "tree8", "tree64-early": "tree64", "ring-protect": "ring"}
 
 
@@ -25,7 +25,7 @@ def markdown_findings(summary: Summary) -> str:
 
 
 def markdown_soak(summary: Summary) -> str:
-    """Return what the soak found, and how soon the weakened structures were caught."""
+    """Return what the soak found, a row a structure."""
     soak = summary["soak"]
     rows = [
         [name, *(f"{one[key]:,}" for key in ("inserts", "harvests", "duplicates", "late", "lost"))]
@@ -36,19 +36,18 @@ def markdown_soak(summary: Summary) -> str:
 
 
 def markdown_caught(summary: Summary) -> str:
-    """Return how soon each weakened structure was caught by real threads."""
+    """Return after how many inserts and seconds the soak saw each mutant fail."""
     rows = [
         [name, f"{one['inserts']:,}", f"{one['late']:,}", f"{one['lost']:,}",
          f"{one['seconds']:.1f} s"]
         for name, one in summary["soak"]["weakened"].items()
     ]  # fmt: skip
-    return markdown_table(
-        ["weakened", "inserts", "late", "lost", "after"], rows, ":-- --: --: --: --:"
-    )
+    heads = ["mutant", "inserts", "late", "lost", "after"]
+    return markdown_table(heads, rows, ":-- --: --: --: --:")
 
 
 def markdown_gain(summary: Summary) -> str:
-    """Return what giving up "never late" gains: times of a faster one over its rightful twin."""
+    """Return what giving up "never late" gains: times of the faster variant over its original."""
     rows, found = [], summary["atomic"]
     for name, twin in _EARLY.items():
         rates = [

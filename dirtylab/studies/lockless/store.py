@@ -1,4 +1,4 @@
-"""What ``dirtylab lockless`` and ``dirtylab soak`` found, on disk: tables and their summary."""
+"""Results of ``dirtylab lockless`` and ``dirtylab soak`` on disk: tables and their summary."""
 
 import dataclasses
 import pathlib

@@ -1,4 +1,4 @@
-"""What the recorded measurements say, in ratios with intervals; the claims are judged by these.
+"""Summary of the measurements as ratios with intervals, by which the claims are judged.
 
 A ratio is taken round by round, both sides from the same round.  Intervals are of 95 %; of fewer
 than 6 rounds there is none, and the ends are null.
@@ -25,7 +25,7 @@ SHAPE = {
     "soak": dict, "checker": list,
 }  # fmt: skip
 NO_INTERVAL = "no interval"
-"""What is said where there were too few rounds for one."""
+"""Text for a ratio with too few rounds for an interval."""
 
 
 def by_round(records: Iterable[Record], value: str, per: str, **chosen: Any) -> Floats:

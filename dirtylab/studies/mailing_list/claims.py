@@ -1,7 +1,7 @@
 """The mail's seven claims, each judged by what was measured.
 
-A verdict follows from the numbers and the bounds below alone; who would draw a bound elsewhere
-changes it here and judges the same data again.
+A verdict follows from the numbers and the bounds below alone; with a bound changed here the same
+data can be judged again.
 """
 
 from collections.abc import Callable
@@ -75,7 +75,7 @@ def insertion_is_fast(evidence: Evidence) -> Verdict:
 
 
 def removal_is_lockless(evidence: Evidence) -> Verdict:
-    """Judge claim 2 by the soak, the checker, and what a harvest under way costs the writer."""
+    """Judge claim 2 by the soak, the checker, and the writer's cost during a harvest."""
     found = evidence.lockless
     soak, checked = found["soak"]["structures"], found["checker"]
     ours = [one for one in checked if one["group"] == "ours"]
@@ -177,7 +177,7 @@ def memory_is_double(evidence: Evidence) -> Verdict:
 
 
 def asymptotics_remain(evidence: Evidence) -> Verdict:
-    """Judge claim 7 by exponents of growth and by who wins each row."""
+    """Judge claim 7 by exponents of growth and by the winner of each row."""
     slopes = {name: [evidence.growth(m, name) for m in (POSTED, AS_POSTED)] for name in STRUCTURES}
     apart = {name: abs(here - then) for name, (then, here) in slopes.items()}
     same_winner = [
@@ -215,7 +215,7 @@ CLAIMS: tuple[Callable[[Evidence], Verdict], ...] = (
 )
 
 
-def told(verdict: Verdict) -> str:
+def verdict_paragraph(verdict: Verdict) -> str:
     """Return one verdict as Markdown."""
     return (
         f"**{verdict.number}. {verdict.claim}** — *{verdict.verdict}*\n\n"

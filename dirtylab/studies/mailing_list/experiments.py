@@ -18,7 +18,7 @@ ColdRuns = Mapping[int, Mapping[str, float]]
 
 
 class Experiment(NamedTuple):
-    """What was tried and what came of it."""
+    """An experiment and its result."""
 
     title: str
     finding: str

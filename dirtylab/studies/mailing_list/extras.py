@@ -58,8 +58,8 @@ def compile_insertion() -> None:
 def insertion_records(repeats: int, rng: np.random.Generator) -> list[Record]:
     """Measure inserting a million random frames into each structure.
 
-    Marking again what is marked already is the same work in the posted code, which never looks
-    before it writes; so the state need not be fresh.
+    Marking a marked page again is the same work in the posted code, which never tests before it
+    writes; so the state need not be fresh.
     """
     row = INSERTION
     arena = Arena.build(row.pages, row.dirty, row.order)

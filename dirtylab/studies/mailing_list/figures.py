@@ -105,7 +105,7 @@ def draw_ratios(ax: Axes, evidence: Evidence, order: str) -> list[Artist]:
 
 
 def mark_crossover(ax: Axes, evidence: Evidence) -> list[Artist]:
-    """Mark where the bitmap overtakes the tree, and say so."""
+    """Mark the crossover of tree and bitmap, with a label."""
     here = evidence.crossover(CAREFUL)
     if here is None:
         return []

@@ -1,7 +1,7 @@
 """The posted program: fill the three structures, then time each being compacted into a list.
 
 The three timed loops read the clock themselves, as the posted ones do.  ``loops`` is 1 for a run
-as posted; a careful run repeats short work until the clock can tell it.
+as posted; a careful run repeats short work until the clock can resolve it.
 """
 
 import mmap
@@ -60,7 +60,7 @@ def time_bitmap(words: Scratch, bitmap: Bytes, pages: np.uint64, out: Frames, lo
 
 
 class Arena(NamedTuple):
-    """What one run of the posted program has in memory when it starts its clock."""
+    """Memory of one run of the posted program when it starts its clock."""
 
     frames: Frames  # the list: as drawn, repeats kept
     tree: PackedTree

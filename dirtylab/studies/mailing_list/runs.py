@@ -31,7 +31,7 @@ def measured_records(row: Row, repeats: int, rng: np.random.Generator) -> list[R
     repeats : int
         Samples of each structure in the careful run.
     rng : numpy.random.Generator
-        Draws the order of the contestants.
+        Draws the order of the candidates.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def measured_records(row: Row, repeats: int, rng: np.random.Generator) -> list[R
 
 
 def require_agreement(arena: Arena) -> None:
-    """Let no timing count unless each structure returns just the frames that were inserted.
+    """Raise unless each structure returns exactly the inserted frames.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def require_agreement(arena: Arena) -> None:
     in_order = np.flatnonzero(dirty).astype(np.uint64)
     for name, sampler in arena.samplers().items():
         expected = arena.frames if name == "posted-list" else in_order
-        arena.out[:] = IMPOSSIBLE_FRAME  # nobody passes by what another has written
+        arena.out[:] = IMPOSSIBLE_FRAME  # or a structure could pass with another's output
         sampler(1)
         if not np.array_equal(arena.out[: expected.size], expected):
             raise AssertionError(f"{name} returned other frames than were inserted")

@@ -1,4 +1,4 @@
-"""What has been measured, asked in the terms of the claims."""
+"""The study's samples by method, row and structure, as the claims need them."""
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +43,7 @@ class Evidence:
 
     @functools.cached_property
     def lockless(self) -> dict[str, Any]:
-        """What inserting while harvesting costs: the recorded summary, on the machine it names."""
+        """The recorded summary of inserting while harvesting, with its machine."""
         return recorded()
 
     @property
@@ -95,7 +95,7 @@ class Evidence:
         return float(np.polyfit(x, y, 1)[0])
 
     def crossing_rows(self, method: str) -> list[Row]:
-        """Return the rows of random frames on which the crossover is looked for."""
+        """Return the rows of random frames among which the crossover lies."""
         between = [row for row in BETWEEN if self.has(method, row)]
         return sorted([*self.random_rows(), *between], key=lambda row: row.dirty)
 

@@ -1,4 +1,4 @@
-"""The whole study: nine rows twice over, experiments, verdicts, and what it ran on."""
+"""The whole study: nine rows measured two ways, experiments, verdicts, and the machine."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -42,11 +42,11 @@ class Plan:
     between: int = 25
     """Careful samples of each structure in the rows between the posted ones."""
     order_seed: int = 2016
-    """Seeds the order of the contestants; the data set has the posted seed."""
+    """Seeds the order of the candidates; the data set has the posted seed."""
 
 
 FULL_PLAN = Plan(repeats=25, runs=25)
-QUICK_PLAN = Plan(repeats=9, runs=9, between=5)
+QUICK_PLAN = Plan(repeats=9, runs=9, between=6)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What structures weigh: computed, allocated, and what the process grew by."""
+"""Memory of structures: computed, allocated, and growth of the process."""

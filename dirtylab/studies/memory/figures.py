@@ -11,12 +11,15 @@ from dirtylab.figures.style import (
     finished,
     label_ticks,
     log_log,
+    look_of,
     new_figure,
     style_axes,
 )
-from dirtylab.studies.crossovers.figures import look_of
+from dirtylab.structures import STRUCTURES, PageList, tuned
+from dirtylab.structures.bits import BitStructure
 from dirtylab.theory.memory import (
     break_even,
+    known_bytes,
     posted_tree_bits,
     structure_bytes,
     trimmed_tree_bits,
@@ -108,8 +111,12 @@ def dirty_picture(pages: int = 10_000_000) -> Picture:
                 label=f"{_KINDS[entry]}: the bitmap's weight at {point:,.0f} "
                 f"({share_text(point / pages, 3)})")  # fmt: skip
         ax.plot([point], [entry * point], "D", color=color, markersize=7, markeredgecolor="white")
-    for name in ("bitmap", "tree8", "posted-tree"):
-        look, nbytes = look_of(name), structure_bytes(name, pages)
+    lawless = []
+    for name in ("bitmap", "tree8", "posted-tree", *_others()):
+        look, nbytes = look_of(name), known_bytes(name, pages)
+        if nbytes is None:
+            lawless.append(name)
+            continue
         more = f": {nbytes / structure_bytes('bitmap', pages):.3g} bitmaps"
         label = look.label + (more if name != "bitmap" else "")
         ax.axhline(nbytes, color=look.color, linewidth=1.6, label=label)
@@ -124,4 +131,14 @@ def dirty_picture(pages: int = 10_000_000) -> Picture:
         for entry, point in points.items()
     )
     alt = f"Bytes along the dirty frames, {pages:,} pages. A list equals a bitmap at {words}."
+    if lawless:
+        note = f"No law of the memory of {', '.join(lawless)}: measured only."
+        figure.supxlabel(note, fontsize=8, color=INK)
+        alt = f"{alt} {note}"
     return finished(figure, alt)
+
+
+def _others() -> list[str]:
+    """Return structures that are neither lists nor made of bits, as those drawn are."""
+    drawn = PageList, BitStructure
+    return [name for name in tuned() if not issubclass(STRUCTURES[name], drawn)]

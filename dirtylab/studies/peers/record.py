@@ -1,6 +1,6 @@
 """``dirtylab compare``: every structure against copying its own result, and against its peers.
 
-All of it as ratios of medians taken in one run, contestants interleaved, new frames for each round.
+All of it as ratios of medians taken in one run, candidates interleaved, new frames for each round.
 An epoch of few frames is timed as a burst of epochs, each with frames of its own: caches are warm,
 as in a hypervisor that harvests again and again, but no branch has been seen before.
 """
@@ -16,15 +16,13 @@ from dirtylab._check import Frames
 from dirtylab._progress import Step
 from dirtylab.datasets import DATASETS, parsed, studied
 from dirtylab.measure.timing import Sampler, interleave
-from dirtylab.structures import STRUCTURES, Structure
+from dirtylab.structures import STRUCTURES, Structure, tuned
 from dirtylab.studies.peers.libraries import PEERS, available
 
 PAGES = 10_000_000
 BURST_FRAMES = 200_000
 """Frames of a burst of epochs together."""
 MOST_EPOCHS = 64
-SAME_JOB = ("bitmap", "tree8", "tree64", "hybrid", "list")
-"""Structures whose output is sorted and unique; a ring's is not, so it is no contestant here."""
 DENSITIES = (0.00001, 0.0001, 0.001, 0.01, 0.1, 0.3, 0.6, 1.0)
 BATCHES = (100, 10_000, 1_000_000)
 DIRTY = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -64,10 +62,10 @@ def compare(
 
 def measure(cell: Cell, repeats: int, rng: np.random.Generator) -> list[Record]:
     """Return the samples of one cell."""
-    contest = {"collect": _Collect, "insert": _Insert, "epoch": _Epoch}[cell.operation](cell)
-    contest.prepare(0)
-    contest.require_agreement()
-    found = interleave(contest.samplers(), repeats, rng, prepare=contest.prepare, floor_ns=0)
+    benchmark = {"collect": _Collect, "insert": _Insert, "epoch": _Epoch}[cell.operation](cell)
+    benchmark.prepare(0)
+    benchmark.require_agreement()
+    found = interleave(benchmark.samplers(), repeats, rng, prepare=benchmark.prepare, floor_ns=0)
     return [
         {**cell._asdict(), "pages": PAGES, "contestant": name, "repeat": repeat, "ns": float(ns)}
         for name, samples in found.items()
@@ -92,19 +90,19 @@ class _Contest:
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
-        self.ours = {name: STRUCTURES[name](PAGES) for name in SAME_JOB}
+        self.ours = {name: STRUCTURES[name](PAGES) for name in tuned()}
         self.frames = np.empty(0, np.uint64)
         self.out = np.zeros(cell.dirty, np.uint64)
 
     def prepare(self, repeat: int) -> None:
-        """Draw the frames of a round and bring all contestants into the state it begins with."""
+        """Draw the frames of a round and bring all candidates into the state it begins with."""
         self.frames = draw(self.cell, repeat)
 
     def require_agreement(self) -> None:
-        """Let nothing count unless all contestants give the same frames."""
+        """Let nothing count unless all candidates give the same frames."""
 
     def samplers(self) -> dict[str, Sampler]:
-        """Return the contestants."""
+        """Return the candidates."""
         raise NotImplementedError
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from dirtylab._tables import markdown_table
 from dirtylab.measure import recording
 from dirtylab.measure.machine import caption, describe_machine
+from dirtylab.structures import known_first
 from dirtylab.studies.peers.libraries import PEERS
-from dirtylab.studies.peers.record import COPY, PAGES, SAME_JOB, SCATTER, Record
+from dirtylab.studies.peers.record import COPY, PAGES, SCATTER, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def frame(records: list[Record]) -> "pd.DataFrame":
 
 
 def medians(records: list[Record], operation: str) -> "pd.DataFrame":
-    """Return median ns by pattern and dirty frames (rows) and contestant (columns)."""
+    """Return median ns by pattern and dirty frames (rows) and candidate (columns)."""
     table = frame(records)
     chosen = table[table["operation"] == operation]
     grouped = chosen.groupby(["pattern", "dirty", "contestant"], sort=False)["ns"].median()
@@ -38,7 +39,7 @@ def medians(records: list[Record], operation: str) -> "pd.DataFrame":
 
 
 def ratios(records: list[Record], operation: str, reference: str) -> "pd.DataFrame":
-    """Return each contestant's median in units of that of `reference`."""
+    """Return each candidate's median in units of that of `reference`."""
     table = medians(records, operation)
     return table.drop(columns=reference).div(table[reference], axis=0)
 
@@ -48,7 +49,7 @@ def epochs(records: list[Record]) -> "pd.DataFrame":
     import pandas as pd
 
     table = medians(records, "epoch")
-    ours = table[[name for name in SAME_JOB if name in table]]
+    ours = table[known_first(str(name) for name in table if name not in PEERS)]
     peers = table[[name for name in PEERS if name in table]]
     return pd.DataFrame(
         {

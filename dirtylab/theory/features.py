@@ -1,9 +1,8 @@
-"""What the time of an operation is made of: amounts of work, each to be given a price.
+"""Features of the cost model: how much work of each kind an operation does.
 
-The price of a unit (ns a frame, ns a word …) is the machine's, and :mod:`.cost` fits it; the
-amounts follow from the pattern alone.  Work is dearer where it leaves a cache, so that some terms
-stand once more, times the share of their memory that a cache can't hold: those steps are optional,
-and the data decide whether they are needed.
+The values follow from the pattern alone; their coefficients (ns a frame, ns a word …) belong to
+the machine, and :mod:`.cost_fit` fits them.  Cache misses cost more, so some features recur as
+hinges, weighted by the share of their footprint beyond each cache; the fit selects the hinges.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from dirtylab.theory.locality import (
     jumps,
     uncertain_octets,
 )
-from dirtylab.theory.memory import WORD_BITS, level_lengths, radices_of, words_for
+from dirtylab.theory.memory import TREES, WORD_BITS, law_of, level_lengths, radices_of, words_for
 from dirtylab.theory.operations import (
     DENSE,
     LINE_PAGES,
@@ -30,42 +29,42 @@ from dirtylab.theory.operations import (
 )
 
 CACHES = (32 * 2**10, 2**20, 32 * 2**20)
-"""Bytes of the first, second and third cache of a machine that does not tell its own."""
+"""Bytes of the L1, L2 and L3 cache, for a machine whose caches are unknown."""
 TRANSLATIONS = (64, 2048)
-"""4 KiB pages whose addresses a usual first- and second-level TLB know."""
+"""4 KiB pages that a usual first- and second-level TLB map."""
 TRANSLATED = 4096
 BITMAP_PAGE = 8 * TRANSLATED
 """Pages whose bits share 4 KiB of the bitmap."""
 NEIGHBOURS = 4
-"""A third cache serves several cores: a step is offered where it is full, and at a quarter."""
+"""Hinges at a full L3 and at a quarter of it (L3 is shared by several cores)."""
 UNLEARNT = (2**9, 2**12, 2**15)
-"""Steps after which a processor has learnt what to expect."""
+"""Units of work after which a branch predictor may have learnt the pattern."""
 LONELY = 10
-"""Words a dirty frame from which on most dirty words have a single bit."""
+"""Words a dirty frame above which most dirty words have a single bit."""
 REBUILD = {64: 48}
-"""Words of the bitmap a frame below which summaries are made anew, by radix; 8 for others."""
+"""Words of the bitmap a frame below which summaries are rebuilt, by radix; 8 for others."""
 
-Amounts = dict[str, Array]
+Values = dict[str, Array]
 
 
-class Terms(NamedTuple):
-    """The amounts of one operation; each an array of the shape of the numbers of frames."""
+class Features(NamedTuple):
+    """The values of one operation's features, each an array of the shape of ``pattern.dirty``."""
 
-    always: Amounts
-    steps: Amounts
-    """Those that are used only where the data ask for them."""
+    always: Values
+    hinges: Values
+    """Those that the fit uses only where they lower its criterion."""
 
 
 class Subject(NamedTuple):
-    """Whose time it is: a structure with its options, on a machine with its caches."""
+    """What is modelled: a structure with its options, on a machine with its caches."""
 
     structure: str
     options: Options
     caches: tuple[int, ...]
 
 
-def terms(subject: Subject, operation: str, pattern: Pattern) -> Terms:
-    """Return the amounts of work of an operation.
+def features(subject: Subject, operation: str, pattern: Pattern) -> Features:
+    """Return the values of an operation's features.
 
     Parameters
     ----------
@@ -78,12 +77,13 @@ def terms(subject: Subject, operation: str, pattern: Pattern) -> Terms:
 
     Returns
     -------
-    Terms
+    Features
         In frames, words, nodes, blocks; arrays of the shape of ``pattern.dirty``.
     """
-    found = _FAMILIES[_family(subject.structure)][operation](subject, pattern)
+    laws, options = law_of("structure", subject.structure, subject.options, WORK_LAWS)
+    found = laws[operation](subject._replace(options=options), pattern)
     call = np.ones_like(pattern.dirty)
-    return Terms({"call": call, **found.always}, found.steps)
+    return Features({"call": call, **found.always}, found.hinges)
 
 
 def spilled(size: Array | float, held: float) -> Array:
@@ -91,33 +91,31 @@ def spilled(size: Array | float, held: float) -> Array:
     return np.maximum(0.0, 1.0 - held / np.maximum(np.asarray(size, float), 1.0))
 
 
-def with_caches(
-    name: str, amount: Array, nbytes: Array | float, caches: tuple[int, ...]
-) -> Amounts:
-    """Return a term's steps: its amount times what each cache can't hold."""
+def with_caches(name: str, amount: Array, nbytes: Array | float, caches: tuple[int, ...]) -> Values:
+    """Return a feature's hinges: its value times the share of `nbytes` beyond each cache."""
     sizes = {f"L{level}": cache for level, cache in enumerate(caches, start=1)}
     sizes["a share of the last"] = caches[-1] // NEIGHBOURS
     return {f"{name} beyond {cache}": amount * spilled(nbytes, held)
             for cache, held in sizes.items()}  # fmt: skip
 
 
-def with_tlb(name: str, amount: Array, nbytes: Array | float) -> Amounts:
-    """Return a term's steps: its amount times what each level of the TLB can't address."""
+def with_tlb(name: str, amount: Array, nbytes: Array | float) -> Values:
+    """Return a feature's hinges: its value times the share of pages beyond each level of TLB."""
     size = np.asarray(nbytes, float) / TRANSLATED
     return {f"{name} beyond {held} addresses": amount * spilled(size, held)
             for held in TRANSLATIONS}  # fmt: skip
 
 
-def unlearnt(name: str, amount: Array) -> Amounts:
-    """Return a term's steps: the first of them, before a branch predictor has learnt the pattern.
+def unlearnt(name: str, amount: Array) -> Values:
+    """Return a feature's hinges for its first units, before a branch predictor has learnt them.
 
     A bitmap's dirty word takes 1.6 ns where there are some thousand, 0.7 ns in a million.
     """
     return {f"first {first:,} {name}": np.minimum(amount, first) for first in UNLEARNT}
 
 
-def first_touches(pattern: Pattern, caches: tuple[int, ...], radix: int = 1) -> Amounts:
-    """Return the steps for lines that nothing has touched since the last epoch.
+def first_touches(pattern: Pattern, caches: tuple[int, ...], radix: int = 1) -> Values:
+    """Return the hinges for cache lines first touched in an epoch.
 
     They lie anywhere in a bitmap, or in the level of a tree that has one bit for `radix` pages, and
     are in a cache only as far as the whole of it is.
@@ -136,15 +134,15 @@ def first_touches(pattern: Pattern, caches: tuple[int, ...], radix: int = 1) -> 
 # --- lists ---------------------------------------------------------------------------------------
 
 
-def _list_insert(subject: Subject, pattern: Pattern) -> Terms:
+def _list_insert(subject: Subject, pattern: Pattern) -> Features:
     frames = pattern.dirty
-    return Terms({"frames": frames}, with_caches("frames", frames, 12 * frames, subject.caches))
+    return Features({"frames": frames}, with_caches("frames", frames, 12 * frames, subject.caches))
 
 
-def _list_harvest(subject: Subject, pattern: Pattern) -> Terms:
+def _list_harvest(subject: Subject, pattern: Pattern) -> Features:
     frames, distinct = pattern.dirty, pattern.occupied(1)
     sort = frames * np.log2(frames + 1)
-    return Terms(
+    return Features(
         {"frames": frames, "sort": sort, "distinct": distinct},
         {
             **unlearnt("frames", frames),
@@ -156,14 +154,14 @@ def _list_harvest(subject: Subject, pattern: Pattern) -> Terms:
     )
 
 
-def _list_clear(subject: Subject, pattern: Pattern) -> Terms:
-    return Terms({}, {})
+def _list_clear(subject: Subject, pattern: Pattern) -> Features:
+    return Features({}, {})
 
 
 # --- bitmaps -------------------------------------------------------------------------------------
 
 
-def _bitmap_insert(subject: Subject, pattern: Pattern) -> Terms:
+def _bitmap_insert(subject: Subject, pattern: Pattern) -> Features:
     frames, lines = pattern.dirty, arrivals_elsewhere(pattern, LINE_PAGES)
     run, far = frames_in_runs(pattern), jumps(pattern, LINE_PAGES)
     alone = np.maximum(frames - run, 0.0)
@@ -172,7 +170,7 @@ def _bitmap_insert(subject: Subject, pattern: Pattern) -> Terms:
     after_run = far * waiting / np.maximum(frames, 1.0)
     touched = 64 * pattern.occupied(LINE_PAGES)
     pages = TRANSLATED * pattern.occupied(BITMAP_PAGE)
-    return Terms(
+    return Features(
         {"frames in runs": run, "frames": alone, "waiting": waiting, "lines": lines},
         {
             "run or not": run * alone / np.maximum(frames, 1.0),
@@ -189,18 +187,18 @@ def _bitmap_insert(subject: Subject, pattern: Pattern) -> Terms:
     )
 
 
-def _output(subject: Subject, distinct: Array) -> Amounts:
+def _output(subject: Subject, distinct: Array) -> Values:
     return with_caches("distinct", distinct, 8 * distinct, subject.caches)
 
 
-def _decoding(subject: Subject, pattern: Pattern, words: int) -> Terms:
-    """Return the terms of turning words into frames: all of them where many are dirty."""
+def _decoding(subject: Subject, pattern: Pattern, words: int) -> Features:
+    """Return the features of turning words into frames: all of them where many are dirty."""
     distinct, dirty_words = pattern.occupied(1), pattern.occupied(WORD_BITS)
     dense, lonely = distinct >= DENSE * words, distinct * LONELY < words
     undecided = uncertain_octets(pattern)
     several = np.maximum(distinct - dirty_words, 0.0)
     partial = np.maximum(dirty_words - full_blocks(pattern, WORD_BITS), 0.0)
-    return Terms(
+    return Features(
         {
             "distinct": np.where(dense, 0.0, distinct),
             "dirty words": np.where(dense, 0.0, dirty_words),
@@ -223,34 +221,34 @@ def _decoding(subject: Subject, pattern: Pattern, words: int) -> Terms:
     )
 
 
-def _bitmap_collect(subject: Subject, pattern: Pattern) -> Terms:
+def _bitmap_collect(subject: Subject, pattern: Pattern) -> Features:
     words = words_for(pattern.pages)
     scanned = np.full_like(pattern.dirty, float(words))
     decoding = _decoding(subject, pattern, words)
-    steps = with_caches("words", scanned, 8 * words, subject.caches)
-    return Terms({"words": scanned, **decoding.always}, {**decoding.steps, **steps})
+    hinges = with_caches("words", scanned, 8 * words, subject.caches)
+    return Features({"words": scanned, **decoding.always}, {**decoding.hinges, **hinges})
 
 
-def _hybrid_collect(subject: Subject, pattern: Pattern) -> Terms:
+def _hybrid_collect(subject: Subject, pattern: Pattern) -> Features:
     words = words_for(pattern.pages)
     blocks = pattern.occupied(LINE_PAGES)
     summary = np.full_like(pattern.dirty, pattern.pages / LINE_PAGES / 64)
     decoding = _decoding(subject, pattern, words)
-    steps = with_caches("blocks", blocks, 64 * blocks, subject.caches)
-    return Terms(
+    hinges = with_caches("blocks", blocks, 64 * blocks, subject.caches)
+    return Features(
         {"summary": summary, "blocks": blocks, **decoding.always},
         {
             **unlearnt("blocks", blocks),
             "blocks after clean ones": boundaries(pattern, LINE_PAGES),
             "blocks apart": np.where(pattern.law.regular, 0.0, blocks),
-            **decoding.steps,
-            **steps,
+            **decoding.hinges,
+            **hinges,
             **with_tlb("blocks", blocks, TRANSLATED * pattern.occupied(BITMAP_PAGE)),
         },
     )
 
 
-def _hybrid_insert(subject: Subject, pattern: Pattern) -> Terms:
+def _hybrid_insert(subject: Subject, pattern: Pattern) -> Features:
     bitmap = _bitmap_insert(subject, pattern)
     words = words_for(pattern.pages)
     marks = pattern.dirty < words
@@ -258,13 +256,13 @@ def _hybrid_insert(subject: Subject, pattern: Pattern) -> Terms:
         "summary marks": np.where(marks, pattern.dirty, 0.0),
         "summary words": np.where(marks, 0.0, float(words)),
     }
-    return Terms({**bitmap.always, **summary}, bitmap.steps)
+    return Features({**bitmap.always, **summary}, bitmap.hinges)
 
 
-def _bits_clear(subject: Subject, pattern: Pattern) -> Terms:
+def _bits_clear(subject: Subject, pattern: Pattern) -> Features:
     words = np.full_like(pattern.dirty, float(words_for(pattern.pages)))
     touched = pattern.occupied(LINE_PAGES)
-    return Terms(
+    return Features(
         {"words": words},
         {"lines": touched, **with_caches("words", words, pattern.pages / 8, subject.caches)},
     )
@@ -274,13 +272,10 @@ def _bits_clear(subject: Subject, pattern: Pattern) -> Terms:
 
 
 def _radices(subject: Subject) -> tuple[int, ...]:
-    if subject.structure in ("tree8", "tree64"):
-        return (int(subject.structure[4:]),)
-    options = subject.options
-    return radices_of(options.get("radix", 64), options.get("leaf_radix"))
+    return radices_of(subject.options.get("radix", 64), subject.options.get("leaf_radix"))
 
 
-def _tree_insert(subject: Subject, pattern: Pattern) -> Terms:
+def _tree_insert(subject: Subject, pattern: Pattern) -> Features:
     bitmap = _bitmap_insert(subject, pattern)
     radices = _radices(subject)
     words = words_for(pattern.pages)
@@ -291,12 +286,12 @@ def _tree_insert(subject: Subject, pattern: Pattern) -> Terms:
     for level in range(len(nodes) - 1):
         block *= radices[min(level, len(radices) - 1)]
         moves = moves + arrivals_elsewhere(pattern, block)
-    above: Amounts = {}
+    above: Values = {}
     for radix in np.cumprod([radices[min(level, len(radices) - 1)] for level in range(2)]):
         for name, amount in first_touches(pattern, subject.caches, int(radix)).items():
             level_name = name.replace(f"level {radix}", "upper levels")
             above[level_name] = above.get(level_name, 0.0) + np.where(climbs, amount, 0.0)
-    return Terms(
+    return Features(
         {
             **bitmap.always,
             "climbs": np.where(climbs, pattern.dirty, 0.0),
@@ -304,7 +299,7 @@ def _tree_insert(subject: Subject, pattern: Pattern) -> Terms:
             "summary words": np.where(climbs, 0.0, float(words)),
         },
         {
-            **bitmap.steps,
+            **bitmap.hinges,
             "moves": np.where(climbs, moves, 0.0),
             **above,
             **with_caches("summary words", np.where(climbs, 0.0, words), 8 * words, subject.caches),
@@ -312,7 +307,7 @@ def _tree_insert(subject: Subject, pattern: Pattern) -> Terms:
     )
 
 
-def _tree_collect(subject: Subject, pattern: Pattern) -> Terms:
+def _tree_collect(subject: Subject, pattern: Pattern) -> Features:
     radices = _radices(subject)
     nodes = radix_nodes(pattern, radices)
     distinct, lines = pattern.occupied(1), pattern.occupied(LINE_PAGES)
@@ -322,7 +317,7 @@ def _tree_collect(subject: Subject, pattern: Pattern) -> Terms:
     words = words_for(pattern.pages)
     partial = np.maximum(nodes[0] - full_blocks(pattern, radices[0]), 0.0)
     lonely = distinct * LONELY < words
-    return Terms(
+    return Features(
         {"distinct": distinct, "leaves": nodes[0], "inner nodes": inner},
         {
             "levels": levels,
@@ -343,8 +338,7 @@ def _tree_collect(subject: Subject, pattern: Pattern) -> Terms:
     )
 
 
-_Law = Callable[[Subject, Pattern], Terms]
-_FAMILIES: Mapping[str, Mapping[str, _Law]] = {
+WORK_LAWS: dict[str, Mapping[str, Callable[[Subject, Pattern], Features]]] = {
     "list": {
         "insert": _list_insert, "collect": _list_harvest, "harvest": _list_harvest,
         "clear": _list_clear,
@@ -362,9 +356,9 @@ _FAMILIES: Mapping[str, Mapping[str, _Law]] = {
         "clear": _bits_clear,
     },
 }  # fmt: skip
-MODELLED = ("list", "bitmap", "tree", "tree8", "tree64", "hybrid")
-"""Structures whose time is modelled."""
+"""Features by structure and operation; may get more at run time."""
 
 
-def _family(structure: str) -> str:
-    return "tree" if structure.startswith("tree") else structure
+def has_work_law(structure: str, operation: str = "insert") -> bool:
+    """Return whether the time of an operation can be modelled; if not, it is measured only."""
+    return operation in WORK_LAWS.get("tree" if structure in TREES else structure, ())

@@ -1,4 +1,4 @@
-"""The crossover study: crossovers of curves that are known, and winners foretold from them."""
+"""The crossover study: known crossovers are found, and winners predicted from them."""
 
 import pathlib
 
@@ -9,9 +9,10 @@ import pytest
 from dirtylab import cli
 from dirtylab._data import data_file
 from dirtylab.advice.calibration import shipped_model
-from dirtylab.studies.crossovers import record as duel
-from dirtylab.studies.crossovers import report as findings
-from dirtylab.studies.crossovers.judge import agreed, check, exponent, meetings, named, pairs
+from dirtylab.structures import posted, tuned
+from dirtylab.studies.crossovers import record as crossovers_record
+from dirtylab.studies.crossovers import report as crossovers_report
+from dirtylab.studies.crossovers.judge import agreed, check, exponent, find_crossovers, named, pairs
 from dirtylab.theory.crossover import Crossover
 
 
@@ -38,7 +39,7 @@ NAMES = ("list", "bitmap", "tree8")
 
 
 def test_known_crossovers_are_found_and_those_that_are_not_there_are_not() -> None:
-    found = meetings(synthetic(), NAMES, ["epoch"])
+    found = find_crossovers(synthetic(), NAMES, ["epoch"])
     assert len(found) == 3 * len(pairs(NAMES))
     met = found[found["at"].notna()]
     assert set(zip(met["one"], met["other"], strict=True)) == {("list", "bitmap")}
@@ -49,20 +50,20 @@ def test_known_crossovers_are_found_and_those_that_are_not_there_are_not() -> No
 
 
 def test_a_fixed_density_is_told_from_a_fixed_number() -> None:
-    found = meetings(synthetic(), ("list", "bitmap"), ["epoch"])
+    found = find_crossovers(synthetic(), ("list", "bitmap"), ["epoch"])
     assert exponent(found) == pytest.approx(1.0, abs=0.03)
     assert exponent(found.assign(at=500.0)) == pytest.approx(0.0, abs=1e-6)
     assert np.isnan(exponent(found.iloc[:1]))
 
 
-def test_winners_are_foretold_outside_the_intervals_and_a_wrong_crossover_is_caught() -> None:
+def test_winners_are_predicted_outside_the_intervals_and_a_wrong_crossover_is_caught() -> None:
     rounds = synthetic()
-    found = meetings(rounds, NAMES, ["epoch"])
+    found = find_crossovers(rounds, NAMES, ["epoch"])
     checked, cells = check(rounds, found, NAMES)
     assert checked.share == 1.0
     assert checked.cells + checked.between + checked.undecided == 3 * 3 * 16
     assert checked.undecided == 0
-    assert set(cells.columns) >= {"foretold", "winner", "ratio", "right"}
+    assert set(cells.columns) >= {"predicted", "winner", "ratio", "right"}
     wrong = found.assign(at=found["at"] * 30, low=found["low"] * 30, high=found["high"] * 30)
     assert check(rounds, wrong, NAMES)[0].share < 0.95
 
@@ -72,7 +73,7 @@ def test_a_cell_whose_rounds_do_not_agree_has_no_winner() -> None:
     assert agreed(pd.Series([1.0, 1.01, 1.0]), pd.Series([1.0, 1.0, 1.01]))
     assert not agreed(pd.Series([1.0, 2.0, 3.0]), pd.Series([2.0, 3.0, 2.0]))
     rounds = synthetic()
-    found = meetings(rounds, NAMES, ["epoch"])
+    found = find_crossovers(rounds, NAMES, ["epoch"])
     torn = (rounds["set"] == "try") & (rounds["round"] == 0) & (rounds["pages"] == 10**6)
     rounds.loc[torn, "tree8"] = 1.0
     checked, _ = check(rounds, found, NAMES)
@@ -90,21 +91,23 @@ def test_a_crossover_is_named_in_words() -> None:
 
 
 def test_the_grid_of_the_study_keeps_what_is_tried_apart() -> None:
-    for find, tried in zip(duel.parts()[::2], duel.parts()[1::2], strict=True):
+    for find, tried in zip(
+        crossovers_record.parts()[::2], crossovers_record.parts()[1::2], strict=True
+    ):
         assert (find.use, tried.use) == ("find", "try")
         assert find.pages == tried.pages
         assert not set(find.dirty) & set(tried.dirty)
         assert max(find.dirty + tried.dirty) <= find.pages
-        assert ("posted-list" in find.structures) == (find.pages <= duel.POSTED_UP_TO)
+        assert ("posted-list" in find.structures) == (find.pages <= crossovers_record.POSTED_UP_TO)
 
 
-def test_the_shipped_study_foretells_winners_as_promised() -> None:
-    study = duel.load()
-    found = findings.all_meetings(study)
-    for names in (duel.POSTED, duel.TUNED):
+def test_the_shipped_study_predicts_winners_as_promised() -> None:
+    study = crossovers_record.load()
+    found = crossovers_report.all_crossovers(study)
+    for names in (posted(), tuned()):
         own = found[found["one"].isin(names)]
         assert check(study.rounds, own, names)[0].share >= 0.95
-    text = findings.markdown(study, found, shipped_model())
+    text = crossovers_report.markdown(study, found, shipped_model())
     assert "`list`, `bitmap`" in text
     assert "nan" not in text
 
@@ -120,16 +123,16 @@ def test_the_shipped_held_out_cells_are_those_of_the_shipped_model() -> None:
 def test_the_command_measures_small_slots_and_tells_what_it_found(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duel, "PER_DECADE", 2)
-    monkeypatch.setattr(duel, "ROUNDS", {"find": 3, "try": 2})
-    monkeypatch.setattr(duel, "MAP_PAGES", 10_000)
-    monkeypatch.setattr(duel, "MAP_LENGTHS", (1, 16))
-    monkeypatch.setattr(duel, "MAP_DENSITIES", (0.01, 0.1))
+    monkeypatch.setattr(crossovers_record, "PER_DECADE", 2)
+    monkeypatch.setattr(crossovers_record, "ROUNDS", {"find": 3, "try": 2})
+    monkeypatch.setattr(crossovers_record, "MAP_PAGES", 10_000)
+    monkeypatch.setattr(crossovers_record, "MAP_LENGTHS", (1, 16))
+    monkeypatch.setattr(crossovers_record, "MAP_DENSITIES", (0.01, 0.1))
     out = tmp_path / "study"
     assert cli.main(["crossovers", "--pages", "10000", "--out", str(out)]) == 0
     told = capsys.readouterr()
     assert "`posted-tree`, `posted-bitmap`" in told.out
-    study = duel.load(out)
+    study = crossovers_record.load(out)
     assert set(study.rounds["set"]) == {"find", "try"}
     assert study.machine["cores"] >= 1
     before = (out / "rounds.csv").read_bytes()
