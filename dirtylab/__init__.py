@@ -14,6 +14,10 @@ A machine dirties some of its memory pages; which structure should remember them
     Measure structures on patterns over a grid of sizes.
 ``dirtylab.live``
     Real dirty pages of KVM guests and processes.
+``dirtylab.explore``
+    Views with sliders for JupyterLab.
+``dirtylab.native``
+    Trackers of your own in C, C++ or Rust, and the check of their contract.
 ``dirtylab.mailing_list``
     The 2016 study from the KVM mailing list, reproduced.
 
@@ -27,7 +31,17 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dirtylab import datasets, explore, figures, live, mailing_list, measure, structures, theory
+    from dirtylab import (
+        datasets,
+        explore,
+        figures,
+        live,
+        mailing_list,
+        measure,
+        native,
+        structures,
+        theory,
+    )
     from dirtylab.advice.advisor import advise
     from dirtylab.datasets import DATASETS
     from dirtylab.datasets.describe import describe
@@ -46,6 +60,7 @@ __all__ = [
     "live",
     "mailing_list",
     "measure",
+    "native",
     "structures",
     "sweep",
     "theory",

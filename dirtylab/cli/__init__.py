@@ -24,11 +24,13 @@ from dirtylab.cli import (
     reproduce,
     sweep,
     trace,
+    tracker,
 )  # fmt: skip
 from dirtylab.cli.arguments import Parser, UsageError
 
 COMMANDS = (
     radix_tree, reproduce, compare, sweep, crossovers, advise, live, record, trace, lockless,
+    tracker,
 )  # fmt: skip
 """A module each; some add two commands."""
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130

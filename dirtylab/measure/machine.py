@@ -76,6 +76,11 @@ def cpu_model() -> str:
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
+def cpu_features() -> list[str]:
+    """Return the the CPU's features, such as ``avx2``; none where the system does not tell."""
+    return (_cpuinfo("flags") or _cpuinfo("Features")).split()
+
+
 def cache_sizes() -> dict[str, str]:
     """Return the first core's caches, such as ``{"L2": "2048K"}``; empty where unknown."""
     found = {}
