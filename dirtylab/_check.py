@@ -21,6 +21,9 @@ from dirtylab._units import MAX_PAGES as MAX_PAGES
 _LARGE = 16 * 2**20
 """Bytes from which on limits are read before an allocation: it takes longer than reading them."""
 Frames = npt.NDArray[np.uint64]
+Bytes = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.int64]
+Array = npt.NDArray[np.float64]
 
 _FRAME = np.dtype(np.uint64)
 

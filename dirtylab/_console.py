@@ -1,21 +1,17 @@
-"""Progress and notes: in a terminal a bar on stderr, in a notebook a line."""
+"""Notes and errors on stderr, and why something takes long."""
 
 import contextlib
-import html
 import os
 import re
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TextIO
+from collections.abc import Iterator
+from typing import TextIO
 
 PATIENCE = 1.0
 """Seconds after which a note explains the wait."""
 
 _noted: list[str] = []
-Step = tuple[str, Callable[[], object]]
-"""What a step is called, and what it does."""
 
 
 def tell(text: str) -> None:
@@ -88,46 +84,3 @@ def announced_compilation() -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-def run_steps(steps: Sequence[Step], *, shown: bool = True) -> Iterator[str]:
-    """Run steps one after the other under a progress bar; yield each one's label when done."""
-    run = _run_in_notebook if shown and in_notebook() else _run_in_terminal
-    yield from run(steps, shown)
-
-
-def in_notebook() -> bool:
-    """Return whether this runs in a Jupyter kernel."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return hasattr(shell, "kernel")
-
-
-def _run_in_terminal(steps: Sequence[Step], shown: bool) -> Iterator[str]:
-    from tqdm import tqdm
-
-    hidden = None if shown else True  # None: no bar where stderr is no terminal, logs say
-    with tqdm(steps, unit="step", disable=hidden, dynamic_ncols=True) as bar:
-        for label, action in bar:
-            bar.set_description(label)
-            action()
-            yield label
-
-
-def _run_in_notebook(steps: Sequence[Step], shown: bool) -> Iterator[str]:
-    """Show a bar that becomes a line of text at the end, since notebooks save the last state."""
-    from IPython.display import HTML, display
-
-    begin = time.perf_counter()
-    handle: Any = display(HTML(""), display_id=True)
-    done = 0
-    try:
-        for done, (label, action) in enumerate(steps):
-            bar = f'<progress aria-label="progress" value="{done}" max="{len(steps)}"></progress>'
-            handle.update(HTML(f"{bar} {html.escape(label)}"))
-            action()
-            done += 1
-            yield label
-    finally:
-        took = time.perf_counter() - begin
-        handle.update(HTML(f"{done} of {len(steps)} steps in {took:.1f} s"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dirtylab._data import data_file
 from dirtylab._options import options_of
+from dirtylab._tables import markdown_table
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.advice.model import Model
 from dirtylab.datasets import DATASETS, declared
@@ -79,7 +80,7 @@ def patterns_block() -> str:
         first, _, _ = (generator.__doc__ or "").strip().partition("\n")
         options = [f"`{option.name}` ({option.in_units()})" for option in declared(name).options]
         rows.append([f"`{name}`", first, "; ".join(options)])
-    return lockless_report.table(["pattern", "what it does", "options"], rows, ":-- :-- :--")
+    return markdown_table(["pattern", "what it does", "options"], rows, ":-- :-- :--")
 
 
 def comparison_blocks() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Tables in files: CSV with the columns asked for, numbers where numbers belong.
+"""Tables: CSV files with the columns asked for, numbers where numbers belong; Markdown.
 
 What a file may be is said in :mod:`dirtylab._reading`.
 """
@@ -22,6 +22,11 @@ MOST_TABLE = 256 * 2**20
 MOST_ROWS = 2**21
 _BEYOND = 2**64
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], rule: str) -> str:
+    """Return a Markdown table; `rule` has the alignment of each column, such as ``:-- --:``."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, rule.split(), *rows))
 
 
 def read_rows(

@@ -43,7 +43,6 @@ _RATES = {
     "": 1, **{f"{unit}/s": size for unit, size in _BYTES.items()},
     **{f"{unit}bit/s": Fraction(size, 8) for unit, size in _COUNTS.items()},
 }  # fmt: skip
-_WORDS = ("", "page", "pages", "frame", "frames")
 
 _QUANTITY = re.compile(
     r"\s*(?P<sign>-?)(?:"
@@ -407,16 +406,17 @@ def whole_text(value: float, digits: int = 3) -> str:
 
 
 def share_text(share: float, digits: int | None = None) -> str:
-    """Return a share in per cent, no exponent: with `digits` digits, or else up to three.
+    """Return a share in per cent, no exponent; up to two digits, three from 10 % on, or `digits`.
 
     Examples
     --------
-    >>> share_text(0.0943), share_text(0.5), share_text(0.5, 3), share_text(1e-7)
-    ('9.43 %', '50 %', '50.0 %', '0.00001 %')
+    >>> share_text(0.0943), share_text(0.134), share_text(0.05, 2), share_text(1e-7)
+    ('9.4 %', '13.4 %', '5.0 %', '0.00001 %')
     """
     value = 100 * share
     power = math.floor(math.log10(value)) if value > 0 else 0
-    text = f"{value:.{max(0, (digits or 3) - 1 - power)}f}"
+    shown = digits or (3 if value >= 9.95 else 2)
+    text = f"{value:.{max(0, shown - 1 - power)}f}"
     trimmed = digits is None and "." in text
     return f"{text.rstrip('0').rstrip('.') if trimmed else text} %"
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Array
 from dirtylab._units import (
     nbytes_text,
     ns_text,
@@ -24,7 +25,7 @@ from dirtylab.structures import STRUCTURES, tuned
 from dirtylab.theory.crossover import crossings
 from dirtylab.theory.features import has_work_law
 from dirtylab.theory.memory import known_bytes
-from dirtylab.theory.occupancy import Array, has_occupancy_law
+from dirtylab.theory.occupancy import has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
 POINTS = 60

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dirtylab._check import Array
 from dirtylab._data import data_file, user_cache
 from dirtylab._units import parse_seconds
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
@@ -15,7 +16,6 @@ from dirtylab.advice.validation import LEAST_PAGES, trial_of
 from dirtylab.measure.cell import Candidate, Cell, Plan
 from dirtylab.measure.sweep import Task, measure, this_machine
 from dirtylab.structures import tuned
-from dirtylab.theory.occupancy import Array
 
 if TYPE_CHECKING:
     import pandas as pd

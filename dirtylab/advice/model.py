@@ -1,6 +1,5 @@
 """A machine's cost model: a fitted law for each structure and operation."""
 
-import json
 import os
 import pathlib
 import re
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Array
 from dirtylab._reading import (
     Each,
     Maybe,
@@ -24,10 +24,10 @@ from dirtylab._reading import (
 from dirtylab.advice.validation import ERROR_SHAPE, Trial
 from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
-from dirtylab.measure.files import write_text
+from dirtylab.measure.files import write_json
 from dirtylab.theory.cost_fit import Law, fit
 from dirtylab.theory.features import CACHES, Subject, features, has_work_law
-from dirtylab.theory.occupancy import Array, has_occupancy_law
+from dirtylab.theory.occupancy import has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Model:
             "trial": self.trial.as_dict() if self.trial else None,
             "laws": laws,
         }
-        write_text(pathlib.Path(path), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        write_json(pathlib.Path(path), facts)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Model":

@@ -83,23 +83,16 @@ def _advise(arguments: argparse.Namespace) -> int:
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:
-    from tqdm.auto import tqdm
-
     from dirtylab._console import announced_compilation
+    from dirtylab._progress import share_bar
     from dirtylab.advice.calibration import SECONDS, calibrate, model_path
     from dirtylab.measure.files import prepare_file
 
     seconds = SECONDS if arguments.seconds is None else arguments.seconds
     path = pathlib.Path(arguments.out) / "model.json" if arguments.out else model_path()
     prepare_file(path)
-    with tqdm(total=100, bar_format="{percentage:3.0f} %|{bar}| {desc}", disable=None) as bar:
-
-        def report(share: float, text: str) -> None:
-            bar.set_description_str(text, refresh=False)
-            bar.update(round(100 * share) - bar.n)
-
-        with announced_compilation():
-            found = calibrate(seconds, report=report)
+    with share_bar() as report, announced_compilation():
+        found = calibrate(seconds, report=report)
     found.model.save(path)
     if arguments.out:
         _write_held_out(found, path.with_name("held_out.csv"))

@@ -5,7 +5,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from dirtylab._console import run_steps, tell
+from dirtylab._console import tell
+from dirtylab._progress import run_all
 from dirtylab.cli.arguments import count, dataset
 
 INTERRUPTED = 130
@@ -77,8 +78,7 @@ def compare_into(
     records: list[Record] = []
     status = 0
     try:
-        for _ in run_steps(list(compare(repeats, records, patterns=patterns))):
-            pass
+        run_all(list(compare(repeats, records, patterns=patterns)))
     except KeyboardInterrupt:
         status = INTERRUPTED
     if records:

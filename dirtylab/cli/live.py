@@ -1,13 +1,11 @@
 """``dirtylab live``: what real harvests cost, and every structure over every recording."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dirtylab._console import run_steps, tell
+from dirtylab._console import tell
+from dirtylab._progress import run_all
 from dirtylab.cli.arguments import count
-
-if TYPE_CHECKING:
-    pass
 
 INTERRUPTED = 130
 
@@ -50,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             *harvests(found["harvests"], pages=pages, dirty=dirty, rounds=rounds),
             *replays(found["replays"], rounds=rounds),
         ]
-        for _ in run_steps(steps):
-            pass
+        run_all(steps)
     except KeyboardInterrupt:
         status = INTERRUPTED
         tell("dirtylab live: interrupted; what is measured is kept")

@@ -2,10 +2,9 @@
 
 import argparse
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
-from dirtylab._console import run_steps
+from dirtylab._progress import run_all
 from dirtylab.cli.arguments import count
 
 if TYPE_CHECKING:
@@ -47,10 +46,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def measure_into(out: str, rounds: int) -> int:
     """Measure and check, print, and write to the folder `out`; return the exit status."""
-    from dirtylab.measure.files import prepare_folder, write_text
+    import pandas as pd
+
+    from dirtylab.measure import recording
+    from dirtylab.measure.files import prepare_folder
     from dirtylab.measure.machine import caption, describe_machine
     from dirtylab.studies.lockless.record import COLUMNS, cost_steps
-    from dirtylab.studies.lockless.store import CHECKER, SAMPLES, sum_up, write_csv
+    from dirtylab.studies.lockless.store import CHECKER, SAMPLES, sum_up
     from dirtylab.verify.exhaustive import examine, protocol_models
 
     if rounds < 2:
@@ -65,21 +67,23 @@ def measure_into(out: str, rounds: int) -> int:
             for group, one in protocol_models()
         )
 
-    for _ in run_steps([*cost_steps(rounds, records), ("every schedule", check)]):
-        pass
-    write_csv(folder / SAMPLES, COLUMNS, records)
-    write_csv(folder / CHECKER, list(findings[0]), findings)
-    machine = json.dumps(describe_machine(), indent=1, ensure_ascii=False)
-    write_text(folder / "machine.json", machine + "\n")
+    run_all([*cost_steps(rounds, records), ("every schedule", check)])
+    tables = {
+        SAMPLES: pd.DataFrame(records, columns=list(COLUMNS)), CHECKER: pd.DataFrame(findings)
+    }  # fmt: skip
+    recording.save(folder, tables, describe_machine())
     print(f"Measured on {caption(describe_machine())}")
     return sum_up(folder)
 
 
 def soak_into(out: str, inserts: int) -> int:
     """Soak, print, and write to the folder `out`; return 1 when an insert was lost or late."""
+    import pandas as pd
+
+    from dirtylab.measure import recording
     from dirtylab.measure.files import prepare_folder
     from dirtylab.studies.lockless.report import soak_report
-    from dirtylab.studies.lockless.store import SOAK, added, sum_up, write_csv
+    from dirtylab.studies.lockless.store import SOAK, added, sum_up
     from dirtylab.verify.mutants import MUTANTS
     from dirtylab.verify.soak import run_cell, run_until_failure, soak_cells
 
@@ -94,8 +98,7 @@ def soak_into(out: str, inserts: int) -> int:
     ]  # fmt: skip
     status = 0
     try:
-        for _ in run_steps(steps):
-            pass
+        run_all(steps)
     except KeyboardInterrupt:
         status = INTERRUPTED
     rows = [{**dataclasses.asdict(one), "weakened": False, "runs": 1} for one in tallies]
@@ -103,7 +106,7 @@ def soak_into(out: str, inserts: int) -> int:
         caught = run_until_failure(name, mutant.make, mutant.expected_failure, seconds=20)
         rows.append({**added(caught), "weakened": True, "runs": len(caught)})
     if rows:
-        write_csv(folder / SOAK, list(rows[0]), rows)
+        recording.save_table(folder / SOAK, pd.DataFrame(rows))
         print(soak_report(rows))
         sum_up(folder)
     failed = [one for one in rows if not one["weakened"] and has_failed(one)]

@@ -5,7 +5,8 @@ import json
 import pathlib
 from typing import TYPE_CHECKING
 
-from dirtylab._console import run_steps, tell
+from dirtylab._console import tell
+from dirtylab._progress import run_steps
 
 if TYPE_CHECKING:
     from dirtylab.studies.mailing_list.study import Reproduction, Study

@@ -26,6 +26,7 @@ import numpy as np
 from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._options import Option, one_two_five
+from dirtylab._words import ONE, ZERO
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import Bijection, bijection, permute
 from dirtylab.datasets.declare import pattern
@@ -35,9 +36,6 @@ from dirtylab.datasets.patterns import fill_random
 LENGTHS = ("geometric", "fixed")
 
 BATCH = 32
-
-_ZERO = np.uint64(0)
-_ONE = np.uint64(1)
 
 
 class Shape(NamedTuple):
@@ -53,22 +51,22 @@ class Shape(NamedTuple):
 @kernel
 def fill_lengths(key: np.uint64, pages: np.uint64, lengths: Frames) -> None:
     """Cut a run of `pages` into ``lengths.size`` parts, each choice of cuts equally likely."""
-    ends, last, part = np.uint64(lengths.size) - _ONE, _ZERO, 0
-    page = _ONE
+    ends, last, part = np.uint64(lengths.size) - ONE, ZERO, 0
+    page = ONE
     while ends:  # of pages - page places that are left, so many still become ends
         if below(word(key, page), pages - page) < ends:
             lengths[part] = page - last
             last = page
             part += 1
-            ends -= _ONE
-        page += _ONE
+            ends -= ONE
+        page += ONE
     lengths[part] = pages - last
 
 
 @kernel
 def lay_out(lengths: Frames, starts: Frames) -> None:
     """Turn the free pages before each cluster, ascending, into the cluster's start, in place."""
-    taken = _ZERO
+    taken = ZERO
     for i in range(starts.size):
         starts[i] += taken
         taken += lengths[i]
@@ -82,9 +80,9 @@ def look_up(
     for i in range(batch.shape[0]):
         cluster = permute(order, turn)
         batch[i, 0], batch[i, 1] = starts[cluster], lengths[cluster]
-        turn += _ONE
+        turn += ONE
         if turn == order.size:
-            turn = _ZERO
+            turn = ZERO
     return turn
 
 
@@ -93,7 +91,7 @@ def visit(order: Bijection, starts: Frames, lengths: Frames, span: np.uint64, ou
     """Write the frames of one cluster after the other, round and round until `out` is full."""
     # Looking clusters up ahead lets the processor wait for several at once.
     batch = np.empty((BATCH, 2), np.uint64)
-    i, turn = 0, _ZERO
+    i, turn = 0, ZERO
     while i < out.size:
         turn = look_up(order, turn, starts, lengths, batch)
         for start, length in batch:
@@ -101,9 +99,9 @@ def visit(order: Bijection, starts: Frames, lengths: Frames, span: np.uint64, ou
             for _ in range(min(length, np.uint64(out.size - i))):
                 out[i] = frame
                 i += 1
-                frame += _ONE
+                frame += ONE
                 if frame == span:
-                    frame = _ZERO
+                    frame = ZERO
 
 
 def shape_of(dirty: int, clusters: int | None, length: int | None) -> Shape:
@@ -124,7 +122,7 @@ def fixed_lengths(shape: Shape, given: bool) -> Frames:
         return lengths
     shortest, longer = divmod(shape.pages, shape.clusters)
     lengths = np.full(shape.clusters, shortest, np.uint64)
-    lengths[:longer] += _ONE
+    lengths[:longer] += ONE
     return lengths
 
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
+from dirtylab._words import ONE, ZERO
 
 PERCENTS = (0, 25, 50, 75, 90, 99, 100)
 RADICES = (8, 64)
@@ -29,9 +30,6 @@ RADICES = (8, 64)
 _BYTE_BITS = 8
 _WORD_BITS = 64
 _LINE_BITS = 512
-
-_ZERO = np.uint64(0)
-_ONE = np.uint64(1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,19 +122,19 @@ def count_runs(ordered: Frames) -> int:
     """Return the number of runs in ascending frames, repeats allowed."""
     count = min(ordered.size, 1)
     for i in range(1, ordered.size):
-        count += int(ordered[i] - ordered[i - 1] > _ONE)
+        count += int(ordered[i] - ordered[i - 1] > ONE)
     return count
 
 
 @kernel
 def measure_runs(ordered: Frames, lengths: Frames) -> None:
     """Write the length of each run."""
-    run, start = 0, _ZERO
+    run, start = 0, ZERO
     for i in range(ordered.size):
-        if i == 0 or ordered[i] - ordered[i - 1] > _ONE:
+        if i == 0 or ordered[i] - ordered[i - 1] > ONE:
             start = ordered[i]
             run += int(i > 0)
-        lengths[run] = ordered[i] - start + _ONE
+        lengths[run] = ordered[i] - start + ONE
 
 
 def levels_of(pages: int, radix: int) -> int:
@@ -224,7 +222,7 @@ def describe(frames: npt.ArrayLike, pages: int, *, radices: Iterable[int] = RADI
     pages = _check.pages(pages)
     bases = clean_radices(radices)
     ordered = np.sort(_check.frames("frames", frames, pages))
-    distinct, lengths = count_units(ordered, _ONE), run_lengths(ordered)
+    distinct, lengths = count_units(ordered, ONE), run_lengths(ordered)
     return Description(
         pages=pages,
         frames=ordered.size,

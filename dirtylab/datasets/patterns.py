@@ -16,6 +16,7 @@ import numpy as np
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab._options import Option
+from dirtylab._words import ONE, ZERO
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import bijection, fill_distinct
 from dirtylab.datasets.declare import pattern
@@ -30,9 +31,6 @@ STRIDES = (1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 63, 64, 65, 127, 128, 255, 256, 511
 First = Annotated[
     int, Option("The first frame.", low=0, high="pages - 1", unit="frame", label="first frame")
 ]
-
-_ZERO = np.uint64(0)
-_ONE = np.uint64(1)
 
 
 @kernel
@@ -50,9 +48,9 @@ def fill_strided(start: np.uint64, stride: np.uint64, pages: np.uint64, out: Fra
         out[i] = frame
         frame += stride
         if frame >= pages:
-            offset += _ONE
+            offset += ONE
             if offset == stride:
-                offset = _ZERO
+                offset = ZERO
             frame = offset
 
 
@@ -125,7 +123,7 @@ def sequential(
     array([6, 7, 0, 1], dtype=uint64)
     """
     out = np.empty(dirty, np.uint64)
-    fill_strided(np.uint64(start), _ONE, np.uint64(pages), out)
+    fill_strided(np.uint64(start), ONE, np.uint64(pages), out)
     return out
 
 

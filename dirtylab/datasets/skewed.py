@@ -21,6 +21,7 @@ import numpy as np
 from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._options import Option
+from dirtylab._words import ONE, ZERO
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import bijection, scatter
 from dirtylab.datasets.declare import pattern
@@ -29,8 +30,6 @@ from dirtylab.datasets.portable import exp, exp_slope, log, log_slope
 
 PLACES = ("start", "spread")
 
-_ZERO = np.uint64(0)
-_ONE = np.uint64(1)
 _TWO = np.uint64(2)
 _NEARLY_MINUS_ONE = -1.0 + 2.0**-53
 
@@ -80,18 +79,18 @@ def zipf_law(exponent: float, ranks: float) -> Zipf:
 @kernel
 def fill_zipf(key: np.uint64, law: Zipf, out: Frames) -> None:
     """Write ranks from 0 on: a point under the curve, rounded, and refused if it lies too high."""
-    position = _ZERO
+    position = ZERO
     for i in range(out.size):
         accepted = False
         while not accepted:
             y = law.last + unit(word(key, position)) * (law.first - law.last)
-            position += _ONE
+            position += ONE
             x = point_of_area(y, law.exponent)
             rank = min(max(np.floor(x + 0.5), 1.0), law.ranks)
             accepted = rank - x <= law.certain or y >= area(rank + 0.5, law.exponent) - height(
                 rank, law.exponent
             )
-        out[i] = np.uint64(rank) - _ONE
+        out[i] = np.uint64(rank) - ONE
 
 
 @kernel
@@ -101,7 +100,7 @@ def fill_hotset(
     """Write frames below `hot` with probability `writes`, otherwise from `hot` on."""
     for i in range(out.size):
         position = _TWO * np.uint64(i)
-        place = word(key, position + _ONE)
+        place = word(key, position + ONE)
         if unit(word(key, position)) < writes:
             out[i] = below(place, hot)
         else:
@@ -113,7 +112,7 @@ def fill_phases(
     key: np.uint64, size: np.uint64, step: np.uint64, pages: np.uint64, number: int, out: Frames
 ) -> None:
     """Write frames of a window of `size` pages that moves on by `step`, `number` times in all."""
-    start = _ZERO
+    start = ZERO
     for phase in range(number):
         for i in range(out.size * phase // number, out.size * (phase + 1) // number):
             frame = start + below(word(key, np.uint64(i)), size)

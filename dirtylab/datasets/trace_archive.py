@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab._check import Frames
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import kernel
 from dirtylab._reading import MOST_JSON, parse_object, printable, shown
+from dirtylab._words import ONE, ZERO
 from dirtylab.datasets._trace import (
     FORMAT,
     MOST_EPOCHS,
@@ -37,7 +38,6 @@ from dirtylab.datasets._trace import (
 ARRAY = "frames"
 MEMBERS = ("header", "counts", "times", "deltas")
 MOST_MEMBERS = 64
-Bytes = npt.NDArray[np.uint8]
 
 UNREADABLE = (
     ValueError, EOFError, LookupError, RuntimeError, ArithmeticError, OSError, struct.error,
@@ -56,7 +56,7 @@ _DESCRIBED = re.compile(
     r"'shape': \(((?:[0-9]{1,19},? ?){0,32})\), ?\}\s*",
     re.ASCII,
 )
-_ZERO, _ONE, _SEVEN, _LAST_SHIFT = np.uint64(0), np.uint64(1), np.uint64(7), np.uint64(63)
+_SEVEN, _LAST_SHIFT = np.uint64(7), np.uint64(63)
 _LOW, _MORE = np.uint64(0x7F), np.uint64(0x80)
 _FAR = np.uint64(_check.MAX_PAGES)
 
@@ -66,13 +66,13 @@ def encode(frames: Frames, counts: Frames, out: Bytes) -> int:
     """Write the folded differences of `frames` in LEB128; return the number of bytes."""
     size = place = 0
     for count in counts:
-        before = _ZERO
+        before = ZERO
         for _ in range(count):
             frame = frames[place]
             place += 1
-            rest = (max(frame, before) - min(frame, before)) << _ONE
+            rest = (max(frame, before) - min(frame, before)) << ONE
             if frame < before:
-                rest -= _ONE
+                rest -= ONE
             before = frame
             while rest > _LOW:
                 out[size] = np.uint8(rest & _LOW | _MORE)
@@ -88,9 +88,9 @@ def decode(coded: Bytes, counts: Frames, frames: Frames) -> int:
     """Undo :func:`encode`; return the number of bytes read, -1 where they make no sense."""
     read = place = 0
     for count in counts:
-        before = _ZERO
+        before = ZERO
         for _ in range(count):
-            folded, shift = _ZERO, _ZERO
+            folded, shift = ZERO, ZERO
             while True:
                 if read == coded.size or shift > _LAST_SHIFT:
                     return -1
@@ -100,10 +100,10 @@ def decode(coded: Bytes, counts: Frames, frames: Frames) -> int:
                 shift += _SEVEN
                 if not byte & _MORE:
                     break
-            step = (folded >> _ONE) + (folded & _ONE)
-            if step > (before if folded & _ONE else _FAR):
+            step = (folded >> ONE) + (folded & ONE)
+            if step > (before if folded & ONE else _FAR):
                 return -1
-            before = before - step if folded & _ONE else before + step
+            before = before - step if folded & ONE else before + step
             frames[place] = before
             place += 1
     return read

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, Never
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab._check import Frames
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._reading import MOST_JSON, parse_object, printable
 from dirtylab._units import parse_pages
@@ -27,8 +26,6 @@ from dirtylab.datasets._trace import (
     cut_into_epochs,
     facts_text,
 )
-
-Bytes = npt.NDArray[np.uint8]
 
 MOST_REMARKS = MOST_EPOCHS + 2**16
 END, LOOK, FULL = 0, 1, 2

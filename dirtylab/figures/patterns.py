@@ -8,6 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from dirtylab._check import Frames
 from dirtylab._units import count_text
 from dirtylab.datasets import DATASETS, drawn
 from dirtylab.datasets.describe import describe
@@ -23,7 +24,6 @@ from dirtylab.figures.style import (
     style_axes,
 )
 from dirtylab.structures import STRUCTURES, PageList, Tree, is_posted
-from dirtylab.structures.base import Frames
 
 MAP_PAGES, MAP_SIDE, MAP_DIRTY = 2**18, 128, 8_000
 MATRIX_PAGES = 2**20

@@ -30,9 +30,8 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab._check import Frames
 from dirtylab.live._system import PAGE_BYTES
-
-Frames = npt.NDArray[np.uint64]
 
 MEMORY = 4 * 2**30
 """Guest address of the tracked slot, above all that a PC has below 4 GiB."""

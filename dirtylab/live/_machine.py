@@ -32,7 +32,6 @@ from dirtylab.live._workers import STOP_SIGNAL, Worker, settle, stop_all
 
 WHAT = "KVM guests"
 DEVICE = "/dev/kvm"
-TRACKINGS = ("log", "manual", "ring")
 RING_LIMITS = (256, 65536)
 """Entries of a dirty ring: a page of them at least, what KVM takes at most."""
 
@@ -50,7 +49,7 @@ _LOG_DIRTY = 1
 _RING_PAGE = 64
 _CPUID_ENTRIES = 256
 
-EXIT_HALT, EXIT_INTERRUPTED, EXIT_RING_FULL = 5, 10, 31
+EXIT_HALT, EXIT_RING_FULL = 5, 31
 _EXITS = {8: "shut down (triple fault)", 9: "could not be entered", 17: "met an internal error"}
 
 

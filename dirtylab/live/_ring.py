@@ -6,9 +6,9 @@ Source: Linux's Documentation/virt/kvm/api.rst, KVM_CAP_DIRTY_LOG_RING.
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab._words import BIT_MASK, ONE, WORD_SHIFT, Words
-from dirtylab.structures.base import Frames
 
 OWN_SLOT, MEMORY_SLOT = 0, 1
 _DIRTY, _HANDED_BACK = np.uint32(1), np.uint32(2)

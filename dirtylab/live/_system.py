@@ -27,8 +27,6 @@ _SHARED, _PRIVATE = mmap.MAP_SHARED, mmap.MAP_PRIVATE
 _ANONYMOUS_PRIVATE_UNRESERVED = 0x4022
 _NO_HUGE_PAGES, _DONT_NEED = 15, 4
 
-Bytes = npt.NDArray[np.uint8]
-
 
 class Unavailable(OSError):  # noqa: N818 - a state of the machine more than an error
     """An interface of the system is missing; one line names it and what works without it."""

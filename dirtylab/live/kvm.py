@@ -24,6 +24,7 @@ from typing import ClassVar
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._words import WORD_BITS, Words
 from dirtylab.live import _guest
 from dirtylab.live._machine import RING_LIMITS, Machine, VCpu
@@ -39,7 +40,7 @@ from dirtylab.live._ring import (
 )
 from dirtylab.live._system import PAGE_BYTES
 from dirtylab.live.tracker import Tracker
-from dirtylab.structures.base import Frames, Operations, require
+from dirtylab.structures.base import Operations, require
 from dirtylab.structures.bitmap import mark, scan
 from dirtylab.structures.bits import count_set, wants_vector, words_for
 

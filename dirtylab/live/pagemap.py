@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab._words import WORD_BITS
 from dirtylab.live import _scan
 from dirtylab.live._areas import areas_of, is_device
 from dirtylab.live._system import PAGE_BYTES, Descriptor, Mapping, Unavailable, ioctl
 from dirtylab.live.tracker import Tracker
-from dirtylab.structures.base import Frames, Operations, require
+from dirtylab.structures.base import Operations, require
 from dirtylab.structures.bitmap import mark, scan
 from dirtylab.structures.bits import count_set, wants_vector, words_for
 

@@ -6,8 +6,9 @@ import os
 from types import TracebackType
 from typing import Self
 
+from dirtylab._check import Frames
 from dirtylab.live._unshared import Unshared, require_process
-from dirtylab.structures.base import Frames, Structure
+from dirtylab.structures.base import Structure
 
 
 class Tracker(Unshared, Structure):

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab.lockless.atomics import aligned_zeros, require_lock_free
 from dirtylab.lockless.dispatch import harvest_counted, insert_frames
-from dirtylab.structures.base import Frames
 
 MOST_VCPUS = 64
 _BY = "harvested by"

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import inlined
 from dirtylab._words import (
     BIT_MASK,
@@ -39,7 +40,6 @@ from dirtylab.lockless.atomics import (
 )
 from dirtylab.lockless.base import Lockless
 from dirtylab.lockless.dispatch import register
-from dirtylab.structures.base import Frames
 from dirtylab.structures.bits import words_for
 
 

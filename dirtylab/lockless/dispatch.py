@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import overload
 
+from dirtylab._check import Frames
 from dirtylab._jit import kernel, uncounted
-from dirtylab.structures.base import Frames
 
 State = Any
 """A NamedTuple of arrays; its class is the key."""

@@ -34,6 +34,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import inlined
 from dirtylab._words import ONE, ZERO, Words
 from dirtylab.lockless.atomics import (
@@ -47,7 +48,6 @@ from dirtylab.lockless.atomics import (
 )
 from dirtylab.lockless.base import MOST_VCPUS, Lockless
 from dirtylab.lockless.dispatch import register
-from dirtylab.structures.base import Frames
 
 LINE = 16
 """Words apart that two threads write: two cache lines, since pairs are fetched together."""

@@ -46,6 +46,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import inlined
 from dirtylab._words import (
     BIT_MASK,
@@ -60,7 +61,6 @@ from dirtylab._words import (
 from dirtylab.lockless.atomics import aligned_zeros, exchange, fetch_or, load, or_fully
 from dirtylab.lockless.base import Lockless
 from dirtylab.lockless.dispatch import register
-from dirtylab.structures.base import Frames
 from dirtylab.structures.bits import words_for
 from dirtylab.structures.levels import level_bits, radix_of
 from dirtylab.structures.tree import as_radices

@@ -17,16 +17,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab import structures
+from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab.datasets import DATASETS
 from dirtylab.measure.growth import growth_of
 from dirtylab.measure.machine import last_cache_bytes
 from dirtylab.structures import Structure
 
-Frames = npt.NDArray[np.uint64]
 Drawn = Mapping[str, Frames]
 """The frames of one epoch, for each operation."""
 Row = dict[str, Any]

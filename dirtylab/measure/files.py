@@ -12,12 +12,14 @@ anything else   a folder, device, pipe or socket is refused
 
 import contextlib
 import errno
+import json
 import os
 import pathlib
 import secrets
 import stat
 import tempfile
 from collections.abc import Callable
+from typing import Any
 
 from dirtylab._reading import printable
 
@@ -104,6 +106,13 @@ def write_text(path: pathlib.Path, text: str) -> None:
     """
     content = text.encode("utf-8", "backslashreplace")
     write_whole(path, lambda partial: partial.write_bytes(content))
+
+
+def write_json(
+    path: pathlib.Path, facts: Any, default: Callable[[Any], object] | None = None
+) -> None:
+    """Write facts as JSON, whole or not at all; `default` is that of :func:`json.dumps`."""
+    write_text(path, json.dumps(facts, indent=1, ensure_ascii=False, default=default) + "\n")
 
 
 def new_name(folder: pathlib.Path, stem: str, suffix: str) -> str:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab._check import Array
 from dirtylab.theory.intervals import LEAST_ROUNDS, Interval, ratio_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = npt.NDArray[np.float64]
 
 CHANCE = 0.01
 """Probability of a false alarm on a quiet machine, over all cells of a sweep."""

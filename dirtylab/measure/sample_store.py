@@ -28,7 +28,7 @@ from dirtylab._reading import (
 )
 from dirtylab._tables import MOST_TABLE
 from dirtylab.measure.cell import Cell, Row
-from dirtylab.measure.files import OutputError, prepare_folder, write_text, write_whole
+from dirtylab.measure.files import OutputError, prepare_folder, write_json, write_text, write_whole
 from dirtylab.measure.grid import Grid
 from dirtylab.measure.locks import hold_folder
 from dirtylab.measure.samples import (
@@ -180,8 +180,7 @@ class SampleStore:
         if self._folder is None:
             return
         facts = {"format": FORMAT, "grid": self._grid.as_dict(), "machines": self.machines}
-        text = json.dumps(facts, indent=1, ensure_ascii=False)
-        write_text(self._folder / "sweep.json", text + "\n")
+        write_json(self._folder / "sweep.json", facts)
 
     def _append(self, path: pathlib.Path, text: str) -> None:
         """Add lines to a file: all of them, or none."""

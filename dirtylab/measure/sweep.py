@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dirtylab._progress import time_bar, work_bar
 from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
 from dirtylab.measure.cell import Cell, CellBenchmark, Plan, Row, label
@@ -23,7 +24,6 @@ from dirtylab.measure.clock import python_step
 from dirtylab.measure.grid import Choice, Grid, build
 from dirtylab.measure.locks import alone_on_machine
 from dirtylab.measure.machine import describe_machine
-from dirtylab.measure.progress import time_bar, work_bar
 from dirtylab.measure.sample_store import SampleStore, describe_bad
 from dirtylab.measure.samples import owner_of
 from dirtylab.structures import tuned

@@ -38,8 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
-
-Frames = npt.NDArray[np.uint64]
+from dirtylab._check import Frames
 
 
 class Operations(NamedTuple):

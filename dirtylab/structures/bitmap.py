@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import (
     BIT_MASK,
@@ -40,7 +41,7 @@ from dirtylab._words import (
     find_nonzero,
     popcount,
 )
-from dirtylab.structures.base import Frames, Operations
+from dirtylab.structures.base import Operations
 from dirtylab.structures.bits import DIRTY, VECTOR, BitStructure, Header, words_for
 
 BLOCK = 512

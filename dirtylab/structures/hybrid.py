@@ -31,6 +31,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import kernel, uncounted
 from dirtylab._words import (
     BIT_MASK,
@@ -43,7 +44,7 @@ from dirtylab._words import (
     decode,
     find_nonzero,
 )
-from dirtylab.structures.base import Frames, Operations, require
+from dirtylab.structures.base import Operations, require
 from dirtylab.structures.bitmap import (
     BLOCK,
     DENSE,

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, ZERO, Words
-from dirtylab.structures.base import Frames
 from dirtylab.structures.bits import Header
 
 REBUILD, REBUILD_WORDS = 8, 48

@@ -29,9 +29,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Counts, Frames
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ZERO
-from dirtylab.structures.base import Frames, Operations, Structure, require
+from dirtylab.structures.base import Operations, Structure, require
 
 OUTPUTS = ("sorted", "arrival")
 
@@ -40,7 +41,6 @@ COUNT, DISTINCT = 0, 1
 STALE = -1
 
 Entries = npt.NDArray[np.unsignedinteger[Any]]
-Counts = npt.NDArray[np.int64]
 
 
 class ListState(NamedTuple):

@@ -19,16 +19,13 @@ Source: Radim Krčmář's mail to the KVM list of 4 May 2016 (the algorithm; the
 from typing import Any, Never
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined, kernel
-from dirtylab.structures.base import Frames, Operations, Structure, require
+from dirtylab._words import ONE, ZERO
+from dirtylab.structures.base import Operations, Structure, require
 
-Bytes = npt.NDArray[np.uint8]
-
-_ZERO = np.uint64(0)
-_ONE = np.uint64(1)
 _SHIFT = np.uint64(3)
 _LAST_SLOT = np.uint64(7)
 _NO_SLOT = np.uint64(8)
@@ -38,7 +35,7 @@ _NO_SLOT = np.uint64(8)
 def insert_into_bitmap(bitmap: Bytes, frames: Frames) -> None:
     """Set the bit of each frame, not atomically, as posted."""
     for frame in frames:
-        bitmap[frame >> _SHIFT] |= np.uint8(_ONE << (frame & _LAST_SLOT))
+        bitmap[frame >> _SHIFT] |= np.uint8(ONE << (frame & _LAST_SLOT))
 
 
 @inlined
@@ -47,10 +44,10 @@ def next_set_bit(bitmap: Bytes, pages: np.uint64, bit: np.uint64) -> np.uint64:
     while bit < pages:
         slot = bit & _LAST_SLOT
         while slot < _NO_SLOT:
-            if bitmap[bit >> _SHIFT] & (_ONE << slot):
+            if bitmap[bit >> _SHIFT] & (ONE << slot):
                 return bit  # leaving by a break and a second test of slot costs 2.3 times
-            bit += _ONE
-            slot += _ONE
+            bit += ONE
+            slot += ONE
     return bit
 
 
@@ -58,11 +55,11 @@ def next_set_bit(bitmap: Bytes, pages: np.uint64, bit: np.uint64) -> np.uint64:
 def scan_bitmap(bitmap: Bytes, pages: np.uint64, out: Frames) -> int:
     """Write the dirty frames to `out`, as far as there is room, and return how many."""
     count = 0
-    bit = next_set_bit(bitmap, pages, _ZERO)
+    bit = next_set_bit(bitmap, pages, ZERO)
     while bit < pages and count < out.size:
         out[count] = bit
         count += 1
-        bit = next_set_bit(bitmap, pages, bit + _ONE)
+        bit = next_set_bit(bitmap, pages, bit + ONE)
     return count
 
 

@@ -15,13 +15,11 @@ Source: Radim Krčmář's mail to the KVM list of 4 May 2016 (the algorithm; the
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Counts, Frames
 from dirtylab._jit import inlined, kernel, uncounted
-from dirtylab.structures.base import Frames, Operations, Structure, require
-
-Counts = npt.NDArray[np.int64]
+from dirtylab.structures.base import Operations, Structure, require
 
 
 class PostedListState(NamedTuple):

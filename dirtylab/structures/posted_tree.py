@@ -45,17 +45,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined, kernel
-from dirtylab.structures.base import Frames, Operations, require
-from dirtylab.structures.posted_bitmap import Bytes, PostedBits, count_bits, refuse_size
+from dirtylab._words import ONE, ZERO
+from dirtylab.structures.base import Operations, require
+from dirtylab.structures.posted_bitmap import PostedBits, count_bits, refuse_size
 
 RADIX = 8
 NO_NODE = np.uint64(0xFFFFFFFFFFFFFFFF)
 IMPOSSIBLE_FRAME = NO_NODE
 """What the posted walk returns for the last bottom node, 0 - 1 in 64-bit arithmetic."""
 
-_ZERO = np.uint64(0)
-_ONE = np.uint64(1)
 _SHIFT = np.uint64(3)
 _LAST_SLOT = np.uint64(7)
 _NO_SLOT = np.uint64(8)
@@ -85,26 +85,26 @@ def inner_bits_of(pages: int) -> int:
 @inlined
 def parent_of(node: np.uint64) -> np.uint64:
     """Return the node above `node`."""
-    return (node - _ONE) >> _SHIFT
+    return (node - ONE) >> _SHIFT
 
 
 @inlined
 def slot_of(node: np.uint64) -> np.uint64:
     """Return which of its parent's eight bits stands for `node`."""
-    return (node - _ONE) & _LAST_SLOT
+    return (node - ONE) & _LAST_SLOT
 
 
 @inlined
 def child_of(node: np.uint64, slot: np.uint64) -> np.uint64:
     """Return the node below `node` that its bit `slot` stands for."""
-    return (node << _SHIFT) + _ONE + slot
+    return (node << _SHIFT) + ONE + slot
 
 
 @inlined
 def next_slot(bits: np.uint8, slot: np.uint64) -> np.uint64:
     """Return the first set bit at `slot` or later, or 8: one bit at a time, as posted."""
-    while slot < _NO_SLOT and not bits & (_ONE << slot):
-        slot += _ONE
+    while slot < _NO_SLOT and not bits & (ONE << slot):
+        slot += ONE
     return slot
 
 
@@ -112,18 +112,18 @@ def next_slot(bits: np.uint8, slot: np.uint64) -> np.uint64:
 def insert_into_tree(tree: PackedTree, frames: Frames) -> None:
     """Set all bits on the path from each frame up to the root, as posted."""
     for frame in frames:
-        node = frame + tree.inner_bits + _ONE
+        node = frame + tree.inner_bits + ONE
         while node:
             slot = slot_of(node)
             node = parent_of(node)
-            tree.packed[node] |= np.uint8(_ONE << slot)
+            tree.packed[node] |= np.uint8(ONE << slot)
 
 
 @inlined
 def first_leaf_below(tree: PackedTree, node: np.uint64) -> np.uint64:
     """Go down along first set bits; return the leaf, or NO_NODE where nothing is dirty."""
     while node < tree.inner_bits:  # defect 2: the last bottom node *is* number inner_bits
-        slot = next_slot(tree.packed[node], _ZERO)
+        slot = next_slot(tree.packed[node], ZERO)
         if slot == _NO_SLOT:
             return NO_NODE
         node = child_of(node, slot)
@@ -136,7 +136,7 @@ def next_leaf(tree: PackedTree, leaf: np.uint64) -> np.uint64:
     node = leaf
     slot = _NO_SLOT
     while node and slot == _NO_SLOT:
-        slot = slot_of(node) + _ONE
+        slot = slot_of(node) + ONE
         node = parent_of(node)
         slot = next_slot(tree.packed[node], slot)
     if slot == _NO_SLOT:
@@ -148,9 +148,9 @@ def next_leaf(tree: PackedTree, leaf: np.uint64) -> np.uint64:
 def walk_tree(tree: PackedTree, out: Frames) -> int:
     """Write the dirty frames to `out`, as far as there is room, and return how many."""
     count = 0
-    leaf = first_leaf_below(tree, _ZERO)
+    leaf = first_leaf_below(tree, ZERO)
     while leaf != NO_NODE and count < out.size:
-        out[count] = leaf - tree.inner_bits - _ONE
+        out[count] = leaf - tree.inner_bits - ONE
         count += 1
         leaf = next_leaf(tree, leaf)
     return count
@@ -168,9 +168,9 @@ def harvest_tree(tree: PackedTree, out: Frames) -> int:
 def count_walk(tree: PackedTree) -> tuple[int, int]:
     """Walk as :func:`walk_tree` does; return how many nodes it visits and how often it reads."""
     nodes, reads = 0, 0
-    node, slot = _ZERO, _ZERO
+    node, slot = ZERO, ZERO
     while True:
-        if slot == _ZERO:
+        if slot == ZERO:
             nodes += 1
         if slot < _NO_SLOT:
             reads += 1
@@ -178,9 +178,9 @@ def count_walk(tree: PackedTree) -> tuple[int, int]:
         if slot < _NO_SLOT:
             child = child_of(node, slot)
             is_leaf = child >= tree.inner_bits
-            node, slot = (node, slot + _ONE) if is_leaf else (child, _ZERO)
+            node, slot = (node, slot + ONE) if is_leaf else (child, ZERO)
         elif node:
-            node, slot = parent_of(node), slot_of(node) + _ONE
+            node, slot = parent_of(node), slot_of(node) + ONE
         else:
             return nodes, reads
 

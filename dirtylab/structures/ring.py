@@ -29,12 +29,12 @@ Source: Linux's Documentation/virt/kvm/api.rst on KVM_CAP_DIRTY_LOG_RING and Pet
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Counts, Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, ZERO, Words
-from dirtylab.structures.base import Frames, Operations, Structure, require
+from dirtylab.structures.base import Operations, Structure, require
 from dirtylab.structures.bits import count_set, words_for
 
 ENTRY_BYTES = 16
@@ -47,8 +47,6 @@ WHEN_FULL = ("drain", "raise")
 USED, BACKLOG, EXITS, RESET_WRITES, DRAINS = range(5)
 """Places in the counts: entries in use in ring and backlog, exits, words written to protect pages
 again, and 1 where an exit drains the ring."""
-
-Counts = npt.NDArray[np.int64]
 
 
 class RingFull(RuntimeError):  # noqa: N818 - the field's word for the exit

@@ -33,6 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import (
     BIT_MASK,
@@ -44,7 +45,7 @@ from dirtylab._words import (
     Words,
     decode,
 )
-from dirtylab.structures.base import Frames, Operations, require
+from dirtylab.structures.base import Operations, require
 from dirtylab.structures.bitmap import LONELY, mark, take_listed
 from dirtylab.structures.bits import (
     DIRTY,

@@ -30,9 +30,8 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import betaln, gammaln
 
+from dirtylab._check import Array
 from dirtylab.theory.skewed import legendre
-
-Array = npt.NDArray[np.float64]
 
 EXACT = 5_000
 """Terms of a sum over blocks, clusters and places that are added up for a number of frames."""

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
+from dirtylab._check import Array
 from dirtylab.theory.features import Features
-from dirtylab.theory.occupancy import Array
 
 FOLDS = 5
 ROUNDS = 5

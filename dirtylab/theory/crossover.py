@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from dirtylab._check import Array
 
 LEAST_POINTS = 5
 """Points without which nothing is said."""

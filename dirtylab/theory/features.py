@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dirtylab._check import Array
 from dirtylab.theory.locality import (
     arrivals_elsewhere,
     boundaries,
@@ -19,7 +20,6 @@ from dirtylab.theory.locality import (
     uncertain_octets,
 )
 from dirtylab.theory.memory import TREES, WORD_BITS, law_of, level_lengths, radices_of, words_for
-from dirtylab.theory.occupancy import Array
 from dirtylab.theory.operations import (
     DENSE,
     LINE_PAGES,

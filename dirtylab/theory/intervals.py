@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from dirtylab._check import Array
 
 LEVEL = 0.95
 LEAST_ROUNDS = 6

@@ -9,7 +9,7 @@ beside the mere amounts.
 import numpy as np
 from scipy.special import bdtr
 
-from dirtylab.theory.occupancy import Array
+from dirtylab._check import Array
 from dirtylab.theory.operations import Pattern
 
 OCTET = 8

@@ -26,11 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Array
 from dirtylab.theory import clustering, shuffled, skewed
 from dirtylab.theory.ranges import sequential_blocks, stride_of, strided_blocks
-
-Array = npt.NDArray[np.float64]
-
 
 Runs = Callable[..., tuple[Array, Array] | None]
 

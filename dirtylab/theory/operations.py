@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Array
 from dirtylab.theory.memory import (
     BLOCK_PAGES,
     ENTRY_BYTES,
@@ -26,7 +27,7 @@ from dirtylab.theory.memory import (
     radices_of,
     words_for,
 )
-from dirtylab.theory.occupancy import LAWS, Array, Law, occupied
+from dirtylab.theory.occupancy import LAWS, Law, occupied
 
 LINE_PAGES = 512
 """Pages whose bits share a cache line of 64 bytes."""

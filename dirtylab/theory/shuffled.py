@@ -25,9 +25,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
+from dirtylab._check import Array
 from dirtylab.theory.skewed import legendre, spaced
-
-Array = npt.NDArray[np.float64]
 
 ONE_BY_ONE = 48
 """First ranks, and pages of a block, that are looked at one by one."""

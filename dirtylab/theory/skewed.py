@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from dirtylab._check import Array
 
 EXACT = 4096
 """Ranks or blocks that are summed one by one; the rest by quadrature over their logarithm."""

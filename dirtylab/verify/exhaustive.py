@@ -84,11 +84,6 @@ def protocol_models() -> list[tuple[str, ProtocolModel]]:
     return [(group, one) for group, some in groups.items() for one in some]
 
 
-def examine_all(most: int = 3) -> list[Finding]:
-    """Examine every protocol model; 3 inserts take half a minute, 2 a second."""
-    return [examine(model, group, most=most) for group, model in protocol_models()]
-
-
 def simplest(model: ProtocolModel, outcome: str) -> tuple[Case, list[Move]] | None:
     """Return the first case, smallest first, in which `outcome` happens, and a schedule of it."""
     for vcpus in cases(model.pages, 3):

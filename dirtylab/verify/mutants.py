@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined
 from dirtylab._words import BIT_MASK, HAS_VECTOR, ONE, WORD_SHIFT, ZERO, Words, decode, lowest_bit
 from dirtylab.lockless.atomics import (
@@ -50,10 +50,8 @@ from dirtylab.lockless.tree import (
     siblings,
     take_down,
 )
-from dirtylab.structures.base import Frames
 from dirtylab.verify.checker import LATE, LOST
 
-Bytes = npt.NDArray[np.uint8]
 _BYTE_SHIFT, _BYTE_MASK = np.uint64(3), np.uint64(7)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ONE, Words
 from dirtylab.lockless.atomics import (
@@ -37,7 +38,6 @@ from dirtylab.lockless.atomics import (
 from dirtylab.lockless.dispatch import State, harvest_into, insert_one
 from dirtylab.lockless.pagelist import LINE
 from dirtylab.lockless.registry import LATE, LOCKLESS
-from dirtylab.structures.base import Frames
 
 MOST_VCPUS = 8
 """Most vCPUs: a page is one word, with a byte for each."""

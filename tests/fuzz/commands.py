@@ -139,10 +139,10 @@ def alarm(seconds: float) -> Iterator[None]:
 
 
 MEASURING = {
-    "cli.lockless": "run_steps",
-    "cli.live": "run_steps",
+    "cli.lockless": "run_all",
+    "cli.live": "run_all",
     "cli.reproduce": "run_steps",
-    "cli.compare": "run_steps",
+    "cli.compare": "run_all",
     "measure.sweep": "measure",
     "advice.calibration": "measured",
 }

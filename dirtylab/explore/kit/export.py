@@ -1,12 +1,11 @@
 """Export of a view: CSV, PNG, SVG, PDF, and JSON with parameters, method and machine."""
 
-import json
 import pathlib
 from typing import Any
 
 from dirtylab.explore.kit.view import View
 from dirtylab.figures.style import save_picture
-from dirtylab.measure.files import new_name, prepare_folder, write_text
+from dirtylab.measure.files import new_name, prepare_folder, write_json, write_text
 from dirtylab.measure.machine import describe_machine
 
 FOLDER = "dirtylab-exports"
@@ -38,6 +37,6 @@ def export(view: View[Any], folder: pathlib.Path | None = None) -> list[pathlib.
     csv, facts = place / f"{name}.csv", place / f"{name}.json"
     write_text(csv, table)
     told = {"call": view.line, **view.provenance(), "drawn on": describe_machine()}
-    write_text(facts, json.dumps(told, indent=1, ensure_ascii=False, default=str) + "\n")
+    write_json(facts, told, default=str)
     pictures = save_picture(view.picture(), place, name)
     return [csv, facts, *(place / one for one in pictures)]

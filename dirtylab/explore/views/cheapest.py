@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab._check import Array
 from dirtylab.explore.views.model_curves import Curves
 from dirtylab.theory.crossover import Crossover, crossings, crossovers
-
-Array = npt.NDArray[np.float64]
 
 FINE = 4
 """Points between two of a curve at which the cheapest structure is determined."""

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
+from dirtylab._check import Array
 from dirtylab._units import PAGE_BYTES, count_text, nbytes_text, share_text
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.explore.kit.slider_steps import (
@@ -22,8 +23,6 @@ from dirtylab.explore.views.looks import look
 from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes
 from dirtylab.structures import STRUCTURES, PageList, Tree8, Tree64, tuned
 from dirtylab.theory.memory import known_bytes, structure_bytes
-
-Array = npt.NDArray[np.float64]
 
 SIZE = (7.4, 4.6)
 LEFT, RIGHT = (0.075, 0.245, 0.38, 0.665), (0.575, 0.245, 0.385, 0.665)

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab._check import Array
 from dirtylab.advice.model import Model
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.kit.controls import Options
 from dirtylab.explore.kit.slider_steps import PAGES, powers_of_two
 from dirtylab.explore.views.dataset_controls import most_dirty, possible, tracked
-from dirtylab.theory.occupancy import Array, has_occupancy_law, occupied
+from dirtylab.theory.occupancy import has_occupancy_law, occupied
 from dirtylab.theory.operations import Pattern
 
 POINTS = 61

@@ -9,6 +9,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, TwoSlopeNorm
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, LogLocator
 
+from dirtylab._check import Array
 from dirtylab._units import count_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.datasets import parsed
@@ -30,7 +31,7 @@ from dirtylab.structures import posted, tuned
 from dirtylab.studies.crossovers.judge import named
 from dirtylab.studies.crossovers.record import Study
 from dirtylab.theory.crossover import Crossover, crossovers
-from dirtylab.theory.occupancy import Array, has_occupancy_law
+from dirtylab.theory.occupancy import has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab._check import Array
 from dirtylab._units import share_text, whole_text
 from dirtylab.theory.crossover import LEAST_POINTS, Crossover, crossovers
-from dirtylab.theory.occupancy import Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,6 @@ Kept as ``rounds.csv``, one row a round of a cell and operation, a column of ns 
 ``map.csv``, medians of whole epochs over density and cluster length, and ``machine.json``.
 """
 
-import json
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -16,10 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dirtylab._data import data_file
-from dirtylab._reading import read_object
-from dirtylab._tables import read_table
 from dirtylab.datasets import read, studied, written
-from dirtylab.measure.files import prepare_folder, write_text
+from dirtylab.measure import recording
+from dirtylab.measure.files import prepare_folder
 from dirtylab.measure.grid import Choice
 from dirtylab.measure.sweep import sweep
 from dirtylab.structures import is_posted, known_first, posted, tuned
@@ -115,9 +113,7 @@ def record(
         report(f"{MAP_PAGES:,} pages, map: {len(MAP_LENGTHS)} x {len(MAP_DENSITIES)} cells")
     medians = _measure_map(under_way / "map", progress=report is not None)
     rounds = pd.concat(tables, ignore_index=True)
-    write_text(folder / "map.csv", medians.to_csv(index=False, float_format="%.4g"))
-    write_text(folder / "rounds.csv", rounds.to_csv(index=False, float_format="%.4g"))
-    write_text(folder / "machine.json", json.dumps(machine, indent=1, ensure_ascii=False) + "\n")
+    recording.save(folder, {"map.csv": medians, "rounds.csv": rounds}, machine, float_format="%.4g")
     return folder
 
 
@@ -230,6 +226,6 @@ def load(folder: str | os.PathLike[str] | None = None) -> Study:
         A file is missing, unreadable, or not what :func:`record` writes; it is named.
     """
     where = data_file("measured/crossovers") if folder is None else pathlib.Path(folder)
-    machine = read_object(where / "machine.json", {})
-    rounds = read_table(where / "rounds.csv", KEYS, KEYS[:3])
-    return Study(rounds, machine, read_table(where / "map.csv", ("length", "dirty"), ()))
+    columns = {"rounds.csv": KEYS, "map.csv": ("length", "dirty")}
+    (rounds, medians), machine = recording.load(where, columns, KEYS[:3])
+    return Study(rounds, machine, medians)

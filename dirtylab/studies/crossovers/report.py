@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dirtylab._tables import markdown_table
 from dirtylab._units import ns_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.structures import known_first, posted
@@ -62,15 +63,16 @@ def crossover_table(found: "pd.DataFrame", operation: str) -> str:
     """Return one operation's crossovers: a row a pair and pattern, a column a slot."""
     chosen = found[found["operation"] == operation]
     slots = sorted(chosen["pages"].unique())
-    head = [f"{operation}: below its mark the first is cheaper", "pattern"]
-    rows = [head + [f"{slot:,} pages" for slot in slots], [":--", ":--"] + ["--:"] * len(slots)]
+    heads = [f"{operation}: below its mark the first is cheaper", "pattern"]
+    heads += [f"{slot:,} pages" for slot in slots]
+    rows = []
     for one, other in pairs_shown(found):
         pair = chosen[_is_pair(chosen, one, other)]
         for pattern in pair["pattern"].unique():
             own = pair[pair["pattern"] == pattern]
             cells = [_cell(own[own["pages"] == slot], one) for slot in slots]
             rows.append([f"`{one}`, `{other}`", str(pattern), *cells])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown_table(heads, rows, ":-- :-- " + "--: " * len(slots))
 
 
 def _is_pair(table: "pd.DataFrame", one: str, other: str) -> "pd.Series[bool]":

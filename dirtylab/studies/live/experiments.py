@@ -73,11 +73,10 @@ def experiments() -> dict[str, Rows]:
 
 def write_experiments(folder: pathlib.Path) -> None:
     """Write the rows of all experiments that can be run here."""
-    from dirtylab.measure.files import write_text
+    from dirtylab.measure.files import write_json
 
     if found := experiments():
-        text = json.dumps(found, indent=1)
-        write_text(folder / pathlib.Path(RECORDED).name, text + "\n")
+        write_json(folder / pathlib.Path(RECORDED).name, found)
 
 
 def _live_or_recorded(name: str, run: Any) -> "pd.DataFrame":

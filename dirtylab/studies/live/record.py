@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dirtylab._console import Step
+from dirtylab._check import Frames
+from dirtylab._progress import Step
 from dirtylab.datasets import DATASETS
 from dirtylab.live import _scan
 from dirtylab.live._machine import VCpu
@@ -31,7 +32,6 @@ from dirtylab.live.kvm import Guest, KvmLog, KvmManualLog, KvmRing
 from dirtylab.live.pagemap import Pagemap
 from dirtylab.live.trackers import missing
 from dirtylab.structures import STRUCTURES, Structure, Tree8
-from dirtylab.structures.base import Frames
 from dirtylab.structures.bitmap import scan
 
 if TYPE_CHECKING:

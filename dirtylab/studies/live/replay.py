@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab._console import Step
+from dirtylab._check import Frames
+from dirtylab._progress import Step
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
 from dirtylab.structures import STRUCTURES, Structure, known_first, tuned
-from dirtylab.structures.base import Frames
 from dirtylab.theory.intervals import Interval, ratio_interval
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Report on real dirty pages: Markdown from the measured data."""
 
+from dirtylab._tables import markdown_table
 from dirtylab.studies.live.judge import log_ring_crossovers, nesting
 from dirtylab.studies.live.replay import epochs, same_job, winners
 from dirtylab.studies.live.store import Measured
@@ -9,16 +10,13 @@ def recordings_table(measured: Measured) -> str:
     """Return the time of an epoch of each recording, µs, the best in bold."""
     times = same_job(epochs(measured.replays))
     best = winners(measured.replays)
-    lines = [
-        "| recording | " + " | ".join(map(str, times)) + " | best |",
-        "| :-- |" + " --: |" * len(times.columns) + " :-- |",
-    ]
+    rows = []
     for name, row in times.iterrows():
         found = best.loc[str(name)]
         told = f"{found['best']} or {found['next']}" if found["even"] else str(found["best"])
-        cells = " | ".join(f"{value:.1f}" for value in row)
-        lines.append(f"| {name} | {cells} | {told} |")
-    return "\n".join(lines)
+        rows.append([str(name), *(f"{value:.1f}" for value in row), told])
+    names = list(map(str, times))
+    return markdown_table(["recording", *names, "best"], rows, ":-- " + "--: " * len(names) + ":--")
 
 
 def crossovers_list(measured: Measured) -> str:
@@ -30,9 +28,7 @@ def crossovers_list(measured: Measured) -> str:
 def text_report(measured: Measured) -> str:
     """Return the results for the terminal."""
     from dirtylab.measure.machine import caption
-    from dirtylab.studies.live.judge import log_ring_crossovers, nesting
     from dirtylab.studies.live.record import medians
-    from dirtylab.studies.live.replay import epochs, winners
 
     harvests = medians(measured.harvests).div(1000).round(1)
     parts = [

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dirtylab import _check
-from dirtylab._console import Step
+from dirtylab._check import Counts, Frames
 from dirtylab._jit import inlined, kernel, uncounted
+from dirtylab._progress import Step
 from dirtylab._words import ONE, Words
 from dirtylab.lockless.atomics import (
     add_relaxed,
@@ -38,11 +38,9 @@ from dirtylab.lockless.dispatch import State, harvest_frames, harvest_into, inse
 from dirtylab.lockless.nonatomic import PlainBitmap, PlainEarlyTree, PlainList, PlainRing, PlainTree
 from dirtylab.lockless.registry import LATE, LOCKLESS
 from dirtylab.measure.clock import Scratch, now, scratch
-from dirtylab.structures.base import Frames
 from dirtylab.verify.soak import in_threads
 
 Record = dict[str, Any]
-Counts = npt.NDArray[np.int64]
 
 PAGES = 2**23
 RING_ENTRIES = 2**16

@@ -1,8 +1,9 @@
 """Results of the checker, the soak and the measurements, as Markdown tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dirtylab._tables import markdown_table
 from dirtylab.studies.lockless.store import soak_summary
 from dirtylab.studies.lockless.summary import shown
 
@@ -20,7 +21,7 @@ def markdown_findings(summary: Summary) -> str:
         for one in summary["checker"]
     ]
     heads = ["protocol", "", "schedules", "duplicate", "late", "lost", "verdict"]
-    return table(heads, rows, ":-- :-- --: --: --: --: :--")
+    return markdown_table(heads, rows, ":-- :-- --: --: --: --: :--")
 
 
 def markdown_soak(summary: Summary) -> str:
@@ -31,7 +32,7 @@ def markdown_soak(summary: Summary) -> str:
         for name, one in {**soak["structures"], "**all**": soak["total"]}.items()
     ]
     heads = ["structure", "inserts", "harvests", "reported again", "late", "lost"]
-    return table(heads, rows, ":-- --: --: --: --: --:")
+    return markdown_table(heads, rows, ":-- --: --: --: --: --:")
 
 
 def markdown_caught(summary: Summary) -> str:
@@ -41,7 +42,8 @@ def markdown_caught(summary: Summary) -> str:
          f"{one['seconds']:.1f} s"]
         for name, one in summary["soak"]["weakened"].items()
     ]  # fmt: skip
-    return table(["mutant", "inserts", "late", "lost", "after"], rows, ":-- --: --: --: --:")
+    heads = ["mutant", "inserts", "late", "lost", "after"]
+    return markdown_table(heads, rows, ":-- --: --: --: --:")
 
 
 def markdown_gain(summary: Summary) -> str:
@@ -63,7 +65,7 @@ def markdown_gain(summary: Summary) -> str:
         "may be late", "never late", "rate of one vCPU, pages dirty already", "of two, apart",
         "of two, in one word", "ns, pages clean before",
     ]  # fmt: skip
-    return table(heads, rows, ":-- :-- --: --: --: --:")
+    return markdown_table(heads, rows, ":-- :-- --: --: --: --:")
 
 
 def markdown_apart(summary: Summary) -> str:
@@ -73,13 +75,7 @@ def markdown_apart(summary: Summary) -> str:
         [name, *(shown(found[place]["2"]["times_one"]) for place in places)]
         for name, found in summary["vcpus"].items()
     ]
-    return table(["two vCPUs", *places], rows, ":-- --: --: --: --:")
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], rule: str) -> str:
-    """Return a Markdown table; `rule` has the alignment of each column."""
-    lines = [heads, rule.split(), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(["two vCPUs", *places], rows, ":-- --: --: --: --:")
 
 
 def _share(count: int, total: int) -> str:

@@ -1,9 +1,6 @@
 """Results of ``dirtylab lockless`` and ``dirtylab soak`` on disk: tables and their summary."""
 
-import csv
 import dataclasses
-import io
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dirtylab._console import tell
 from dirtylab._reading import read_object
 from dirtylab._tables import read_rows
-from dirtylab.measure.files import write_text
+from dirtylab.measure.files import write_json
+from dirtylab.measure.recording import MACHINE
 
 if TYPE_CHECKING:
     from dirtylab.verify.soak import Tally
@@ -61,27 +59,18 @@ def sum_up(folder: pathlib.Path) -> int:
         tell(f"{folder}: no summary before both commands have run")
         return 0
     tallied = [*Tally.__dataclass_fields__, "weakened", "runs"]
-    machine = read_object(folder / "machine.json", {})
+    machine = read_object(folder / MACHINE, {})
     summary = summarise(
         read_csv(folder / SAMPLES, COLUMNS), machine,
         soak_summary(read_csv(folder / SOAK, tallied)),
         read_csv(folder / CHECKER, [*Finding._fields, "worst"]),
     )  # fmt: skip
-    write_text(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    write_json(folder / SUMMARY, summary)
     return 0
 
 
-def write_csv(path: pathlib.Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
-
-
 def read_csv(path: pathlib.Path, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Read what :func:`write_csv` wrote; `columns` must be there."""
+    """Read the rows of a table; `columns` must be there."""
     rows = read_rows(path, columns, WORDS)
     if not rows:
         raise ValueError(f"{path}: has no rows")

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import kernel
 from dirtylab.measure.clock import Scratch, now, scratch
 from dirtylab.measure.timing import Sampler, Samples, interleave
-from dirtylab.structures.base import Frames
-from dirtylab.structures.posted_bitmap import Bytes, insert_into_bitmap
+from dirtylab.structures.posted_bitmap import insert_into_bitmap
 from dirtylab.structures.posted_list import copy_list
 from dirtylab.structures.posted_tree import PackedTree, insert_into_tree
 from dirtylab.studies.mailing_list.program import Arena

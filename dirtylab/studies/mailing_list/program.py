@@ -11,12 +11,12 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._check import Bytes, Frames
 from dirtylab._jit import kernel
 from dirtylab.datasets import mailing_list as draw_frames
 from dirtylab.measure.clock import Scratch, now, scratch
 from dirtylab.measure.timing import Sampler
-from dirtylab.structures.base import Frames
-from dirtylab.structures.posted_bitmap import Bytes, scan_bitmap
+from dirtylab.structures.posted_bitmap import scan_bitmap
 from dirtylab.structures.posted_list import copy_list
 from dirtylab.structures.posted_tree import (
     PackedTree,

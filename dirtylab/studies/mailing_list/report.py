@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable
 
+from dirtylab import _tables as tables
 from dirtylab._units import ns_in_unit_of, ns_text, three_digits
 from dirtylab.measure.machine import caption
 from dirtylab.studies.mailing_list.claims import Verdict
@@ -67,22 +68,22 @@ def text_table(evidence: Evidence) -> str:
 
 def markdown_table(evidence: Evidence) -> str:
     """Return the nine runs as a Markdown table, a line a run and method."""
-    heading, *lines = table_lines(evidence)
-    out = ["| " + " | ".join(heading) + " |", "|:--" + "|--:" * (len(heading) - 1) + "|"]
-    for cells in lines:
-        first = f"**{cells[0]}**" if not cells[1] else cells[0].strip()
-        out.append("| " + " | ".join((first, *cells[1:])) + " |")
-    return "\n".join(out)
+    heads, *lines = table_lines(evidence)
+    rows = [
+        (cells[0].strip() if cells[1] else f"**{cells[0]}**", *cells[1:])
+        for cells in lines
+    ]  # fmt: skip
+    return tables.markdown_table(heads, rows, ":-- " + "--: " * (len(heads) - 1))
 
 
 def markdown_verdicts(study: Study) -> str:
     """Return the verdicts as a Markdown table."""
-    out = ["| | claim of 2016 | verdict | measured here | why |", "|--:|:--|:--|:--|:--|"]
-    out += [
-        f"| {one.number} | {one.claim} | **{one.verdict}** | {one.measured} | {one.why} |"
+    rows = [
+        (str(one.number), one.claim, f"**{one.verdict}**", one.measured, one.why)
         for one in study.verdicts
     ]
-    return "\n".join(out)
+    heads = ["", "claim of 2016", "verdict", "measured here", "why"]
+    return tables.markdown_table(heads, rows, "--: :-- :-- :-- :--")
 
 
 def markdown_experiments(study: Study) -> str:

@@ -1,14 +1,12 @@
 """The study on disk: samples as tidy CSV, everything else as JSON."""
 
-import csv
-import io
-import json
 import pathlib
 from typing import Any, TypeVar
 
 from dirtylab._reading import Each, Number, Whole, printable, read_object, require_shape
 from dirtylab._tables import read_rows
-from dirtylab.measure.files import write_text
+from dirtylab.measure.files import write_json
+from dirtylab.measure.recording import save_table
 from dirtylab.studies.mailing_list.claims import Verdict
 from dirtylab.studies.mailing_list.experiments import Experiment
 from dirtylab.studies.mailing_list.rows import BETWEEN, FULL, INSERTION, STRUCTURES, posted_rows
@@ -50,11 +48,9 @@ _SAMPLE = {
 
 def save_samples(records: list[Record], folder: pathlib.Path, name: str = SAMPLES) -> None:
     """Write the samples so far, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**one, "ns": f"{one['ns']:.10g}"} for one in records)
-    write_text(folder / name, text.getvalue())
+    import pandas as pd
+
+    save_table(folder / name, pd.DataFrame(records, columns=list(COLUMNS)), "%.10g")
 
 
 def save(study: Study, folder: pathlib.Path) -> list[str]:
@@ -65,8 +61,7 @@ def save(study: Study, folder: pathlib.Path) -> list[str]:
     """
     prefix = "" if study.complete else PARTIAL
     save_samples(study.evidence.records, folder, prefix + SAMPLES)
-    text = json.dumps(study.as_dict(), indent=1, ensure_ascii=False)
-    write_text(folder / f"{prefix}{FACTS}", text + "\n")
+    write_json(folder / f"{prefix}{FACTS}", study.as_dict())
     if study.complete:
         for name in (SAMPLES, FACTS):
             (folder / f"{PARTIAL}{name}").unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dirtylab._console import Step, run_steps
+from dirtylab._progress import Step, run_steps
 from dirtylab.measure.machine import describe_machine
 from dirtylab.studies.mailing_list.claims import Verdict, judge
 from dirtylab.studies.mailing_list.experiments import Experiment, all_experiments

@@ -108,7 +108,7 @@ def dirty_picture(pages: int = 10_000_000) -> Picture:
     for entry, point in points.items():
         ax.plot(dirty, entry * dirty, color=color, linestyle=_DASHES[entry], linewidth=1.8,
                 label=f"{_KINDS[entry]}: the bitmap's weight at {point:,.0f} "
-                f"({share_text(point / pages)})")  # fmt: skip
+                f"({share_text(point / pages, 3)})")  # fmt: skip
         ax.plot([point], [entry * point], "D", color=color, markersize=7, markeredgecolor="white")
     lawless = []
     for name in ("bitmap", "tree8", "posted-tree", *_others()):
@@ -126,7 +126,7 @@ def dirty_picture(pages: int = 10_000_000) -> Picture:
     label_ticks(ax.yaxis, nbytes_text)
     ax.legend(frameon=False, fontsize=9, loc="lower right")
     words = "; ".join(
-        f"{entry}-byte entries: {point:,.0f} frames ({share_text(point / pages)})"
+        f"{entry}-byte entries: {point:,.0f} frames ({share_text(point / pages, 3)})"
         for entry, point in points.items()
     )
     alt = f"Bytes along the dirty frames, {pages:,} pages. A list equals a bitmap at {words}."

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Frames = npt.NDArray[np.uint64]
+from dirtylab._check import Frames
+
 Epoch = Callable[[Frames], npt.NDArray[Any]]
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab._console import Step
+from dirtylab._check import Frames
+from dirtylab._progress import Step
 from dirtylab.datasets import DATASETS, parsed, studied
 from dirtylab.measure.timing import Sampler, interleave
 from dirtylab.structures import STRUCTURES, Structure, tuned
@@ -27,7 +28,6 @@ BATCHES = (100, 10_000, 1_000_000)
 DIRTY = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 COPY, SCATTER = "np.copyto", "mask[frames] = True"
 
-Frames = npt.NDArray[np.uint64]
 Record = dict[str, Any]
 
 

@@ -1,12 +1,10 @@
 """What ``dirtylab compare`` writes and prints."""
 
-import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from dirtylab._reading import read_object
-from dirtylab._tables import read_table
-from dirtylab.measure.files import write_text, write_whole
+from dirtylab._tables import markdown_table
+from dirtylab.measure import recording
 from dirtylab.measure.machine import caption, describe_machine
 from dirtylab.structures import known_first
 from dirtylab.studies.peers.libraries import PEERS
@@ -22,10 +20,7 @@ OURS, PEER = "best of ours", "best peer"
 
 def save(records: list[Record], folder: pathlib.Path) -> None:
     """Write the samples and what they were measured on."""
-    table = frame(records)
-    write_whole(folder / "samples.csv", lambda path: table.to_csv(path, index=False))
-    machine = json.dumps(describe_machine(), indent=1, ensure_ascii=False)
-    write_text(folder / "machine.json", machine + "\n")
+    recording.save(folder, {"samples.csv": frame(records)}, describe_machine())
 
 
 def frame(records: list[Record]) -> "pd.DataFrame":
@@ -69,8 +64,7 @@ def epochs(records: list[Record]) -> "pd.DataFrame":
 
 def load(folder: pathlib.Path) -> tuple[list[Record], dict[str, Any]]:
     """Read back what :func:`save` wrote: samples and machine; an error names the file."""
-    table = read_table(folder / "samples.csv", COLUMNS, WORDS)
-    machine = read_object(folder / "machine.json", {})
+    [table], machine = recording.load(folder, {"samples.csv": COLUMNS}, WORDS)
     return [dict(one) for one in table.to_dict("records")], machine  # type: ignore[arg-type]
 
 
@@ -78,13 +72,12 @@ def markdown(table: "pd.DataFrame") -> str:
     """Return a table of :func:`ratios` or :func:`epochs` as Markdown."""
     shown = table.reset_index()
     shown["dirty"] = shown["dirty"].map("{:,}".format)
-    rows = [list(map(str, shown.columns))]
-    rows += [
+    rows = [
         [f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row]
         for row in shown.itertuples(index=False)
     ]
-    rows.insert(1, [":--"] + ["--:"] * (len(rows[0]) - 1))
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    heads = list(map(str, shown.columns))
+    return markdown_table(heads, rows, ":-- " + "--: " * (len(heads) - 1))
 
 
 def text_report(records: list[Record]) -> str:
