@@ -99,7 +99,7 @@ def crossover_blocks() -> dict[str, str]:
 
 
 def crossover_pictures(
-    study: crossovers_record.Study, model: Model, found: "pd.DataFrame"
+    study: crossovers_record.CrossoverStudy, model: Model, found: "pd.DataFrame"
 ) -> dict[str, Picture]:
     """Return the README's pictures of the crossover study."""
     return {

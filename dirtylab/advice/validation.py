@@ -38,7 +38,7 @@ class Trial(NamedTuple):
         median, worst = _percent(self.median_regret), _percent(self.worst_regret)
         off, far_off = _percent(self.error.median), _percent(self.error.high)
         return (
-            f"on {self.cells} cells held out, the structure advised cost {median} more than the "
+            f"on {self.cells} held-out cells, the advised structure cost {median} more than the "
             f"best in the median and {worst} at worst; times were off by {off} in the median, "
             f"{far_off} at the 90th percentile"
         )

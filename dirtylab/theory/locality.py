@@ -1,6 +1,6 @@
 """How a pattern's frames lie together, in order of arrival and in the slot: what locality there is.
 
-Processors foresee what repeats.  Frames that come in a row, a stride, an empty stretch of the
+Processors predict what repeats.  Frames that come in a row, a stride, an empty stretch of the
 bitmap cost little; where a run ends or a dirty word follows a clean one, a branch goes the other
 way, and where the next frame is elsewhere, its line has to come.  Cost models need those numbers
 beside the mere amounts.

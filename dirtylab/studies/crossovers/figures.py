@@ -27,7 +27,7 @@ from dirtylab.figures.style import (
     time_label,
 )
 from dirtylab.studies.crossovers.judge import named
-from dirtylab.studies.crossovers.record import POSTED, TUNED, Study
+from dirtylab.studies.crossovers.record import POSTED, TUNED, CrossoverStudy
 from dirtylab.theory.crossover import Crossover, crossovers
 from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
@@ -54,7 +54,7 @@ def look_of(structure: str) -> Look:
 
 @under_own_rc
 def curves_picture(
-    study: Study,
+    study: CrossoverStudy,
     *,
     pattern: str = "random",
     pages: int = 10_000_000,
@@ -67,7 +67,7 @@ def curves_picture(
 
     Parameters
     ----------
-    study : Study
+    study : CrossoverStudy
         Measured rounds: markers with bars from the 10th to the 90th percentile.
     pattern, pages, operation : optional
         Which curves of the study.
@@ -107,7 +107,7 @@ def curves_picture(
     return finished(figure, alt.rstrip(" .") + ".")
 
 
-def _group(study: Study, pattern: str, pages: int, operation: str) -> "pd.DataFrame":
+def _group(study: CrossoverStudy, pattern: str, pages: int, operation: str) -> "pd.DataFrame":
     rounds = study.rounds
     chosen = rounds[
         (rounds["set"] == "find")

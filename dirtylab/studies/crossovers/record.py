@@ -186,7 +186,7 @@ def measure_now(
 
     Returns
     -------
-    Study
+    CrossoverStudy
         With that curve alone, and no map.
     """
     table = sweep(
@@ -198,10 +198,10 @@ def measure_now(
         repeats=rounds,
     )
     machine = next(iter(table.attrs["machines"].values()))
-    return Study(wide(table, "find"), machine, table.iloc[:0])
+    return CrossoverStudy(wide(table, "find"), machine, table.iloc[:0])
 
 
-class Study(NamedTuple):
+class CrossoverStudy(NamedTuple):
     """A crossover study, read back."""
 
     rounds: "pd.DataFrame"
@@ -209,7 +209,7 @@ class Study(NamedTuple):
     map: "pd.DataFrame"
 
 
-def load(folder: str | os.PathLike[str] | None = None) -> Study:
+def load(folder: str | os.PathLike[str] | None = None) -> CrossoverStudy:
     """Return a study that :func:`record` wrote; the shipped one when `folder` is omitted.
 
     Raises
@@ -220,4 +220,4 @@ def load(folder: str | os.PathLike[str] | None = None) -> Study:
     where = data_file("measured/crossovers") if folder is None else pathlib.Path(folder)
     machine = read_object(where / "machine.json", {})
     rounds = read_table(where / "rounds.csv", KEYS, KEYS[:3])
-    return Study(rounds, machine, read_table(where / "map.csv", ("length", "dirty"), ()))
+    return CrossoverStudy(rounds, machine, read_table(where / "map.csv", ("length", "dirty"), ()))

@@ -8,7 +8,7 @@ import numpy as np
 from dirtylab._units import ns_text
 from dirtylab.advice.model import Model
 from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers
-from dirtylab.studies.crossovers.record import POSTED, TUNED, Study
+from dirtylab.studies.crossovers.record import POSTED, TUNED, CrossoverStudy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ SHOWN = (("posted-tree", "posted-bitmap"), ("list", "bitmap"), ("tree64", "bitma
 OPERATIONS = ("harvest", "epoch")
 
 
-def all_crossovers(study: Study) -> "pd.DataFrame":
+def all_crossovers(study: CrossoverStudy) -> "pd.DataFrame":
     """Return all crossovers of posted structures with each other, and of tuned ones."""
     import pandas as pd
 
@@ -26,12 +26,12 @@ def all_crossovers(study: Study) -> "pd.DataFrame":
     return pd.concat(both, ignore_index=True)
 
 
-def markdown(study: Study, found: "pd.DataFrame", model: Model) -> str:
+def markdown(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
     """Return the findings as Markdown.
 
     Parameters
     ----------
-    study : Study
+    study : CrossoverStudy
         The measurements.
     found : pandas.DataFrame
         Its :func:`all_crossovers`.
@@ -117,7 +117,7 @@ def _single(own: "pd.DataFrame") -> "pd.DataFrame":
     return own[times == 1]
 
 
-def reasons(study: Study) -> Iterator[str]:
+def reasons(study: CrossoverStudy) -> Iterator[str]:
     """Yield why posted and tuned crossovers differ, in numbers of the study."""
     rounds = study.rounds
     slot = int(max(rounds.loc[rounds["posted-bitmap"].notna(), "pages"]))
@@ -131,7 +131,7 @@ def reasons(study: Study) -> Iterator[str]:
     posted, tuned = few["posted-bitmap"], few["bitmap"]
     yield (
         f"a harvest of {slot:,} nearly clean pages takes the posted bitmap {ns_text(posted)}, as "
-        f"it tests bit after bit, and the tuned one {ns_text(tuned)}, as it skips words: "
+        f"it tests every bit, and the tuned one {ns_text(tuned)}, as it skips words: "
         f"{posted / tuned:,.0f} times"
     )
     few_times, many_times = (one["posted-tree"] / one["tree64"] for one in (few, many))
@@ -140,13 +140,13 @@ def reasons(study: Study) -> Iterator[str]:
         f"times as long as `tree64` at {least} dirty frames and {many_times:.0f} times at {most}"
     )
     yield (
-        "the posted list is copied as it is, unsorted and with repeats, and so beats everything; "
-        f"to give what the others give takes the tuned list "
+        "the posted list is copied as it is, unsorted and with repeats, and so is the fastest; "
+        f"sorted and unique output takes the tuned list "
         f"{many['list'] / many['posted-list']:.0f} times as long at {most} frames"
     )
 
 
-def predictions(study: Study, found: "pd.DataFrame", model: Model) -> str:
+def predictions(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
     """Return how well crossovers and model predict cells that they were not fitted to."""
     checks = [check(study.rounds, _among(found, names), names)[0] for names in (POSTED, TUNED)]
     cells = sum(one.cells for one in checks)
@@ -155,7 +155,7 @@ def predictions(study: Study, found: "pd.DataFrame", model: Model) -> str:
     undecided = sum(one.undecided for one in checks)
     words = (
         f"Outside of their 95 % intervals, the crossovers predicted the winner in {right:,} of "
-        f"{cells:,} cells that were kept apart ({100 * right / cells:.1f} %); {between:,} cells "
+        f"{cells:,} held-out cells ({100 * right / cells:.1f} %); {between:,} cells "
         "lay within an interval or where two structures are too close to call, and in "
         f"{undecided:,} the rounds did not agree on a winner."
     )

@@ -1,4 +1,4 @@
-"""What ``dirtylab compare`` writes and prints."""
+"""Files and tables of ``dirtylab compare``."""
 
 import json
 import pathlib
@@ -20,7 +20,7 @@ OURS, PEER = "best of ours", "best peer"
 
 
 def save(records: list[Record], folder: pathlib.Path) -> None:
-    """Write the samples and what they were measured on."""
+    """Write the samples and the machine."""
     table = frame(records)
     write_whole(folder / "samples.csv", lambda path: table.to_csv(path, index=False))
     machine = json.dumps(describe_machine(), indent=1, ensure_ascii=False)
@@ -49,7 +49,7 @@ def ratios(records: list[Record], operation: str, reference: str) -> "pd.DataFra
 
 
 def epochs(records: list[Record]) -> "pd.DataFrame":
-    """Return for each cell the best of ours, the best peer, and how many times as fast ours is."""
+    """Return for each cell our best structure, the best peer, and the ratio of their times."""
     import pandas as pd
 
     table = medians(records, "epoch")
