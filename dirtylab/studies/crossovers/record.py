@@ -168,7 +168,7 @@ def measure_now(
     *,
     structures: tuple[str, ...] = TUNED,
     rounds: int = 5,
-) -> "Study":
+) -> "CrossoverStudy":
     """Measure one curve of the study on this machine, in some seconds.
 
     Parameters
