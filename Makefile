@@ -13,8 +13,8 @@ LOWEST_TESTS ?= tests
 
 VOILA := --classic-tree --show_tracebacks=True
 
-.PHONY: help reproduce soak lab dashboard notebooks docs test test-lowest fuzz lint format clean-cache \
-  clean
+.PHONY: help reproduce soak lab dashboard notebooks docs test test-lowest weak-memory fuzz lint format \
+  clean-cache clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -61,6 +61,9 @@ fuzz: $(VENV)/ready-dev  ## the scripts in tests/fuzz at a larger size (FUZZ_ROU
 # Not in .ci/run, whose 25 minutes the tests above fill; a job of its own may take as long.
 test-lowest: $(LOWEST)/ready  ## all tests with the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS)
+
+weak-memory:  ## the lockless protocols under weak memory, by GenMC where it is installed
+	@$(PYTHON) tests/weak_memory/check.py
 
 lint: $(VENV)/ready-dev  ## style and types
 	$(BIN)/ruff check .

@@ -1,9 +1,12 @@
 """What each structure and generator may be asked, so that one contract test serves all of them."""
 
 import numpy as np
+from toys import RunList
 
 from dirtylab import DATASETS, STRUCTURES
 
+KINDS = {**STRUCTURES, "runs": RunList}
+"""What keeps the contract: the package's structures, and one that grows."""
 IMPOSSIBLE = 2**64 - 1
 OPTIONS = {"posted-list": {"capacity": 200_000}}
 """Options without which a structure could not take what the tests insert."""
@@ -21,7 +24,7 @@ LARGE_EDGES = [
 
 
 def build(name, pages):
-    return STRUCTURES[name](pages, **OPTIONS.get(name, {}))
+    return KINDS[name](pages, **OPTIONS.get(name, {}))
 
 
 def is_refused(name, pages):

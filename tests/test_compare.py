@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dirtylab import cli
+from dirtylab.structures import tuned
 from dirtylab.studies.peers import libraries as peers
 from dirtylab.studies.peers import record as peers_record
 from dirtylab.studies.peers import report as peers_report
@@ -42,7 +43,7 @@ def test_the_comparison_prints_and_writes_every_cell(small, capsys, tmp_path):
     assert cells == {tuple(cell) for cell in peers_record.cells()}
     assert len(cells) == 2 + 2 + 3 * 2
     candidates = {r["contestant"] for r in records if r["operation"] == "epoch"}
-    assert candidates == {*peers_record.SAME_JOB, *peers.available()}
+    assert candidates == {*tuned(), *peers.available()}
     assert all(r["ns"] > 0 for r in records)
 
 

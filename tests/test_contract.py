@@ -1,9 +1,12 @@
 """One contract for every structure, against a Python set."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from contracts import (
     EDGES,
+    KINDS,
     LARGE_EDGES,
     OPTIONS,
     build,
@@ -16,11 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from dirtylab import STRUCTURES
-
 CANARY = np.uint64(0xDEADBEEFDEADBEEF)
 
-every_structure = pytest.mark.parametrize("name", STRUCTURES)
+every_structure = pytest.mark.parametrize("name", KINDS)
 
 
 def some_frames(pages, count=50):
@@ -46,8 +47,8 @@ def test_size_is_taken_or_refused_by_name(name, pages):
 
 def usable_sizes():
     """Return each structure with each size at which it works, the slow ones marked."""
-    small = [(name, pages) for name in STRUCTURES for pages in usable(name, EDGES)]
-    large = [(name, pages) for name in STRUCTURES for pages in usable(name, LARGE_EDGES)]
+    small = [(name, pages) for name in KINDS for pages in usable(name, EDGES)]
+    large = [(name, pages) for name in KINDS for pages in usable(name, LARGE_EDGES)]
     return small + [pytest.param(*pair, marks=pytest.mark.large) for pair in large]
 
 
@@ -177,7 +178,7 @@ def test_frames_come_in_many_forms(name, frames):
     assert set(structure.collect().tolist()) == (set() if np.size(frames) == 0 else {9})
 
 
-@pytest.mark.parametrize("name", [name for name in STRUCTURES if usable(name, [0])])
+@pytest.mark.parametrize("name", [name for name in KINDS if usable(name, [0])])
 def test_no_frame_fits_a_slot_without_pages(name):
     with pytest.raises(IndexError, match="a slot of 0 pages has no frames"):
         build(name, 0).insert([0])
@@ -191,19 +192,34 @@ def test_no_frame_fits_a_slot_without_pages(name):
 )  # fmt: skip
 def test_bad_sizes_are_named(name, pages, error):
     with pytest.raises(error, match="pages="):
-        STRUCTURES[name](pages)
+        KINDS[name](pages)
 
 
 @every_structure
-def test_a_structure_larger_than_memory_is_refused(name):
-    with pytest.raises(MemoryError, match=r"pages=\d+: needs .* GiB of memory; this machine has"):
-        STRUCTURES[name](2**51)
+def test_a_structure_larger_than_memory_is_refused_or_grows(name):
+    kind, words = KINDS[name], r"pages=\d+: needs .* GiB of memory; this machine has"
+    refused = pytest.raises(MemoryError, match=words)
+    with contextlib.suppress(MemoryError) if kind.grows else refused:
+        assert kind(2**51).nbytes < 4096
+
+
+def test_a_ring_protects_every_page_and_so_is_refused_though_it_grows():
+    with pytest.raises(MemoryError, match=r"needs .* GiB of memory"):
+        KINDS["ring"](2**51)
+
+
+@every_structure
+def test_memory_stays_as_it_was_allocated_unless_it_grows(name):
+    structure = build(name, 80_000)
+    allocated = structure.nbytes
+    structure.insert(range(0, 80_000, 2))
+    assert structure.nbytes > allocated if structure.grows else structure.nbytes == allocated
 
 
 @every_structure
 def test_unknown_options_are_refused(name):
     with pytest.raises(TypeError, match="colour"):
-        STRUCTURES[name](72, colour="red")
+        KINDS[name](72, colour="red")
 
 
 @every_structure
@@ -318,10 +334,10 @@ def machine_of(structure):
     return type(f"Life of {structure}", (Life,), {"name": structure}).TestCase
 
 
-for structure_name in STRUCTURES:
+for structure_name in KINDS:
     globals()[f"TestLife_{structure_name}"] = machine_of(structure_name)
 
 
 def test_every_structure_has_a_state_machine():
-    assert {f"TestLife_{name}" for name in STRUCTURES} <= set(globals())
-    assert set(OPTIONS) <= set(STRUCTURES)
+    assert {f"TestLife_{name}" for name in KINDS} <= set(globals())
+    assert set(OPTIONS) <= set(KINDS)

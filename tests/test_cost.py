@@ -10,7 +10,7 @@ from dirtylab.structures import STRUCTURES, Tree
 from dirtylab.theory.cost_fit import Error, Law, fit
 from dirtylab.theory.features import (
     CACHES,
-    MODELLED,
+    WORK_LAWS,
     Features,
     Subject,
     features,
@@ -20,6 +20,7 @@ from dirtylab.theory.features import (
 from dirtylab.theory.operations import Pattern
 
 OPERATIONS = ("insert", "collect", "harvest", "clear")
+MODELLED = (*WORK_LAWS, "tree8", "tree64")
 PATTERNS = {
     "random": {}, "sequential": {}, "strided": {"stride": 65}, "clustered": {"length": 16},
     "zipf": {}, "hotset": {},

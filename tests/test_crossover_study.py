@@ -9,6 +9,7 @@ import pytest
 from dirtylab import cli
 from dirtylab._data import data_file
 from dirtylab.advice.calibration import shipped_model
+from dirtylab.structures import posted, tuned
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report as crossovers_report
 from dirtylab.studies.crossovers.judge import agreed, check, exponent, find_crossovers, named, pairs
@@ -103,7 +104,7 @@ def test_the_grid_of_the_study_keeps_what_is_tried_apart() -> None:
 def test_the_shipped_study_predicts_winners_as_promised() -> None:
     study = crossovers_record.load()
     found = crossovers_report.all_crossovers(study)
-    for names in (crossovers_record.POSTED, crossovers_record.TUNED):
+    for names in (posted(), tuned()):
         own = found[found["one"].isin(names)]
         assert check(study.rounds, own, names)[0].share >= 0.95
     text = crossovers_report.markdown(study, found, shipped_model())

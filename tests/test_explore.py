@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirtylab import DATASETS, STRUCTURES, explore
+from dirtylab._units import share_text
 from dirtylab.advice.model import Model
 from dirtylab.explore.kit import kernel_loop, slider_steps, widget
 from dirtylab.explore.kit.canvas import png_of
@@ -816,7 +817,7 @@ def test_pictures_are_valid_png(width, height, seed):
 
 @given(st.floats(1e-9, 1))
 def test_percent_says_the_share(share):
-    text = slider_steps.percent(share)
+    text = share_text(share)
     assert text.endswith(" %")
     assert float(text[:-2]) / 100 == pytest.approx(share, rel=0.06)
 
@@ -825,7 +826,7 @@ def test_slider_labels_differ_from_step_to_step():
     for steps, shown in (
         (slider_steps.PAGES, slider_steps.pages_read),
         (slider_steps.DIRTY, slider_steps.frames_label),
-        (slider_steps.DENSITIES, slider_steps.percent),
+        (slider_steps.DENSITIES, share_text),
     ):  # fmt: skip
         assert len({shown(step) for step in steps}) == len(steps)
 

@@ -9,11 +9,13 @@ import pytest
 
 from dirtylab import STRUCTURES, mailing_list
 from dirtylab._data import data_file
+from dirtylab._units import count_text, nbytes_text
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.figures.anatomy import toy_picture
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
-from dirtylab.figures.style import LOOKS, count_label, memory_label, save_picture, time_label
+from dirtylab.figures.style import LOOKS, save_picture, time_label
 from dirtylab.figures.visits import rows_of, visits_picture
+from dirtylab.structures import posted
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report as crossovers_report
 from dirtylab.studies.crossovers.figures import (
@@ -48,7 +50,7 @@ def drawn(name):
         "posted": lambda: curves_picture(
             crossovers_record.load(),
             operation="collect",
-            structures=crossovers_record.POSTED,
+            structures=posted(),
             against="posted-bitmap",
         ),
         "crossovers": lambda: crossovers_picture(
@@ -193,9 +195,9 @@ def test_a_toy_shows_the_frames_it_was_given():
 
 @pytest.mark.parametrize(
     ("label", "value", "text"),
-    [(count_label, 1e4, "10 k"), (count_label, 100, "100"), (count_label, 1e7, "10 M"),
+    [(count_text, 1e4, "10 k"), (count_text, 100, "100"), (count_text, 1e7, "10 M"),
      (time_label, 1e4, "10 µs"), (time_label, 1e9, "1 s"), (time_label, 5, "5 ns"),
-     (memory_label, 2**36, "64 GiB"), (memory_label, 2**45, "32 TiB"), (memory_label, 1, "1 B")],
+     (nbytes_text, 2**36, "64 GiB"), (nbytes_text, 2**45, "32 TiB"), (nbytes_text, 1, "1 B")],
 )  # fmt: skip
 def test_ticks_read_like_words(label, value, text):
     assert label(value) == text

@@ -13,7 +13,7 @@ from dirtylab.datasets.tracefile import Trace, read_trace
 from dirtylab.datasets.traces import recording, recordings
 from dirtylab.live import GuestError, KvmRing, missing
 from dirtylab.live.trackers import TRACKERS
-from dirtylab.structures import STRUCTURES
+from dirtylab.structures import STRUCTURES, tuned
 from dirtylab.studies.live import experiments, figures, replay, trace_statistics
 from dirtylab.studies.live import record as live_record
 from dirtylab.studies.live.judge import log_ring_crossovers, nesting
@@ -31,7 +31,7 @@ def test_harvests_are_measured_of_all_that_is_here():
         action()
     table = pd.DataFrame(rows)
     here = {name for name in TRACKERS if missing(name) is None}
-    assert here | set(live_record.OURS) <= set(table["contestant"])
+    assert here | set(live_record.ours()) <= set(table["contestant"])
     assert len(table) == 2 * 2 * table["contestant"].nunique()
     assert (table["returned"] == table["dirty"]).all()
     assert (table["ns"] == table[["fetch_ns", "decode_ns", "release_ns"]].sum(axis=1)).all()
@@ -54,7 +54,7 @@ def test_every_structure_plays_a_trace():
     assert len(table) == len(STRUCTURES) * 2 * 6
     best = replay.winners(table)
     assert list(best.index) == ["a"]
-    assert set(best["best"]) <= set(replay.SORTED)
+    assert set(best["best"]) <= set(tuned())
     whole, insert = replay.epochs(table), replay.epochs(table, "insert")
     assert (whole.loc["a"] > insert.loc["a"]).all()
 

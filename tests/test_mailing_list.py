@@ -9,8 +9,8 @@ import pytest
 from contracts import IMPOSSIBLE
 
 from dirtylab import mailing_list
+from dirtylab._units import ns_text, three_digits
 from dirtylab.studies.mailing_list import claims, experiments, program, runs, study
-from dirtylab.studies.mailing_list.numbers import duration, three_digits
 from dirtylab.studies.mailing_list.report import text_table
 from dirtylab.studies.mailing_list.rows import BETWEEN, FULL, INSERTION, STRUCTURES, Row
 from dirtylab.studies.mailing_list.samples_index import Evidence
@@ -283,7 +283,7 @@ def test_a_study_cut_short_has_its_rows_and_no_verdicts():
      (29_517_475, "29.5 ms"), (2.5e9, "2.50 s")],
 )  # fmt: skip
 def test_durations_have_three_digits_and_a_unit(ns, text):
-    assert duration(ns) == text
+    assert ns_text(ns) == text
 
 
 def test_large_numbers_have_no_exponent():

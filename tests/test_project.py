@@ -219,3 +219,8 @@ def test_no_module_imports_itself_in_a_circle():
         for name in leaves:
             del links[name]
     assert links == {}
+
+
+def test_contributors_see_the_floors_as_they_are():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)/`", text, re.MULTILINE) == FLOORS

@@ -1,7 +1,7 @@
 """What is registered at run time is everywhere: tables, commands, figures, views, documents.
 
-Each test takes :class:`Additions`, structures and patterns that the package does not know, and
-looks for them in one place.
+Each test takes :class:`Additions`, patterns that the package does not know, or ``runs``, a
+structure that it does not know, and looks for them in one place.
 """
 
 import argparse
@@ -19,20 +19,46 @@ import numpy as np
 import pandas as pd
 import pytest
 from sweeping import pretend
+from toys import RunList
 
 import dirtylab
-from dirtylab import DATASETS, STRUCTURES, _readme, advise, cli, datasets, describe, explore
+from dirtylab import (
+    DATASETS,
+    STRUCTURES,
+    _readme,
+    _words,
+    advise,
+    cli,
+    datasets,
+    describe,
+    explore,
+    structures,
+)
 from dirtylab._options import Option, options_of
+from dirtylab.advice import calibration
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.advice.model import cells_of, errors_on, fit_model
 from dirtylab.datasets.tracefile import Trace
+from dirtylab.explore.views import memory_figure
+from dirtylab.figures import patterns, style, visits
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
 from dirtylab.live.store import write_trace
 from dirtylab.measure import sweep as sweeping
+from dirtylab.structures import bitmap, hybrid, levels, posted_tree, ring, tree
+from dirtylab.studies.crossovers import figures as crossovers
 from dirtylab.studies.crossovers import record as crossovers_record
+from dirtylab.studies.crossovers import report
 from dirtylab.studies.crossovers.figures import curves_picture
+from dirtylab.studies.live import experiments, replay
+from dirtylab.studies.live import figures as live_figures
+from dirtylab.studies.live import record as cost
+from dirtylab.studies.live import report as live_report
+from dirtylab.studies.memory.figures import dirty_picture
+from dirtylab.studies.memory.record import weigh
 from dirtylab.studies.peers import record as peers_record
 from dirtylab.studies.peers import report as peers_report
+from dirtylab.theory import features, memory, operations
+from dirtylab.theory.memory import structure_bytes
 from dirtylab.theory.occupancy import LAWS, Law, occupied
 
 ONLY = "measured only"
@@ -42,9 +68,8 @@ OPTIONS = {"walk": {"step": 3}}
 
 
 class Additions(NamedTuple):
-    """What is registered beside the package's own."""
+    """Patterns that are registered beside the package's own."""
 
-    structures: Mapping[str, Callable[..., Any]]
     datasets: Mapping[str, Callable[..., Any]]
 
     def patterns(self) -> list[tuple[str, dict[str, Any], str]]:
@@ -83,14 +108,13 @@ def declared_walk(
 
 
 @pytest.fixture(
-    params=[Additions({}, {"walk": walk}), Additions({}, {"walk": declared_walk})],
+    params=[Additions({"walk": walk}), Additions({"walk": declared_walk})],
     ids=["a plain function", "a declared one"],
 )
 def added(request, monkeypatch):
     """Register what is added."""
-    for registry, more in ((STRUCTURES, request.param.structures), (DATASETS, request.param[1])):
-        for name, made in more.items():
-            monkeypatch.setitem(registry, name, made)
+    for name, made in request.param.datasets.items():
+        monkeypatch.setitem(DATASETS, name, made)
     return request.param
 
 
@@ -113,7 +137,7 @@ def pretended(monkeypatch):
 
 def test_every_command_that_takes_a_pattern_takes_it(added):
     found = [one for one in arguments(cli.build_parser()) if one.dest in ("dataset", "datasets")]
-    assert len(found) >= 5  # sweep, compare, crossovers, advise, record
+    assert len(found) >= 5  # sweep, peers_record, crossovers, advise, record
     for name, options, text in added.patterns():
         for argument in found:
             assert argument.type(text) == (name, options)
@@ -414,5 +438,303 @@ def test_no_module_keeps_a_list_of_patterns():
             if isinstance(value, tuple | list | set | frozenset | Mapping) and not registry:
                 words = {one for one in value if isinstance(one, str)}
                 if len(words & names) > 2:
+                    kept.append(f"{module.name}.{name}")
+    assert not kept
+
+
+# --- a structure ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Register a sorted run list that grows; nothing in theory knows it."""
+    monkeypatch.setitem(STRUCTURES, "runs", RunList)
+    return "runs"
+
+
+def test_every_list_of_structures_has_it(runs):
+    assert runs in structures.tuned()
+    assert runs in structures.names()
+    assert runs not in structures.posted()
+    assert runs in visits.shown()
+    assert runs in patterns.matrix_structures()
+    assert runs in cost.ours()
+    assert runs in live_figures.ours()
+    assert runs in replay.playable(PAGES)
+    assert runs in memory_figure.lines()
+    assert runs in {one.structure for one in calibration.candidates()}
+    assert all(runs in part.structures for part in crossovers_record.parts((10**5, 10**8)))
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_a_sweep_of_structures_measures_it(runs, where, tmp_path, capsys):
+    sizes = ["--datasets", "random", "--pages", "4096", "--dirty", "64", "--repeats", "2"]
+    if where == "here":
+        assert cli.main(["sweep", *sizes, "--out", str(tmp_path)]) == 0
+        assert set(pd.read_csv(tmp_path / "samples.csv")["structure"]) == {*structures.tuned()}
+        assert runs in capsys.readouterr().out
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as executor:
+        table = dirtylab.sweep(
+            structures=["bitmap", runs], operations=["epoch"], pages=[PAGES], dirty=[DIRTY],
+            repeats=2, executor=executor,
+        )  # fmt: skip
+    assert set(table["structure"]) == {"bitmap", runs}
+
+
+def test_the_comparison_has_the_structure(runs, monkeypatch, tmp_path, capsys):
+    for name, small in {"PAGES": 4097, "DENSITIES": (0.5,), "BATCHES": (9,), "DIRTY": (9,)}.items():
+        monkeypatch.setattr(peers_record, name, small)
+    command = ["compare", "--repeats", "2", "--out", str(tmp_path), "--datasets", "random"]
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out.count(runs) >= 2
+    records, _ = peers_report.load(tmp_path)
+    for operation in ("collect", "insert", "epoch"):
+        assert runs in peers_report.medians(records, operation)
+    for one in records:
+        one["ns"] = 1.0 if one["contestant"] == runs else 2.0
+    for _ in range(2):
+        assert set(peers_report.epochs(records)[peers_report.OURS]) == {runs}
+        monkeypatch.delitem(STRUCTURES, runs, raising=False)  # as where it was not registered
+
+
+def test_the_crossover_study_has_the_structure(runs, pretended, monkeypatch, tmp_path, capsys):
+    small_study(monkeypatch)
+    command = ["crossovers", "--pages", "10000", "--datasets", "random", "--out", str(tmp_path)]
+    assert cli.main(command) == 0
+    assert f"`{runs}`, `bitmap`" in capsys.readouterr().out
+    study, model = crossovers_record.load(tmp_path), shipped_model()
+    study = study._replace(machine=model.machine)
+    assert runs in crossovers_record.measure_now(10_000).rounds
+    monkeypatch.setattr(crossovers, "MAP_LENGTHS", np.array([1, 16]))
+    for _ in range(2):
+        assert runs in study.tuned
+        found = report.all_crossovers(study)
+        assert runs in {*found["one"], *found["other"]}
+        assert f"`{runs}`, `bitmap`" in report.markdown(study, found, model)
+        drawn = [
+            crossovers.curves_picture(study, pages=10_000, model=model),
+            crossovers.winner_map_picture(
+                model, crossovers_record.MAP_PAGES, structures=study.tuned, measured=study.map
+            ),
+        ]
+        for picture in drawn:
+            words = " ".join(one.get_text() for one in picture.figure.texts)
+            assert f"No model of {runs}: measured only" in " ".join(words.split())
+            assert runs in legend_of(picture)
+        monkeypatch.delitem(STRUCTURES, runs, raising=False)
+    found = found.assign(at=5000.0, low=4000.0, high=6000.0)
+    assert runs in legend_of(crossovers.crossovers_picture(found, study.machine, "epoch"))
+
+
+def legend_of(picture):
+    """Return the labels of all legends of a figure."""
+    kept = [*picture.figure.legends, *(ax.get_legend() for ax in picture.figure.axes)]
+    return {text.get_text() for one in kept if one for text in one.get_texts()}
+
+
+def test_advice_ranks_the_structure_last_and_says_measured_only(runs, capsys):
+    advice = advise(10**6, 1000)
+    last = advice.ranking[-1]
+    assert (last.structure, last.nbytes, last.predicted) == (runs, None, False)
+    assert advice.pick == advice.ranking[0].structure != runs
+    assert f"note: {runs} has no closed form: {ONLY}; dirtylab sweep --structures {runs}" in str(
+        advice
+    )
+    assert runs not in {one.other for one in advice.changes}
+    command = [
+        "advise",
+        "--pages",
+        "1000000",
+        "--dirty",
+        "1000",
+        "--json",
+        "--memory-limit",
+        "2MiB",
+    ]
+    assert cli.main(command) == 0
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    row = next(one for one in found["ranking"] if one["structure"] == runs)
+    assert row == {"structure": runs, "insert_ns": None, "harvest_ns": None, "nbytes": None,
+                   "allowed": False, "epoch_ns": None}  # fmt: skip
+    with pytest.raises(ValueError, match="no structure is so small; the smallest takes"):
+        advise(10**6, 1000, memory_limit=1)
+
+
+def test_a_calibration_measures_the_structure_and_fits_no_law(runs, pretended, monkeypatch):
+    monkeypatch.setattr(calibration, "measure", sweeping.measure)
+    rows = []
+    for place, cell in enumerate(calibration.design(24, seed=1)):
+        rows += [{**row, "held_out": place % 3 == 0} for row in calibration._visit(cell, True, 0)]
+    assert runs in {row["structure"] for row in rows}
+    found = calibration.calibrated(pd.DataFrame(rows), shipped_model().machine)
+    assert runs not in found.model.structures
+    held_out = found.held_out.set_index("structure")["predicted"]
+    assert held_out[runs].isna().all()
+    assert held_out.drop(runs).notna().all()
+    assert np.isfinite(found.model.trial.worst_regret)
+
+
+def test_replays_of_recordings_have_the_structure(runs, monkeypatch, tmp_path):
+    frames = np.array([3, 1, 2, 9, 1], np.uint64)
+    trace = Trace(PAGES, (frames, frames[:3]), (1, 2), {"name": "its"})
+    table = pd.DataFrame(replay.replay(trace, rounds=3))
+    table["ns"] = np.where(table["structure"] == runs, 1, 2)
+    assert replay.winners(table)["best"].tolist() == [runs]
+    measured = experiments.measured()
+    measured = measured._replace(replays=table)
+    assert f"| {runs} |" in live_report.recordings_table(measured)
+    picture = live_figures.replays_picture(measured)
+    assert f"its {runs}" in picture.alt
+    for _ in range(2):
+        assert runs in legend_of(live_figures.replays_picture(measured))
+        monkeypatch.delitem(STRUCTURES, runs, raising=False)
+
+
+def test_recordings_of_before_are_told_as_before(monkeypatch):
+    measured = experiments.measured()
+    before = live_report.recordings_table(measured)
+    monkeypatch.setitem(STRUCTURES, "runs", RunList)
+    assert live_report.recordings_table(measured) == before
+    assert live_figures.replays_picture(measured).alt
+
+
+def test_harvests_beside_the_kernels_have_the_structure(runs):
+    assert cost.harvesters()[runs] is cost.Ours
+    rows = []
+    for _, action in cost.harvests(rows, pages=[PAGES], dirty=[10, 20, 30, 40, 50], rounds=2):
+        action()
+    assert runs in {row["contestant"] for row in rows}
+    measured = experiments.measured()._replace(harvests=pd.DataFrame(rows))
+    assert runs in legend_of(live_figures.harvests_picture(measured))
+
+
+def test_its_memory_is_weighed_without_a_law(runs):
+    table = weigh(10_000, 100)
+    assert set(table.index) == set(STRUCTURES)
+    assert table.isna().any(axis=1).tolist() == [name == runs for name in table.index]
+    assert table.loc[runs, "nbytes"] > 0
+    assert structures.names()  # and theory names what has a law
+    with pytest.raises(ValueError, match="structure='runs': must be one of list, bitmap, tree"):
+        structure_bytes(runs, 10_000)
+
+
+def test_looks_are_distinct_however_many_are_registered(runs, monkeypatch):
+    for number in range(12):
+        monkeypatch.setitem(STRUCTURES, f"more-{number}", RunList)
+    looks = [style.look_of(name) for name in STRUCTURES]
+    others = [style.look_of(name) for name in ("tree16", "tree32")]
+    assert len({look.color for look in (*looks, *others)} | {style.SLIDER_COLOR}) == len(looks) + 3
+    assert len({look.marker for look in looks}) == len(looks)
+    for look in looks:
+        channels = np.array(style.to_rgb(look.color))
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 3, look
+    for name, look in style.LOOKS.items():
+        assert style.look_of(name)[1:] == look[1:]
+
+
+def test_figures_of_all_structures_draw_it(runs):
+    assert f"{runs} 6" in visits.visits_picture().alt  # three runs, two reads each
+    assert f", {runs}, " in patterns.matrix_picture(["random"]).alt
+    picture = dirty_picture()
+    assert f"{runs}: {ONLY}" in picture.alt
+    assert runs not in legend_of(picture)
+
+
+@pytest.mark.parametrize("function", [explore.patterns, explore.anatomy, explore.vcpus])
+def test_views_without_structures_are_drawn_beside_it(runs, function):
+    assert view_of(function).draw().png
+
+
+def test_the_crossover_explorer_offers_and_measures_the_structure(runs):
+    view = view_of(
+        explore.crossovers, pages=PAGES, dirty=DIRTY, rounds=2, structures=("bitmap", runs),
+        operation="epoch",
+    )  # fmt: skip
+    assert runs in choices(view)["structures"]
+    shown = view.draw()
+    assert f"No model of {runs}: {ONLY}" in shown.note
+    assert set(view.table()["structure"]) == {"bitmap"}
+    view.act("measure")
+    end = time.monotonic() + 120
+    while view.progress().running and time.monotonic() < end:
+        time.sleep(0.1)
+    assert view.progress().message.startswith("measured ")
+    assert set(view.table()["structure"]) == {"bitmap", runs}
+    assert view.picture().alt
+
+
+def test_the_memory_view_says_measured_only_and_allocates_it(runs):
+    view = view_of(explore.memory, pages=PAGES, dirty=DIRTY)
+    assert f"No law of the memory of {runs}: {ONLY}" in view.draw().note
+    assert runs not in view.table()
+    view.act("allocate")
+    built = RunList(PAGES)
+    built.insert(DATASETS["random"](PAGES, DIRTY))
+    note = view.draw().note
+    assert f"{runs} {built.nbytes:,}" in note
+    assert "as the formulas say" in note
+
+
+def test_laws_give_it_lines_and_advice(runs, pretended, monkeypatch):
+    monkeypatch.setitem(memory.MEMORY_LAWS, runs, lambda pages, **_: pages // 2)
+    monkeypatch.setitem(operations.COLLECTS, runs, lambda pattern, **_: (pattern.dirty, 0, 8))
+    monkeypatch.setitem(features.WORK_LAWS, runs, features.WORK_LAWS["list"])
+    assert structure_bytes(runs, 1000) == 500
+    assert weigh(10_000, 100).loc[runs, "computed"] == 5000
+    assert operations.expected(runs, "random", 1000, [0, 3]).words.tolist() == [0, 3]
+    view = view_of(explore.memory)
+    assert ONLY not in view.draw().note
+    assert runs in view.table()
+    assert ONLY not in dirty_picture().alt
+    note = f"{runs}: not in this model: {ONLY}, until a new calibration"
+    assert note in advise(10**6, 1000).notes
+    table = dirtylab.sweep(
+        structures=["bitmap", runs], operations=["insert", "harvest"], pages=[30_000],
+        dirty=np.geomspace(10, 9000, 12).astype(int), repeats=3,
+    )  # fmt: skip
+    model = fit_model(table, shipped_model().machine)
+    ranked = advise(10**6, 1000, model=model).ranking
+    assert {one.structure: one.nbytes for one in ranked} == {"bitmap": 125_000, runs: 500_000}
+    assert all(one.predicted for one in ranked)
+
+
+@pytest.mark.parametrize("name", ["DENSE", "LONELY", "REBUILD", "BLOCK_PAGES", "ENTRY_BYTES",
+                                  "DEFAULT_ENTRIES", "RADIX", "WORD_BITS"])  # fmt: skip
+def test_what_theory_shares_with_kernels_is_equal(name):
+    kernels = {
+        "DENSE": bitmap.DENSE,
+        "LONELY": bitmap.LONELY,
+        "REBUILD": dict.fromkeys((8, 16, 32), levels.REBUILD) | {64: levels.REBUILD_WORDS},
+        "BLOCK_PAGES": hybrid.BLOCK_PAGES,
+        "ENTRY_BYTES": ring.ENTRY_BYTES,
+        "DEFAULT_ENTRIES": ring.DEFAULT_ENTRIES,
+        "RADIX": posted_tree.RADIX,
+        "WORD_BITS": _words.WORD_BITS,
+    }
+    found = {module: getattr(module, name) for module in (memory, operations, features)
+             if hasattr(module, name)}  # fmt: skip
+    assert found
+    for value in found.values():
+        by_radix = name == "REBUILD" and {radix: value.get(radix, 8) for radix in tree.RADICES}
+        assert (by_radix or value) == kernels[name]
+
+
+def test_no_module_keeps_a_list_of_structures():
+    laws = [memory.MEMORY_LAWS, operations.COLLECTS, features.WORK_LAWS]
+    registries = [STRUCTURES, style.LOOKS, *laws]
+    own = ("lockless", "verify", "mailing_list", "vcpus")  # other registries, or three of 2016
+    kept = []
+    for module in pkgutil.walk_packages(dirtylab.__path__, "dirtylab."):
+        if module.name == "dirtylab.__main__" or any(one in module.name for one in own):
+            continue
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, tuple | list | set | frozenset | Mapping) and name != "__all__":
+                words = {one for one in value if isinstance(one, str)}
+                if len(words & {*STRUCTURES}) > 2 and not any(value is one for one in registries):
                     kept.append(f"{module.name}.{name}")
     assert not kept

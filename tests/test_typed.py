@@ -3,13 +3,14 @@
 import pytest
 
 from dirtylab import explore
+from dirtylab._units import share_text
 from dirtylab.explore.kit.controls import Slider
-from dirtylab.explore.kit.slider_steps import frames_label, pages_read, percent
+from dirtylab.explore.kit.slider_steps import frames_label, pages_read
 from dirtylab.explore.kit.typed import typed
 
 PAGES = Slider("pages", "slot", (1000, 10_000_000, 2**34), 10_000_000, pages_read)
 DIRTY = Slider("dirty", "dirty", (1, 100_000, 2**34), 100_000, frames_label)
-SHARE = Slider("density", "dirty", (1e-7, 0.01, 1.0), 0.01, percent)
+SHARE = Slider("density", "dirty", (1e-7, 0.01, 1.0), 0.01, share_text)
 BITS = Slider("radix", "radix", (8, 64), 64, lambda bits: f"{bits} bits")
 LENGTH = Slider(
     "length", "length", (0, 1, 2**20), 1, lambda n: f"{n} pages" if n else "as it comes"

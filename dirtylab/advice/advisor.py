@@ -20,8 +20,10 @@ from dirtylab._units import (
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
 from dirtylab.datasets import require, written
+from dirtylab.structures import STRUCTURES, tuned
 from dirtylab.theory.crossover import crossings
-from dirtylab.theory.memory import structure_bytes
+from dirtylab.theory.features import has_work_law
+from dirtylab.theory.memory import known_bytes
 from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
@@ -55,7 +57,8 @@ class Option(NamedTuple):
     insert_ns: float
     """NaN where the time is not known: it has to be measured."""
     harvest_ns: float
-    nbytes: int
+    nbytes: int | None
+    """None where it is not known, as of a structure without a law of its memory."""
     allowed: bool
     """Whether it keeps to the memory limit."""
 
@@ -172,15 +175,17 @@ def advise(
     A list is assumed to have room for the frames of one epoch.  Cost: some 10 ms.
 
     Where the pattern has no closed form there are no times and no pick: a note says how to measure
-    it.
+    it.  Structures without one are ranked last, without times.
     """
     question = _question(pages, dirty, dataset, options, period, memory_limit)
     chosen, own = (model, False) if model is not None else current_model()
     pattern = _pattern(question)
-    options_found = [_option(chosen, name, question, pattern) for name in chosen.structures]
+    lawless = [name for name in tuned() if not has_work_law(name)]
+    names = dict.fromkeys((*chosen.structures, *lawless))
+    options_found = [_option(chosen, name, question, pattern) for name in names]
     ranking = sorted(options_found, key=_place)
     if not ranking[0].allowed:
-        least = min(one.nbytes for one in ranking)
+        least = min(one.nbytes for one in ranking if one.nbytes is not None)
         raise ValueError(
             f"memory_limit={memory_limit!r}: no structure fits; the smallest takes "
             f"{nbytes_text(least)}"
@@ -191,7 +196,8 @@ def advise(
 
 
 def _place(option: Option) -> tuple[bool, bool, float]:
-    cost = option.epoch_ns if option.predicted else float(option.nbytes)
+    nbytes = math.inf if option.nbytes is None else float(option.nbytes)
+    cost = option.epoch_ns if option.predicted else nbytes
     return not option.allowed, not option.predicted, cost
 
 
@@ -225,22 +231,22 @@ def _pattern(question: Question, **changed: Any) -> Pattern:
 
 
 def _option(model: Model, structure: str, question: Question, pattern: Pattern) -> Option:
-    radix = {"radix": int(structure[4:])} if structure.startswith("tree") else {}
-    capacity = {"capacity": question.dirty} if structure == "list" else {}
-    name = "tree" if radix else structure
-    nbytes = structure_bytes(name, question.pages, **radix, **capacity)
-    known = has_occupancy_law(pattern.dataset, pattern.options)
+    kind = STRUCTURES.get(structure)
+    room = kind.options_for(question.dirty) if kind else {}
+    nbytes = known_bytes(structure, question.pages, **room)
+    known = structure in model.structures and has_occupancy_law(pattern.dataset, pattern.options)
     insert, harvest = (
         float(model.times(structure, operation, pattern)) if known else math.nan
         for operation in ("insert", "harvest")
     )
     limit = question.memory_limit
-    return Option(structure, insert, harvest, nbytes, limit is None or nbytes <= limit)
+    allowed = limit is None or (nbytes is not None and nbytes <= limit)
+    return Option(structure, insert, harvest, nbytes, allowed)
 
 
 def _changes(model: Model, question: Question, ranking: list[Option]) -> Iterator[AdviceChange]:
     """Yield the nearest crossovers of the pick with others, over all axes; a few in all."""
-    allowed = [one.structure for one in ranking if one.allowed]
+    allowed = [one.structure for one in ranking if one.allowed and one.predicted]
     found = []
     for axis, places, curve in _axes(model, question):
         curves = {name: curve(name) for name in allowed}
@@ -280,8 +286,11 @@ def _around(middle: float, least: float, most: float) -> Array:
 
 
 def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[str]:
-    if not ranking[0].predicted:
+    if not has_occupancy_law(question.dataset, question.options):
         yield measured_only(question)
+    else:
+        yield from _notes_on_structures(question, ranking, model)
+    if not ranking[0].predicted:
         return
     first, *others = [one for one in ranking if one.allowed]
     error = model.trial.error.median if model.trial else 0.15
@@ -299,13 +308,24 @@ def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[
         yield f"dirty: {question.dirty:,} is outside of what was calibrated, {low:,} … {high:,}"
 
 
-def measured_only(question: Question) -> str:
-    """Return why there are no times, and how to measure them."""
+def measured_only(question: Question, structure: str = "") -> str:
+    """Return why a pattern or a structure has no times, and how to measure them."""
     pattern = written(question.dataset, question.options)
+    whose = f"--structures {structure} " if structure else ""
     return (
-        f"{question.dataset} has no closed form: measured only; dirtylab sweep --datasets "
-        f"{pattern} --pages {question.pages} --dirty {question.dirty} measures it"
+        f"{structure or question.dataset} has no closed form: measured only; dirtylab sweep {whose}"
+        f"--datasets {pattern} --pages {question.pages} --dirty {question.dirty} measures it"
     )
+
+
+def _notes_on_structures(question: Question, ranking: list[Option], model: Model) -> Iterator[str]:
+    """Yield the structures that the model knows no time of."""
+    for one in ranking:
+        if not one.predicted:
+            yield measured_only(question, one.structure)
+    later = [name for name in tuned() if has_work_law(name) and name not in model.structures]
+    if later:
+        yield f"{', '.join(later)}: not in this model: measured only, until a new calibration"
 
 
 def _text_lines(advice: Advice) -> Iterator[str]:
@@ -339,12 +359,14 @@ def _table(advice: Advice) -> Iterator[str]:
     yield f"{'':12}{'insert':>10}{'harvest':>10}{'epoch':>10}{'memory':>12}{share}"
     for one in advice.ranking:
         part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period and one.predicted else ""
-        over = "" if one.allowed else "  above the memory limit"
+        unsure = "" if one.nbytes is not None else "may be "
+        over = "" if one.allowed else f"  {unsure}above the memory limit"
+        memory = "measured only" if one.nbytes is None else nbytes_text(one.nbytes)
         times = "".join(
             f"{ns_text(ns):>10}" for ns in (one.insert_ns, one.harvest_ns, one.epoch_ns)
         )
         times = times if one.predicted else f"{'measured only':>30}"
-        yield f"{one.structure:12}{times}{nbytes_text(one.nbytes):>12}{part}{over}"
+        yield f"{one.structure:12}{times}{memory:>12}{part}{over}"
 
 
 def _sources(advice: Advice) -> Iterator[str]:

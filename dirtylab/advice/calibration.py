@@ -14,20 +14,14 @@ from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_mode
 from dirtylab.advice.validation import LEAST_PAGES, trial_of
 from dirtylab.measure.cell import BenchmarkPlan, Candidate, Cell
 from dirtylab.measure.sweep import Task, measure, this_machine
+from dirtylab.structures import tuned
 from dirtylab.theory.occupancy import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CANDIDATES = (
-    Candidate("bitmap"),
-    Candidate("list"),
-    Candidate("tree8"),
-    Candidate("tree", (("radix", 16),)),
-    Candidate("tree", (("radix", 32),)),
-    Candidate("tree64"),
-    Candidate("hybrid"),
-)
+RADICES = (16, 32)
+"""Radices of trees that are measured beside the structures of the registry."""
 SECONDS = 50.0
 """Measuring time of a calibration; compiling and fitting take some seconds more."""
 LEAST_CELLS = 10
@@ -64,6 +58,12 @@ _ANY = _Space(
 # evenly the worst of 103 regrets was 127 %.
 _LARGE = _Space((7.3, 8.0), (-2.5, -1.0), ("random", "random", "clustered", "clustered"))
 _LARGE_SHARE = 0.2
+
+
+def candidates() -> tuple[Candidate, ...]:
+    """Return what is measured; what has no law is measured only."""
+    trees = (Candidate("tree", (("radix", radix),)) for radix in RADICES)
+    return (*map(Candidate, tuned()), *trees)
 
 
 def design(number: int, seed: int) -> list[Cell]:
@@ -181,7 +181,7 @@ def measured(cells: list[Cell], seconds: float) -> Iterator[tuple[Cell, list[dic
 def _visit(cell: Cell, held_out: bool, first: int) -> list[dict[str, Any]]:
     operations = (*MEASURED, "epoch") if held_out else MEASURED
     rounds = ROUNDS if cell.dirty < _FEW_ROUNDS_FROM else 1
-    done = measure(Task(cell, BenchmarkPlan(CANDIDATES, operations, 2016, "warm"), first, rounds))
+    done = measure(Task(cell, BenchmarkPlan(candidates(), operations, 2016, "warm"), first, rounds))
     own = {f"dataset_{name}": value for name, value in cell.options}
     facts = {"dataset": cell.dataset, "pages": cell.pages, "dirty": cell.dirty, **own}
     return [{**row, **facts, "held_out": held_out} for row in done.rows]

@@ -26,7 +26,7 @@ from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_text
 from dirtylab.theory.cost_fit import Law, fit
-from dirtylab.theory.features import CACHES, Subject, features
+from dirtylab.theory.features import CACHES, Subject, features, has_work_law
 from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-STRUCTURES = ("list", "bitmap", "tree8", "tree16", "tree32", "tree64", "hybrid")
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 MEASURED = ("insert", "collect", "harvest")
 """Operations that have laws; an epoch is an insert and a harvest."""
@@ -58,7 +57,6 @@ SHAPE = {
 Options = Mapping[str, Any]
 
 
-_STRUCTURE = re.compile(r"list|bitmap|hybrid|tree(?:8|16|32|64)")
 _CACHE_SIZE = re.compile(r"([1-9][0-9]{0,8})([KM])", re.ASCII)
 _ANY_PATTERN = Pattern("random", 2**16, np.array(100.0), {})
 """The names of the features are the same for all patterns."""
@@ -151,7 +149,7 @@ class Model:
         """
         _check.choice("structure", structure, self.structures)
         _check.choice("operation", operation, OPERATIONS)
-        subject = subject_of(structure, self._caches)
+        subject = Subject(structure, {}, self._caches)
         parts = ("insert", "harvest") if operation == "epoch" else (operation,)
         for part in parts:
             if (structure, part) not in self.laws:
@@ -207,26 +205,19 @@ def _laws(given: list[dict[str, Any]], caches: tuple[int, ...]) -> dict[tuple[st
     laws: dict[tuple[str, str], Law] = {}
     for number, one in enumerate(given):
         structure, operation = one["structure"], one["operation"]
-        if not _STRUCTURE.fullmatch(structure):
+        if structure == "tree" or not has_work_law(structure):
             raise ValueError(f"laws.{number}.structure: {shown(structure)} is unknown")
         if operation not in MEASURED or (structure, operation) in laws:
             raise ValueError(
                 f"laws.{number}.operation: must be one of {', '.join(MEASURED)}, each once, not "
                 f"{shown(operation)}"
             )
-        known = features(subject_of(structure, caches), operation, _ANY_PATTERN)
+        known = features(Subject(structure, {}, caches), operation, _ANY_PATTERN)
         names = {*known.always, *(f"+ {name}" for name in known.hinges)}
         if unknown := sorted({*one["prices"]} - names):
             raise ValueError(f"laws.{number}.prices: {shown(unknown[0])} is no feature")
         laws[structure, operation] = Law.from_dict(one)
     return laws
-
-
-def subject_of(structure: str, caches: tuple[int, ...]) -> Subject:
-    """Return the subject of a prediction: ``tree16`` is a tree of radix 16."""
-    if structure.startswith("tree") and structure[4:].isdigit():
-        return Subject("tree", {"radix": int(structure[4:])}, caches)
-    return Subject(structure, {}, caches)
 
 
 def cache_bytes(machine: Mapping[str, Any]) -> tuple[int, ...]:
@@ -280,13 +271,20 @@ def pattern_of(row: Mapping[Any, Any]) -> Pattern:
 
 
 def _with_law(cells: "pd.DataFrame") -> npt.NDArray[np.bool_]:
-    """Return for each cell whether there is a law of its pattern."""
-    patterns = [pattern_of(row) for row in cells.to_dict("records")]
-    return np.array([has_occupancy_law(one.dataset, one.options) for one in patterns], bool)
+    """Return for each cell whether there is a law of its pattern and of its structure's work."""
+    rows = cells.to_dict("records")
+    patterns = [pattern_of(row) for row in rows]
+    return np.array(
+        [
+            has_occupancy_law(one.dataset, one.options) and has_work_law(row["structure"])
+            for row, one in zip(rows, patterns, strict=True)
+        ],
+        bool,
+    )
 
 
 def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
-    """Fit a model to a sweep; patterns without a closed form are left out.
+    """Fit a model to a sweep; patterns and structures without a closed form are left out.
 
     Parameters
     ----------
@@ -303,7 +301,7 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
     keys = _pattern_keys(cells)
     known: dict[tuple[Any, ...], Pattern] = {}
     for (structure, operation), group in cells.groupby(["structure", "operation"], sort=False):
-        subject = subject_of(str(structure), caches)
+        subject = Subject(str(structure), {}, caches)
         patterns = [
             known.setdefault(tuple(map(str, key)), pattern_of(row))
             for key, row in zip(
@@ -318,9 +316,10 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
 def errors_on(model: Model, cells: "pd.DataFrame") -> "pd.DataFrame":
     """Return cells with the model's prediction and its relative error, a share.
 
-    Both are missing where a pattern has no closed form: it is measured only.
+    Both are missing where a pattern or structure has no law: it is measured only.
     """
-    found = cells[cells["structure"].isin(model.structures)].copy()
+    unknown = [has_work_law(name) and name not in model.structures for name in cells["structure"]]
+    found = cells[~np.array(unknown, bool)].copy()
     found["predicted"] = [
         float(model.times(row["structure"], row["operation"], pattern_of(row))) if known else np.nan
         for row, known in zip(found.to_dict("records"), _with_law(found), strict=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dirtylab._reading import Number, Whole
+from dirtylab._units import share_text
 from dirtylab.theory.cost_fit import Error
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Trial(NamedTuple):
     """Smallest and largest slot."""
 
     def __str__(self) -> str:
-        median, worst = _percent(self.median_regret), _percent(self.worst_regret)
-        off, far_off = _percent(self.error.median), _percent(self.error.high)
+        median, worst = share_text(self.median_regret, 2), share_text(self.worst_regret, 2)
+        off, far_off = share_text(self.error.median, 2), share_text(self.error.high, 2)
         return (
             f"on {self.cells} held-out cells, the advised structure cost {median} more than the "
             f"best in the median and {worst} at worst; times were off by {off} in the median, "
@@ -61,7 +62,8 @@ class Trial(NamedTuple):
 
 
 def trial_of(tried: "pd.DataFrame") -> Trial:
-    """Return the trial of cells, as :func:`dirtylab.advice.model.errors_on` gives them."""
+    """Return the trial of those cells of :func:`dirtylab.advice.model.errors_on` that have laws."""
+    tried = tried[tried["predicted"].notna()]
     found = regrets(tried)["regret"]
     error = Error(float(tried["error"].median()), float(tried["error"].quantile(0.9)))
     sizes = (int(tried["pages"].min()), int(tried["pages"].max()))
@@ -85,7 +87,3 @@ def regrets(tried: "pd.DataFrame") -> "pd.DataFrame":
             {**facts, "picked": picked["structure"], "best": best["structure"], "regret": regret}
         )
     return pd.DataFrame.from_records(rows)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"

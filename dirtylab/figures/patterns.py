@@ -8,26 +8,26 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from dirtylab._units import count_text
 from dirtylab.datasets import DATASETS, drawn
 from dirtylab.datasets.describe import describe
 from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
-    LOOKS,
     Picture,
-    count_label,
     finished,
+    label_ticks,
+    look_of,
     new_figure,
     style_axes,
 )
-from dirtylab.structures import STRUCTURES
+from dirtylab.structures import STRUCTURES, PageList, Tree, is_posted
 from dirtylab.structures.base import Frames
 
 MAP_PAGES, MAP_SIDE, MAP_DIRTY = 2**18, 128, 8_000
 MATRIX_PAGES = 2**20
 MATRIX_DIRTY = (10, 100, 1_000, 10_000, 100_000, 500_000)
-MATRIX_STRUCTURES = ("bitmap", "hybrid", "tree8", "tree64", "ring")
 
 
 def draw_page_map(ax: Axes, frames: Frames, pages: int) -> list[Artist]:
@@ -108,7 +108,7 @@ def draw_reads(
     ax: Axes, structure: str, pattern: str, dirty: Sequence[int] = MATRIX_DIRTY
 ) -> list[Artist]:
     """Draw reads against writes for one structure and pattern, the bitmap's as a grey line."""
-    look = LOOKS[structure]
+    look = look_of(structure)
     flat = ax.axhline(MATRIX_PAGES / 64, color=FAINT, linestyle=":", linewidth=1)
     reads = reads_of(structure, pattern, dirty, MATRIX_PAGES)
     line = ax.plot(dirty, reads, color=look.color, marker=look.marker, markersize=4, linewidth=1.3)
@@ -119,32 +119,41 @@ def draw_reads(
     ax.set_xticks([10, 1e5])
     ax.set_yticks([1, 1e3, 1e6])
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
+        label_ticks(axis, count_text)
         axis.set_minor_locator(NullLocator())
     style_axes(ax, title="", xlabel="", ylabel="")
     return [flat, *line]
 
 
+def matrix_structures() -> list[str]:
+    """Return the structures of the matrix: none posted, and no list, which reads every entry."""
+
+    def kind(name: str) -> tuple[bool, bool]:
+        return not STRUCTURES[name].sorted_output, issubclass(STRUCTURES[name], Tree)
+
+    names = [name for name in STRUCTURES if not is_posted(name)]
+    return sorted((n for n in names if not issubclass(STRUCTURES[n], PageList)), key=kind)
+
+
 def matrix_picture(patterns: Sequence[str] | None = None) -> Picture:
     """Return both axes in one matrix: structures across, patterns down (all that need no file)."""
     patterns = tuple(drawn()) if patterns is None else patterns
-    figure = new_figure(9, 1.25 * len(patterns) + 1.0)
-    axes = figure.subplots(
-        len(patterns), len(MATRIX_STRUCTURES), sharex=True, sharey=True, squeeze=False
-    )
+    structures = matrix_structures()
+    figure = new_figure(max(9, 1.8 * len(structures)), 1.25 * len(patterns) + 1.0)
+    axes = figure.subplots(len(patterns), len(structures), sharex=True, sharey=True, squeeze=False)
     for line, pattern in zip(axes, patterns, strict=True):
-        for ax, structure in zip(line, MATRIX_STRUCTURES, strict=True):
+        for ax, structure in zip(line, structures, strict=True):
             draw_reads(ax, structure, pattern)
         line[0].set_ylabel(pattern, fontsize=10, fontweight="bold", color=INK)
-    for ax, structure in zip(axes[0], MATRIX_STRUCTURES, strict=True):
-        ax.set_title(LOOKS[structure].label, fontsize=10, fontweight="bold", color=INK)
+    for ax, structure in zip(axes[0], structures, strict=True):
+        ax.set_title(look_of(structure).label, fontsize=10, fontweight="bold", color=INK)
     for ax in axes[:-1].flat:
         ax.tick_params(labelbottom=False)
     figure.supxlabel(f"writes, to {MATRIX_PAGES:,} pages", fontsize=10, color=INK)
     figure.supylabel("reads of a collect (counted)", fontsize=10, color=INK)
     alt = (
         f"Matrix of log-log plots, reads of a collect against writes to {MATRIX_PAGES:,} pages; "
-        f"structures across: {', '.join(LOOKS[name].label for name in MATRIX_STRUCTURES)}; "
+        f"structures across: {', '.join(look_of(name).label for name in structures)}; "
         f"patterns down: {', '.join(patterns)}. The bitmap's {MATRIX_PAGES // 64:,} reads never "
         "change and stand in every panel as a dotted line; the others grow with the writes, "
         "slowest where the pattern is sequential."

@@ -1,20 +1,29 @@
 """One look for all figures: colours, markers, axes, small print, alt text, files."""
 
 import base64
+import colorsys
 import html
 import io
+import itertools
 import pathlib
 import textwrap
+import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from dirtylab._units import count_text, ns_text
 from dirtylab.figures._rc import OwnFigure, own_rc
 from dirtylab.measure.files import write_whole
 from dirtylab.measure.machine import caption
+from dirtylab.structures import STRUCTURES, is_posted
 
 INK, FAINT = "#222222", "#595959"
 FORMATS = ("png", "svg", "pdf")
@@ -30,7 +39,7 @@ class Look(NamedTuple):
 
 
 # Okabe and Ito's palette, those of its colours that have a contrast of 3:1 on white.
-LOOKS = {
+LOOKS: dict[str, Look] = {
     "list": Look("list", "#882255", "D"),
     "bitmap": Look("bitmap", "#332288", "P"),
     "tree8": Look("tree, radix 8", "#AA4499", "v"),
@@ -41,6 +50,42 @@ LOOKS = {
     "posted-tree": Look("tree", "#0072B2", "^"),
     "posted-bitmap": Look("bitmap", "#007D5A", "s"),
 }
+"""Looks that were chosen; that of any other structure is derived, see :func:`look_of`."""
+SLIDER_COLOR = "#117733"
+"""Of the tree whose radix has a slider."""
+_RADIX_LOOKS = {
+    "tree16": Look("tree, radix 16", "#CC6677", "^"),
+    "tree32": Look("tree, radix 32", "#999933", ">"),
+}
+_MARKERS = "<pd8H"
+_GOLDEN = (5**0.5 - 1) / 2
+_APART = 0.2
+"""Least distance of a derived colour from those chosen, as part of the cube's edge."""
+
+
+def look_of(structure: str) -> Look:
+    """Return how a structure is drawn: in a colour and with a marker that no other one has."""
+    chosen = LOOKS.get(structure) or _RADIX_LOOKS.get(structure)
+    if chosen:
+        posted = ", posted" if is_posted(structure) else ""
+        return chosen._replace(label=f"{chosen.label}{posted}")
+    derived = [name for name in STRUCTURES if name not in LOOKS]
+    if structure in derived:
+        number = derived.index(structure)
+    else:  # of a table that was measured elsewhere
+        number = len(derived) + zlib.crc32(structure.encode()) % 64
+    marker = _MARKERS[number] if number < len(_MARKERS) else f"${number}$"
+    return Look(structure, _spare_color(number), marker)
+
+
+def _spare_color(number: int) -> str:
+    """Return one of a sequence of colours with a contrast of 3:1, none near a chosen one."""
+    chosen = [look.color for look in (*LOOKS.values(), *_RADIX_LOOKS.values())]
+    taken = np.array([to_rgb(color) for color in (*chosen, SLIDER_COLOR)])
+    hues = ((place, _GOLDEN * place % 1) for place in itertools.count())
+    colors = (colorsys.hls_to_rgb(hue, (0.33, 0.22)[place % 2], 0.7) for place, hue in hues)
+    spare = (one for one in colors if np.linalg.norm(taken - one, axis=1).min() > _APART)
+    return to_hex(next(itertools.islice(spare, number, None)))
 
 
 class Picture(NamedTuple):
@@ -93,31 +138,17 @@ def log_log(ax: Axes) -> None:
     """Make both axes logarithmic, with whole numbers in words of a person."""
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
+    label_ticks(ax.xaxis, count_text)
 
 
-def count_label(value: float) -> str:
-    """Return a count for a tick, such as 10 k or 1 M."""
-    for scale, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if value >= scale:
-            return f"{value / scale:g}{letter}"
-    return f"{value:g}"
+def label_ticks(axis: Axis, text: Callable[[float], str]) -> None:
+    """Label ticks by a function of their value."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
 
 
 def time_label(ns: float) -> str:
     """Return nanoseconds for a tick, such as 10 µs."""
-    for scale, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-        if ns >= scale:
-            return f"{ns / scale:g} {unit}"
-    return f"{ns:g} ns"
-
-
-def memory_label(nbytes: float) -> str:
-    """Return bytes for a tick, such as 64 GiB."""
-    for power, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if nbytes >= 2**power:
-            return f"{nbytes / 2**power:g} {unit}"
-    return f"{nbytes:g} B"
+    return ns_text(ns, trim=True)
 
 
 def small_print(figure: Figure, machine: dict[str, Any], note: str = "") -> None:

@@ -10,15 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from dirtylab.figures._rc import under_own_rc
-from dirtylab.figures.style import FAINT, INK, LOOKS, Picture, finished, new_figure
-from dirtylab.structures import STRUCTURES, Bitmap, Hybrid, PageList, Ring, Structure, Tree
+from dirtylab.figures.style import FAINT, INK, Picture, finished, look_of, new_figure
+from dirtylab.structures import (
+    STRUCTURES,
+    Bitmap,
+    Hybrid,
+    PageList,
+    Ring,
+    Structure,
+    Tree,
+    is_posted,
+)
 
 PAGES = 1536
 FRAMES = (10, 1, 700, 11, 10)
-SHOWN = ("list", "ring", "bitmap", "hybrid", "tree8", "tree64")
 
 _WIDTH = 192.0
 _GAP = 0.12
+_ENTRIES = 24
 
 Flags = npt.NDArray[np.bool_]
 
@@ -33,18 +42,26 @@ class Row(NamedTuple):
     """Which units a collect reads."""
 
 
+def shown() -> list[str]:
+    """Return the structures that are drawn, none of the posted ones: entries, bits, trees."""
+
+    def kind(name: str) -> tuple[bool, bool]:
+        made = STRUCTURES[name]
+        return not issubclass(made, PageList | Ring), issubclass(made, Tree)
+
+    return sorted((name for name in STRUCTURES if not is_posted(name)), key=kind)
+
+
 def rows_of(structure: Structure) -> list[Row]:
-    """Return the levels of a structure, the topmost first."""
+    """Return the levels of a structure, the topmost first; what it reads where it has none."""
     if isinstance(structure, Tree):
         return _tree_rows(structure)
     if isinstance(structure, Hybrid):
         return _hybrid_rows(structure)
-    if isinstance(structure, PageList | Ring):
-        return _entry_rows(structure)
     if isinstance(structure, Bitmap):
         filled = structure.bitmap_view() != 0
         return [Row("words", filled, np.ones(filled.size, bool))]
-    raise TypeError(f"structure={structure!r}: must be one of {', '.join(SHOWN)}")
+    return _entry_rows(structure)
 
 
 def draw_rows(ax: Axes, rows: Sequence[Row], color: str) -> list[Artist]:
@@ -81,18 +98,19 @@ def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Pictur
     frames : sequence of int, optional
         Frames in order of arrival.
     """
-    made = [STRUCTURES[name](pages) for name in SHOWN]
+    names = shown()
+    made = [STRUCTURES[name](pages) for name in names]
     for structure in made:
         structure.insert(frames)
     rows = [rows_of(structure) for structure in made]
     figure = new_figure(9, 0.36 * sum(len(some) + 1.4 for some in rows) + 0.5)
     heights = [len(some) + 0.6 for some in rows]
     axes = figure.subplots(len(made), height_ratios=heights, squeeze=False)[:, 0]
-    for ax, name, structure, some in zip(axes, SHOWN, made, rows, strict=True):
-        draw_rows(ax, some, LOOKS[name].color)
+    for ax, name, structure, some in zip(axes, names, made, rows, strict=True):
+        draw_rows(ax, some, look_of(name).color)
         reads = structure.operations().words
         ax.set_title(
-            f"{LOOKS[name].label}: {reads} reads", loc="left", fontsize=10, color=INK, pad=2
+            f"{look_of(name).label}: {reads} reads", loc="left", fontsize=10, color=INK, pad=2
         )
     told = named(frames)
     figure.suptitle(
@@ -101,8 +119,8 @@ def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Pictur
     )  # fmt: skip
     figure.legend(handles=_legend(), fontsize=9, frameon=False, ncols=3, loc="outside lower left")
     parts = [
-        f"{LOOKS[name].label} {one.operations().words}"
-        for name, one in zip(SHOWN, made, strict=True)
+        f"{look_of(name).label} {one.operations().words}"
+        for name, one in zip(names, made, strict=True)
     ]
     alt = (
         f"Rows of cells, one for each unit of storage of a slot of {pages:,} pages in which frames "
@@ -147,10 +165,11 @@ def _hybrid_rows(hybrid: Hybrid) -> list[Row]:
     return [summary, Row("words", filled, looked_at)]
 
 
-def _entry_rows(structure: PageList | Ring) -> list[Row]:
-    used = structure.operations().bytes // (16 if isinstance(structure, Ring) else 8)
-    entries = np.arange(24) < used
-    return [Row("first entries", entries, entries.copy())]
+def _entry_rows(structure: Structure) -> list[Row]:
+    reads_an_entry = 2 if isinstance(structure, Ring) else 1
+    label = "first entries" if isinstance(structure, PageList | Ring) else "first units of storage"
+    entries = np.arange(_ENTRIES) < structure.operations().words // reads_an_entry
+    return [Row(label, entries, entries.copy())]
 
 
 def _legend() -> list[Patch]:

@@ -22,12 +22,12 @@ further yet. Stopping there leaves the frame late until that vCPU has gone on; t
 earlier write had set) and marked after.
 
 ==========  ======================  ===============================================================
-step        order                   why it is enough, and why less is not
+step        order                   why it is enough; docs/lockless.md says what is needed
 ==========  ======================  ===============================================================
 leaf or     sequentially consistent publishes the page; and no later look may be done before it.
-                                    With release alone AArch64 may look first: the bit above is
-                                    still set, a harvest takes all, then the leaf bit is set under
-                                    a cleared path: lost
+                                    With release alone it may look first: the bit above is still
+                                    set, a harvest takes all, then the leaf bit is set under a
+                                    cleared path: lost
 look        sequentially consistent as above; on x86-64 a plain ``mov``
 or above    sequentially consistent publishes the bit below, precedes the looks further up
 exchange    sequentially consistent parent before child, and against the looks

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab import structures
 from dirtylab._jit import kernel
 from dirtylab.datasets import DATASETS
 from dirtylab.measure.growth import growth_of
 from dirtylab.measure.machine import last_cache_bytes
-from dirtylab.structures import STRUCTURES, Structure, Tree
+from dirtylab.structures import Structure
 
 Frames = npt.NDArray[np.uint64]
 Drawn = Mapping[str, Frames]
@@ -98,10 +99,7 @@ def label(cell: Cell) -> str:
 
 def make(candidate: Candidate, pages: int) -> Structure:
     """Return a new structure."""
-    options = dict(candidate.options)
-    if candidate.structure == "tree":
-        return Tree(pages, **options)
-    return STRUCTURES[candidate.structure](pages, **options)
+    return structures.make(candidate.structure, pages, **dict(candidate.options))
 
 
 def draw(cell: Cell, seed: int) -> Frames:

@@ -20,9 +20,8 @@ from dirtylab.measure.cell import (
     label,
     make,
 )
-from dirtylab.structures import STRUCTURES
+from dirtylab.structures import names
 
-NAMES = (*STRUCTURES, "tree")
 BYTES_A_PAGE = 16
 """Most memory that a cell needs for each page and frame: a list, its copy, a mask."""
 
@@ -71,7 +70,7 @@ def build(
         "pages": pages, "dirty": dirty,
     }  # fmt: skip
     listed = {name: _listed(name, values) for name, values in given.items()}
-    candidates = [Candidate(*_choice("structures", one, NAMES)) for one in listed["structures"]]
+    candidates = [Candidate(*_choice("structures", one, names())) for one in listed["structures"]]
     if len(set(candidates)) < len(candidates):
         raise ValueError(f"structures={structures!r}: names one twice")
     for one in listed["operations"]:

@@ -26,11 +26,11 @@ from dirtylab.measure.machine import describe_machine
 from dirtylab.measure.progress import time_bar, work_bar
 from dirtylab.measure.sample_store import SampleStore, describe_bad
 from dirtylab.measure.samples import owner_of
+from dirtylab.structures import tuned
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STRUCTURES = ("list", "bitmap", "tree8", "tree64", "hybrid")
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 LEAST_ROUNDS = 3
 """Rounds of a cell at a time, where a budget decides: making its structures anew takes one or two.
@@ -58,7 +58,7 @@ class Done(NamedTuple):
 
 def sweep(
     *,
-    structures: Sequence[Choice] = STRUCTURES,
+    structures: Sequence[Choice] | None = None,
     operations: Sequence[str] = OPERATIONS,
     datasets: Sequence[Choice] = ("random",),
     pages: Iterable[int | str] = (10_000_000,),
@@ -76,8 +76,9 @@ def sweep(
 
     Parameters
     ----------
-    structures : sequence of str or (str, dict)
-        Names in ``dirtylab.STRUCTURES``, or ``"tree"``, with options where wanted.
+    structures : sequence of str or (str, dict), optional
+        Names in ``dirtylab.STRUCTURES``, or ``"tree"``, with options where wanted; when omitted,
+        the tuned ones: not posted, each frame once and in ascending order.
     operations : sequence of {"insert", "collect", "harvest", "clear", "epoch"}
         What is timed.  A collect, harvest or clear follows an insert of the cell's frames; an
         epoch is an insert and a harvest.
@@ -132,7 +133,15 @@ def sweep(
     seconds = None if budget is None else parse_budget(budget)
     rounds = None if repeats is None else parse_count("repeats", repeats, 2, 10**6)
     _require_compatible(seconds, rounds, executor)
-    grid = build(structures, operations, datasets, pages, dirty, seed, cache)
+    grid = build(
+        tuned() if structures is None else structures,
+        operations,
+        datasets,
+        pages,
+        dirty,
+        seed,
+        cache,
+    )
     say = report or (lambda _: None)
     with SampleStore(grid, out) as store:
         for line in grid.skipped:

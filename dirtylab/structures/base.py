@@ -60,7 +60,8 @@ class Structure(abc.ABC):
     Parameters
     ----------
     pages : int
-        Size of the slot in 4 KiB pages, 0 … 2^52.  All memory is allocated here.
+        Size of the slot in 4 KiB pages, 0 … 2^52.  All memory is allocated here, unless the
+        structure :attr:`grows`.
 
     Raises
     ------
@@ -84,12 +85,21 @@ class Structure(abc.ABC):
     """Whether :meth:`collect` returns frames in ascending order."""
     unique_output: ClassVar[bool]
     """Whether :meth:`collect` returns a frame once, however often it was inserted."""
+    posted: ClassVar[bool] = False
+    """Whether it is as posted in 2016, defects included."""
+    grows: ClassVar[bool] = False
+    """Whether memory is allocated as frames come; else all of it when it is made."""
 
     _taken: Any = None
     """What a harvest has taken and the caller may not have got; its form is the subclass's own."""
 
     def __init__(self, pages: int) -> None:
         self._pages = _check.pages(pages)
+
+    @classmethod
+    def options_for(cls, dirty: int) -> dict[str, Any]:
+        """Return options that make room for `dirty` frames of an epoch, such as a capacity."""
+        return {}
 
     @property
     def pages(self) -> int:

@@ -187,6 +187,10 @@ class PageList(Structure):
         self.sorted_output = self.unique_output = self._in_order  # type: ignore[misc]
         self._state = ListState(np.empty(room, kind), np.zeros(2, np.int64))
 
+    @classmethod
+    def options_for(cls, dirty: int) -> dict[str, int]:
+        return {"capacity": dirty}
+
     @property
     def nbytes(self) -> int:
         return self._state.entries.nbytes

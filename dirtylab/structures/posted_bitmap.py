@@ -106,6 +106,7 @@ class PostedBits(Structure):
 
     sorted_output = True
     unique_output = True
+    posted = True
 
     def __init__(self, pages: int, inner_bits: int) -> None:
         super().__init__(pages)

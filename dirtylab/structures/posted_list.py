@@ -107,12 +107,17 @@ class PostedList(Structure):
     name = "posted-list"
     sorted_output = False
     unique_output = False
+    posted = True
 
     def __init__(self, pages: int, *, capacity: int | None = None) -> None:
         super().__init__(pages)
         room = self._pages if capacity is None else _check.integer("capacity", capacity, 0, 2**56)
         _check.memory("pages" if capacity is None else "capacity", room, 8 * room)
         self._state = PostedListState(np.empty(room, np.uint64), np.zeros(1, np.int64))
+
+    @classmethod
+    def options_for(cls, dirty: int) -> dict[str, int]:
+        return {"capacity": dirty}
 
     @property
     def nbytes(self) -> int:

@@ -234,6 +234,7 @@ class Ring(Structure):
     name = "ring"
     sorted_output = False
     unique_output = True
+    grows = True
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from dirtylab.theory.locality import (
     jumps,
     uncertain_octets,
 )
-from dirtylab.theory.memory import WORD_BITS, level_lengths, radices_of, words_for
+from dirtylab.theory.memory import TREES, WORD_BITS, law_of, level_lengths, radices_of, words_for
 from dirtylab.theory.occupancy import Array
 from dirtylab.theory.operations import (
     DENSE,
@@ -80,7 +80,8 @@ def features(subject: Subject, operation: str, pattern: Pattern) -> Features:
     Features
         In frames, words, nodes, blocks; arrays of the shape of ``pattern.dirty``.
     """
-    found = _FAMILIES[_family(subject.structure)][operation](subject, pattern)
+    laws, options = law_of("structure", subject.structure, subject.options, WORK_LAWS)
+    found = laws[operation](subject._replace(options=options), pattern)
     call = np.ones_like(pattern.dirty)
     return Features({"call": call, **found.always}, found.hinges)
 
@@ -271,10 +272,7 @@ def _bits_clear(subject: Subject, pattern: Pattern) -> Features:
 
 
 def _radices(subject: Subject) -> tuple[int, ...]:
-    if subject.structure in ("tree8", "tree64"):
-        return (int(subject.structure[4:]),)
-    options = subject.options
-    return radices_of(options.get("radix", 64), options.get("leaf_radix"))
+    return radices_of(subject.options.get("radix", 64), subject.options.get("leaf_radix"))
 
 
 def _tree_insert(subject: Subject, pattern: Pattern) -> Features:
@@ -340,8 +338,7 @@ def _tree_collect(subject: Subject, pattern: Pattern) -> Features:
     )
 
 
-_Law = Callable[[Subject, Pattern], Features]
-_FAMILIES: Mapping[str, Mapping[str, _Law]] = {
+WORK_LAWS: dict[str, Mapping[str, Callable[[Subject, Pattern], Features]]] = {
     "list": {
         "insert": _list_insert, "collect": _list_harvest, "harvest": _list_harvest,
         "clear": _list_clear,
@@ -359,9 +356,9 @@ _FAMILIES: Mapping[str, Mapping[str, _Law]] = {
         "clear": _bits_clear,
     },
 }  # fmt: skip
-MODELLED = ("list", "bitmap", "tree", "tree8", "tree64", "hybrid")
-"""Structures whose time is modelled."""
+"""Features by structure and operation; may get more at run time."""
 
 
-def _family(structure: str) -> str:
-    return "tree" if structure.startswith("tree") else structure
+def has_work_law(structure: str, operation: str = "insert") -> bool:
+    """Return whether the time of an operation can be modelled; if not, it is measured only."""
+    return operation in WORK_LAWS.get("tree" if structure in TREES else structure, ())

@@ -1,7 +1,7 @@
 """Exact memory of the structures, as functions of the number of pages."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,10 @@ BLOCK_PAGES = 512
 ENTRY_BYTES = 16
 """A dirty ring's entry."""
 DEFAULT_ENTRIES = 4096
+TREES = {f"tree{radix}": radix for radix in (8, 16, 32, 64)}
+"""Trees whose name has their radix."""
+
+LawT = TypeVar("LawT")
 
 
 def posted_tree_bits(pages: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -116,8 +120,36 @@ def structure_bytes(structure: str, pages: int, **options: Any) -> int:
     >>> structure_bytes("tree64", 10_000_000) / structure_bytes("bitmap", 10_000_000)
     1.0158848
     """
-    _check.choice("structure", structure, tuple(_BYTES))
-    return _BYTES[structure](_check.pages(pages), **options)
+    law, own = law_of("structure", structure, options, MEMORY_LAWS)
+    return law(_check.pages(pages), **own)
+
+
+def known_bytes(structure: str, pages: int, **options: Any) -> int | None:
+    """Return :func:`structure_bytes`; None for a structure without a law, which is measured only.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Pages out of range.
+    """
+    known = structure in TREES or structure in MEMORY_LAWS
+    return structure_bytes(structure, pages, **options) if known else None
+
+
+def law_of(
+    name: str, structure: str, options: Mapping[str, Any], laws: Mapping[str, LawT]
+) -> tuple[LawT, dict[str, Any]]:
+    """Return a structure's law and the options to ask it with; ``tree16`` is a tree of radix 16.
+
+    Raises
+    ------
+    ValueError
+        There is none; the argument `name` and what has one are named.
+    """
+    _check.choice(name, structure, (*laws, *TREES))
+    if structure in TREES:
+        return laws["tree"], {**options, "radix": TREES[structure]}
+    return laws[structure], dict(options)
 
 
 def break_even(pages: int, entry: int, structure: str = "bitmap", **options: Any) -> float:
@@ -177,15 +209,14 @@ def _posted_tree_bytes(pages: int, **_: Any) -> int:
     return (pages + inner) // 8
 
 
-_BYTES: dict[str, Callable[..., int]] = {
+MEMORY_LAWS: dict[str, Callable[..., int]] = {
     "list": _list_bytes,
     "bitmap": _bitmap_bytes,
     "tree": _tree_bytes,
-    "tree8": lambda pages, **_: _tree_bytes(pages, radix=8),
-    "tree64": lambda pages, **_: _tree_bytes(pages, radix=64),
     "hybrid": _hybrid_bytes,
     "ring": _ring_bytes,
     "posted-list": _posted_list_bytes,
     "posted-tree": _posted_tree_bytes,
     "posted-bitmap": lambda pages, **_: pages // 8,
 }
+"""Bytes of a structure, ``law(pages, **options)``; may get more at run time."""

@@ -21,6 +21,7 @@ from dirtylab.theory.memory import (
     ENTRY_BYTES,
     WORD_BITS,
     entry_bytes,
+    law_of,
     level_lengths,
     radices_of,
     words_for,
@@ -114,13 +115,10 @@ def expected(
     >>> work.nodes.round(1)
     array([234.6])
     """
-    _check.choice("structure", structure, tuple(COLLECTS))
+    law, own = law_of("structure", structure, structure_options or {}, COLLECTS)
     number = np.asarray(dirty, float)
     pattern = Pattern(dataset, pages, number, dict(dataset_options or {}))
-    counted = COLLECTS[structure](pattern, **dict(structure_options or {}))
-    words, nodes, touched = (np.where(number > 0, one, 0.0) for one in counted)
-    if structure in ("bitmap", "posted-bitmap", "posted-tree"):
-        words, nodes, touched = (one + np.zeros_like(number) for one in counted)
+    words, nodes, touched = (one + np.zeros_like(number) for one in law(pattern, **own))
     lines = pattern.occupied(LINE_PAGES)
     return Work(number, pattern.occupied(1), words, nodes, touched, lines)
 
@@ -165,7 +163,7 @@ def _hybrid(pattern: Pattern, **_: Any) -> Counted:
     blocks = pattern.occupied(BLOCK_PAGES)
     some = np.minimum(blocks * (BLOCK_PAGES // WORD_BITS), words) + summary
     all_of_it = pattern.occupied(1) >= DENSE * words
-    read = np.where(all_of_it, words, some)
+    read = np.where(pattern.dirty > 0, np.where(all_of_it, words, some), 0.0)
     return read, np.where(all_of_it, 0.0, blocks), 8 * read
 
 
@@ -203,11 +201,10 @@ COLLECTS: dict[str, Callable[..., Counted]] = {
     "list": _list,
     "bitmap": _bitmap,
     "tree": _tree,
-    "tree8": lambda pattern, **_: _tree(pattern, radix=8),
-    "tree64": lambda pattern, **_: _tree(pattern, radix=64),
     "hybrid": _hybrid,
     "ring": _ring,
     "posted-list": _posted_list,
     "posted-tree": _posted_tree,
     "posted-bitmap": _posted_bitmap,
 }
+"""Words, nodes and bytes of a collect, ``law(pattern, **options)``; may get more at run time."""

@@ -1,11 +1,10 @@
 """Small things that the figures of several views share: ticks, texts on axes, tables in HTML."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from dirtylab.figures.style import INK
 
@@ -14,11 +13,6 @@ def no_minor_ticks(ax: Axes) -> None:
     """Leave out minor ticks, which cost time on each drawing."""
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_minor_locator(NullLocator())
-
-
-def label_ticks(axis: Axis, text: Callable[[float], str]) -> None:
-    """Label ticks by a function of their value."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
 
 
 def title_text(ax: Axes, y: float, **options: Any) -> Any:

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from dirtylab._options import one_two_five
+from dirtylab._units import PAGE_BYTES, count_text, nbytes_text
 
 Number = TypeVar("Number", int, float)
 
-PAGE_BYTES = 4096
 LEAST_PAGES, MOST_PAGES = 1_000, 2**34
 """Slots that the views offer: 4 MiB to 64 TiB of guest memory."""
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
-_BINARY = ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB"))
 
 
 def powers_of_two(low: int, high: int) -> tuple[int, ...]:
@@ -37,20 +35,6 @@ def nearest(steps: Sequence[Number], value: float) -> Number:
     return min(steps, key=lambda step: max(step / value, value / step) if step else float("inf"))
 
 
-def short(count: float) -> str:
-    """Return a number in three digits and a prefix.
-
-    Examples
-    --------
-    >>> short(10_000_000), short(940_300), short(312), short(0.5)
-    ('10 M', '940 k', '312', '0.5')
-    """
-    for scale, prefix in _PREFIXES:
-        if count >= 0.9995 * scale:
-            return f"{_three(count / scale)} {prefix}"
-    return _three(count)
-
-
 def guest_memory(pages: float) -> str:
     """Return the guest memory of that many 4 KiB pages.
 
@@ -59,51 +43,19 @@ def guest_memory(pages: float) -> str:
     >>> guest_memory(10_000_000), guest_memory(2**34)
     ('38.1 GiB', '64 TiB')
     """
-    return bytes_label(pages * PAGE_BYTES)
-
-
-def bytes_label(nbytes: float) -> str:
-    """Return bytes in three digits and a binary unit."""
-    for power, unit in _BINARY:
-        if nbytes >= 2**power:
-            return f"{_three(nbytes / 2**power)} {unit}"
-    return f"{_three(nbytes)} B"
+    return nbytes_text(pages * PAGE_BYTES)
 
 
 def pages_label(pages: int) -> str:
     """Return a slot in words."""
-    return f"{short(pages)} pages = {guest_memory(pages)}"
+    return f"{count_text(pages)} pages = {guest_memory(pages)}"
 
 
 def pages_read(pages: int) -> str:
     """Return what a slider of pages shows, shortly."""
-    return f"{short(pages)} = {guest_memory(pages)}"
+    return f"{count_text(pages)} = {guest_memory(pages)}"
 
 
 def frames_label(frames: int) -> str:
     """Return what a slider of dirty frames shows."""
-    return f"{short(frames)} frame{'' if frames == 1 else 's'}"
-
-
-def percent(share: float) -> str:
-    """Return a share in per cent, two digits at least.
-
-    Examples
-    --------
-    >>> percent(0.0943), percent(0.00031), percent(1.0), percent(1e-7)
-    ('9.4 %', '0.031 %', '100 %', '0.00001 %')
-    """
-    value = 100 * share
-    if value >= 9.95:
-        return f"{value:.3g} %"
-    digits = 0 if value <= 0 else max(0, -_exponent(value) + 1)
-    text = f"{value:.{digits}f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
-
-
-def _exponent(value: float) -> int:
-    return int(f"{value:e}".partition("e")[2])
-
-
-def _three(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{count_text(frames)} frame{'' if frames == 1 else 's'}"

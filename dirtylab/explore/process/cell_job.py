@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from dirtylab import _check
 from dirtylab._memory import tightest
+from dirtylab._units import nbytes_text
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure.additions import packed, register
@@ -23,8 +24,9 @@ from dirtylab.measure.cell import (
     Row,
     label,
 )
-from dirtylab.measure.grid import NAMES
-from dirtylab.theory.memory import structure_bytes
+from dirtylab.measure.grid import BYTES_A_PAGE
+from dirtylab.structures import kind_of, names
+from dirtylab.theory.memory import known_bytes
 
 MOST_ROUNDS = 10_000
 LEAST_ROUNDS = 3
@@ -94,7 +96,7 @@ class CellJob:
         if not self.structures or not self.cells:
             raise ValueError("nothing to measure: structures and cells must name at least one each")
         for name, _ in self.structures:
-            _check.choice("structures", name, NAMES)
+            _check.choice("structures", name, names())
         labels = self.labels()
         if len(set(labels)) < len(labels):
             raise ValueError(f"structures={list(labels)}: names one twice")
@@ -134,8 +136,16 @@ class CellJob:
 
 def needed_bytes(job: CellJob, cell: Cell) -> int:
     """Return the bytes that measuring a cell takes: every structure, one of them twice, frames."""
-    each = [structure_bytes(name, cell.pages, **options) for name, options in job.structures]
+    each = [_bytes_of(name, options, cell) for name, options in job.structures]
     return sum(each) + max(each) + 8 * _ARRAYS_OF_FRAMES * cell.dirty + _PROCESS_BYTES
+
+
+def _bytes_of(name: str, options: Mapping[str, Any], cell: Cell) -> int:
+    """Return the bytes of a structure; where no law is known, the most there should be."""
+    known = known_bytes(name, cell.pages, **options)
+    if known is not None:
+        return known
+    return BYTES_A_PAGE * (cell.dirty if kind_of(name).grows else cell.pages)
 
 
 def free_memory() -> int:
@@ -165,8 +175,8 @@ def _require_memory(job: CellJob, cell: Cell, free: int) -> None:
         has = _check.usable_memory()
         raise MemoryError(
             f"pages={cell.pages:,}, dirty={cell.dirty:,}: measuring {', '.join(job.labels())} "
-            f"needs {needed / 2**30:,.1f} GiB of memory; of this machine's "
-            f"{has / 2**30:,.1f} GiB, {free / 2**30:,.1f} are free"
+            f"needs {nbytes_text(needed)} of memory; of this machine's "
+            f"{nbytes_text(has)}, {nbytes_text(free)} are free"
         )
 
 

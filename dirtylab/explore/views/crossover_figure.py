@@ -13,19 +13,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator
 
-from dirtylab.explore.kit.axes import label_text, label_ticks, no_minor_ticks, title_text
-from dirtylab.explore.kit.slider_steps import (
-    frames_label,
-    guest_memory,
-    pages_label,
-    percent,
-    short,
-)
+from dirtylab._units import count_text, share_text
+from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
+from dirtylab.explore.kit.slider_steps import frames_label, guest_memory, pages_label
 from dirtylab.explore.process.session import Results
 from dirtylab.explore.views.cheapest import CrossoverPoint, Region
-from dirtylab.explore.views.looks import SLIDER_COLOR
 from dirtylab.explore.views.model_curves import Curves, time_at
-from dirtylab.figures.style import FAINT, Look, count_label, style_axes, time_label
+from dirtylab.figures.style import FAINT, SLIDER_COLOR, Look, label_ticks, style_axes, time_label
 
 SIZE = (7.4, 5.0)
 RECTANGLE = (0.115, 0.245, 0.86, 0.69)
@@ -78,7 +72,7 @@ class CrossoverArtists:
         no_minor_ticks(ax)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(LogLocator(numticks=12))
-        label_ticks(ax.xaxis, count_label)
+        label_ticks(ax.xaxis, count_text)
         label_ticks(ax.yaxis, time_label)
         self._title = title_text(ax, 1.025)
         self._xlabel = label_text(ax, 0.5, -0.115, ha="center")
@@ -264,10 +258,10 @@ def _height(content: CrossoverContent, point: CrossoverPoint) -> float:
 
 def _place_lines(content: CrossoverContent, x: float) -> str:
     if content.axis == "dirty":
-        return f"{percent(x / content.pages)}\n{frames_label(round(x))}"
+        return f"{share_text(x / content.pages)}\n{frames_label(round(x))}"
     if content.axis == "pages":
-        return f"{guest_memory(x)}\n{short(x)} pages"
-    return f"{short(x)} pages"
+        return f"{guest_memory(x)}\n{count_text(x)} pages"
+    return f"{count_text(x)} pages"
 
 
 def _limits(content: CrossoverContent) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -1,8 +1,9 @@
 """What the crossovers view says: sentence, text alternative, small print, labels of places."""
 
+from dirtylab._units import count_text, ns_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.explore.kit.controls import named
-from dirtylab.explore.kit.slider_steps import frames_label, guest_memory, percent, short
+from dirtylab.explore.kit.slider_steps import frames_label, guest_memory
 from dirtylab.explore.views.cheapest import CrossoverPoint
 from dirtylab.explore.views.crossover_figure import CrossoverContent
 from dirtylab.explore.views.model_curves import time_at
@@ -65,10 +66,10 @@ def note(content: CrossoverContent, model: Model) -> str:
 def place_label(content: CrossoverContent, x: float) -> str:
     """Return a place on the axis in words."""
     if content.axis == "dirty":
-        return f"{percent(x / content.pages)} dirty"
+        return f"{share_text(x / content.pages)} dirty"
     if content.axis == "pages":
         return guest_memory(x)
-    number = short(x)
+    number = count_text(x)
     return f"{number} page{'' if number == '1' else 's'} a cluster"
 
 
@@ -127,29 +128,25 @@ def _times_here(content: CrossoverContent) -> str:
         return ""
     x = min(max(content.here, float(content.curves.x[0])), float(content.curves.x[-1]))
     times = sorted((time_at(content.curves, name, x), name) for name in content.curves.ns)
-    words = ", ".join(f"{_label(content, name)} {nanoseconds(ns)}" for ns, name in times)
+    words = ", ".join(f"{_label(content, name)} {ns_text(ns)}" for ns, name in times)
     return f"{_here_text(content, x)}: {words}."
 
 
 def _here_text(content: CrossoverContent, x: float) -> str:
     if content.axis == "dirty":
-        return f"At {frames_label(round(x))} ({percent(x / content.pages)})"
+        return f"At {frames_label(round(x))} ({share_text(x / content.pages)})"
     if content.axis == "pages":
         return f"At {guest_memory(x)}"
-    return "With single-page clusters" if short(x) == "1" else f"With clusters of {short(x)} pages"
+    return (
+        "With single-page clusters"
+        if count_text(x) == "1"
+        else f"With clusters of {count_text(x)} pages"
+    )
 
 
 def _error_text(model: Model) -> str:
     trial = model.trial
     if trial is None:
         return "not validated on held-out cells"
-    median, high = (f"{100 * share:.0f} %" for share in trial.error)
+    median, high = (share_text(share, 2) for share in trial.error)
     return f"median error {median} ({high} at the 90th percentile) on {trial.cells} held-out cells"
-
-
-def nanoseconds(ns: float) -> str:
-    """Return a time in three digits with its unit."""
-    for scale, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-        if ns >= 0.9995 * scale:
-            return f"{ns / scale:.3g} {unit}"
-    return f"{ns:.3g} ns"

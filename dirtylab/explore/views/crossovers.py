@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
+from dirtylab._units import share_text
 from dirtylab.advice.model import OPERATIONS, Model
 from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider
 from dirtylab.explore.kit.slider_steps import (
@@ -14,7 +15,6 @@ from dirtylab.explore.kit.slider_steps import (
     frames_label,
     nearest,
     pages_read,
-    percent,
     with_value,
 )
 from dirtylab.explore.process.cell_job import CellJob
@@ -108,9 +108,9 @@ class MeasuredSetting:
 
 def offered() -> tuple[str, ...]:
     """Return the structures to choose from: ``tree`` has the radix of its slider."""
-    names = list(STRUCTURES)
-    names.insert(names.index("tree8"), "tree")
-    return tuple(names)
+    found = list(STRUCTURES)
+    found.insert(found.index("tree8"), "tree")
+    return tuple(dict.fromkeys(found))
 
 
 class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
@@ -277,7 +277,7 @@ def _amount(state: CrossoverState) -> Control:
     """Return the slider of dirty frames, or that of their share."""
     if state.density is not None:
         steps = with_value(DENSITIES, state.density)
-        return Slider("density", "dirty", steps, state.density, percent)
+        return Slider("density", "dirty", steps, state.density, share_text)
     return Slider("dirty", "dirty", with_value(DIRTY, state.dirty), state.dirty, frames_label)
 
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from dirtylab import _check
 from dirtylab._options import Option, one_two_five
+from dirtylab._units import count_text, share_text
 from dirtylab.datasets import declared, free, require
 from dirtylab.datasets.traces import recordings
 from dirtylab.explore.kit.controls import Choice, Control, Options, Slider
-from dirtylab.explore.kit.slider_steps import percent, short
 
 TRACE = "trace: "
 """Begins the name of a recorded trace, as in ``"trace: idle guest"``."""
@@ -118,10 +118,10 @@ def _shown(option: Option) -> Callable[[Any], str]:
         if value == _AUTO and option.nullable and option.usual is None:
             return "default"
         if option.unit.startswith("share "):
-            return f"{percent(value)} {option.unit.removeprefix('share ')}"
+            return f"{share_text(value)} {option.unit.removeprefix('share ')}"
         if isinstance(option.high, str) and option.unit == "frame":  # which one, not how many
             return f"frame {value:,}"
-        number = f"{value:g}" if option.kind == "float" else short(value)
+        number = f"{value:g}" if option.kind == "float" else count_text(value)
         return f"{number} {option.unit}{'' if value == 1 else 's'}" if option.unit else number
 
     return shown

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
+from dirtylab._units import ns_text, three_digits
 from dirtylab.explore.kit.axes import table_html
 from dirtylab.explore.kit.controls import Control, Slider
 from dirtylab.explore.kit.slider_steps import with_value
@@ -22,7 +23,6 @@ from dirtylab.explore.views.mailing_list_figure import (
     MailContent,
 )
 from dirtylab.measure.machine import caption, describe_machine
-from dirtylab.studies.mailing_list.numbers import duration, three_digits
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED, record
 from dirtylab.studies.mailing_list.samples_index import Evidence
@@ -130,8 +130,8 @@ class MailView(MeasuringView[MailState, MailContent]):
         """Return the picture in words."""
         row, evidence = content
         times = "; ".join(
-            f"{SHORT[name]} {duration(evidence.median(POSTED, row, name))} in 2016, "
-            f"{duration(evidence.median(CAREFUL, row, name))} here"
+            f"{SHORT[name]} {ns_text(evidence.median(POSTED, row, name))} in 2016, "
+            f"{ns_text(evidence.median(CAREFUL, row, name))} here"
             for name in STRUCTURES
         )
         return (
@@ -155,7 +155,7 @@ class MailView(MeasuringView[MailState, MailContent]):
         row, evidence = content
         rows = [
             [style.label]
-            + [duration(evidence.median(method, row, name)) for name in STRUCTURES]
+            + [ns_text(evidence.median(method, row, name)) for name in STRUCTURES]
             + [three_digits(evidence.ratio(method, row, *pair)) for pair in RATIOS]
             for method, style in METHODS.items()
         ]

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from dirtylab.explore.kit.axes import label_ticks, no_minor_ticks, title_text
-from dirtylab.figures.style import FAINT, INK, LOOKS, count_label, style_axes, time_label
+from dirtylab._units import count_text
+from dirtylab.explore.kit.axes import no_minor_ticks, title_text
+from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes, time_label
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
 from dirtylab.studies.mailing_list.samples_index import Evidence
@@ -122,7 +123,7 @@ def _set_ticks(ax: Axes) -> None:
         if axis.get_scale() == "log":
             axis.set_major_locator(LogLocator(numticks=8))
     no_minor_ticks(ax)
-    label_ticks(ax.xaxis, count_label)
+    label_ticks(ax.xaxis, count_text)
 
 
 def _mark(ax: Axes, name: str, method: str, style: MethodStyle) -> Any:

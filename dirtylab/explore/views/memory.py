@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._units import count_text, nbytes_text, share_text
+from dirtylab.datasets import DATASETS
 from dirtylab.explore.kit.axes import table_html
 from dirtylab.explore.kit.controls import Action, Choice, Control, Slider
 from dirtylab.explore.kit.figure_view import FigureView
 from dirtylab.explore.kit.slider_steps import (
     DIRTY,
     PAGES,
-    bytes_label,
     frames_label,
     pages_label,
     pages_read,
-    percent,
     powers_of_two,
-    short,
     with_value,
 )
 from dirtylab.explore.views.looks import look
@@ -28,15 +27,16 @@ from dirtylab.explore.views.memory_figure import (
     LEFT,
     RIGHT,
     SIZE,
-    STRUCTURES_SHOWN,
     UNITS,
     MemoryArtists,
     MemoryContent,
     bytes_by_pages,
+    lines,
+    measured_only,
     sizes,
 )
-from dirtylab.structures import STRUCTURES, Tree
-from dirtylab.theory.memory import break_even, structure_bytes
+from dirtylab.structures import is_posted, make
+from dirtylab.theory.memory import break_even, known_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,14 +108,16 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
     def act(self, name: str) -> None:
         """Build the structures and compare their bytes with the formulas."""
         state = self.state
-        names = [one for one in STRUCTURES_SHOWN if one != "tree" or state.radix in BUILT]
-        formula = {one: structure_bytes(one, state.pages, **_options(one, state)) for one in names}
-        _check.memory("pages", state.pages, sum(formula.values()))
+        names = [one for one in lines() if one != "tree" or state.radix in BUILT]
+        formula = {one: known_bytes(one, state.pages, **_options(one, state)) for one in names}
+        _check.memory("pages", state.pages, sum(one or 0 for one in formula.values()))
         built = {one: _built_bytes(one, state) for one in names}
         numbers = ", ".join(f"{_label(one, state)} {nbytes:,}" for one, nbytes in built.items())
-        wrong = [one for one in names if built[one] != formula[one]]
+        wrong = [one for one in names if formula[one] not in (None, built[one])]
         agrees = "as the formulas say" if not wrong else f"unlike the formula: {', '.join(wrong)}"
-        self._allocated = f"Allocated at {short(state.pages)} pages, in bytes: {numbers}; {agrees}."
+        self._allocated = (
+            f"Allocated at {count_text(state.pages)} pages, in bytes: {numbers}; {agrees}."
+        )
 
     def content(self) -> MemoryContent:
         """Return the bytes of each structure; errors say what is allowed."""
@@ -134,9 +136,9 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
         built = "" if content.radix in BUILT else " (by formula; not built here)"
         return (
             f"At {pages_label(content.pages)} a list of {content.entry}-byte entries takes less "
-            f"than the bitmap ({bytes_label(bitmap)}) below "
+            f"than the bitmap ({nbytes_text(bitmap)}) below "
             f"{frames_label(round(content.meets_bitmap))} "
-            f"({percent(content.meets_bitmap / content.pages)} dirty), less than the tree below "
+            f"({share_text(content.meets_bitmap / content.pages)} dirty), less than the tree below "
             f"{frames_label(round(content.meets_tree))}. The tree of radix {content.radix}{built} "
             f"takes {tree:.3f} bitmaps; the posted tree {posted:.3f}, a sawtooth from 1.143 to "
             "2.143."
@@ -153,7 +155,9 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
 
     def note(self, content: MemoryContent) -> str:
         """Return the small print."""
-        return f"{_NOTE} {self._allocated}".strip()
+        lawless = measured_only()
+        measured = f"No law of the memory of {', '.join(lawless)}: measured only, by Allocate."
+        return " ".join(filter(None, (_NOTE, measured if lawless else "", self._allocated)))
 
     def extra(self, content: MemoryContent) -> str:
         """Return a table of bytes at the chosen size."""
@@ -162,7 +166,7 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
         bitmap = content.nbytes["bitmap"]
         return table_html(
             [
-                (name, f"{nbytes:,} bytes", bytes_label(nbytes), f"{nbytes / bitmap:.4g} × bitmap")
+                (name, f"{nbytes:,} bytes", nbytes_text(nbytes), f"{nbytes / bitmap:.4g} × bitmap")
                 for name, nbytes in [*rows, (entries, content.entry * content.dirty)]
             ]
         )
@@ -174,7 +178,8 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
         radix = self.state.radix
         columns = {
             f"tree{radix}" if name == "tree" else name: bytes_by_pages(name, radix).astype(np.int64)
-            for name in STRUCTURES_SHOWN
+            for name in lines()
+            if name not in measured_only()
         }
         return pd.DataFrame({"pages": sizes(radix), **columns})
 
@@ -196,10 +201,8 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
 
 def content_of(state: MemoryState) -> MemoryContent:
     """Return the bytes of each structure at the size of a state."""
-    nbytes = {
-        name: structure_bytes(name, state.pages, **_options(name, state))
-        for name in STRUCTURES_SHOWN
-    }
+    found = {name: known_bytes(name, state.pages, **_options(name, state)) for name in lines()}
+    nbytes = {name: size for name, size in found.items() if size is not None}
     return MemoryContent(
         state.pages, state.dirty, state.radix, state.entry, state.show, nbytes,
         break_even(state.pages, state.entry),
@@ -216,8 +219,9 @@ def _options(name: str, state: MemoryState) -> dict[str, Any]:
 
 
 def _built_bytes(name: str, state: MemoryState) -> int:
-    """Build a structure and return the bytes it has."""
-    if name == "tree":
-        return Tree(state.pages, radix=state.radix).nbytes
-    given = {"as_posted": True} if name.startswith("posted") else {}
-    return STRUCTURES[name](state.pages, **given).nbytes
+    """Build a structure and return the bytes it has; of one that grows, with the dirty frames."""
+    given = {"as_posted": True} if is_posted(name) else _options(name, state)
+    built = make(name, state.pages, **given)
+    if built.grows:
+        built.insert(DATASETS["random"](state.pages, state.dirty))
+    return built.nbytes

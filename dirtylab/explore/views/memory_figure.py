@@ -10,25 +10,23 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from dirtylab.explore.kit.axes import label_text, label_ticks, no_minor_ticks, title_text
+from dirtylab._units import PAGE_BYTES, count_text, nbytes_text, share_text
+from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.explore.kit.slider_steps import (
     LEAST_PAGES,
     MOST_PAGES,
-    PAGE_BYTES,
     frames_label,
     pages_label,
-    percent,
 )
 from dirtylab.explore.views.looks import look
-from dirtylab.figures.style import FAINT, INK, LOOKS, count_label, memory_label, style_axes
-from dirtylab.theory.memory import structure_bytes
+from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes
+from dirtylab.structures import STRUCTURES, PageList, Tree, tuned
+from dirtylab.theory.memory import known_bytes, structure_bytes
 
 Array = npt.NDArray[np.float64]
 
 SIZE = (7.4, 4.6)
 LEFT, RIGHT = (0.075, 0.245, 0.38, 0.665), (0.575, 0.245, 0.385, 0.665)
-STRUCTURES_SHOWN = ("bitmap", "tree", "hybrid", "posted-tree")
-"""Those whose memory depends on the size of the slot only."""
 ENTRIES = (4, 8, 16)
 """Bytes of a list's entry: a frame number of 32 or 64 bits, KVM's dirty ring."""
 RELATIVE, BYTES = UNITS = ("times the bitmap", "bytes")
@@ -49,10 +47,27 @@ class MemoryContent(NamedTuple):
     entry: int
     show: str
     nbytes: Mapping[str, int]
-    """Bytes of each of :data:`STRUCTURES_SHOWN`."""
+    """Bytes of each of :func:`lines` that a law of memory is known of."""
     meets_bitmap: float
     """Dirty frames at which the list takes as much as the bitmap."""
     meets_tree: float
+
+
+def lines() -> tuple[str, ...]:
+    """Return the structures that have a line of their own.
+
+    Those that do the same job, trees as the one of the slider and lists by the bytes of an entry;
+    and the posted tree, for its sawtooth.
+    """
+    kinds = {name: STRUCTURES[name] for name in tuned()}
+    names = ("tree" if issubclass(kind, Tree) else name for name, kind in kinds.items()
+             if not issubclass(kind, PageList))  # fmt: skip
+    return (*dict.fromkeys(names), "posted-tree")
+
+
+def measured_only() -> list[str]:
+    """Return those of :func:`lines` without a law of memory."""
+    return [name for name in lines() if known_bytes(name, LEAST_PAGES) is None]
 
 
 @functools.lru_cache(64)
@@ -85,8 +100,9 @@ class MemoryArtists:
         _prepare_axes(left, right)
         self._titles = [title_text(ax, 1.03, va="bottom") for ax in (left, right)]
         self._labels = [label_text(ax, 0.5, -0.12, ha="center") for ax in (left, right)]
-        self._by_pages = {name: _line(left, name) for name in STRUCTURES_SHOWN}
-        self._by_dirty = {name: _line(right, name) for name in STRUCTURES_SHOWN}
+        self._names = [name for name in lines() if name not in measured_only()]
+        self._by_pages = {name: _line(left, name) for name in self._names}
+        self._by_dirty = {name: _line(right, name) for name in self._names}
         self._lists = {
             entry: right.plot([], [], color=_LIST_COLOR, linestyle=_ENTRY_STYLES[entry],
                               zorder=4)[0]
@@ -127,7 +143,7 @@ class MemoryArtists:
         self._right.set_ylim(1, top)
         powers = range(0, int(np.log2(top)), 10 if top > 2**30 else 5)
         self._right.set_yticks([2.0**power for power in powers])
-        label_ticks(self._right.yaxis, memory_label)
+        label_ticks(self._right.yaxis, nbytes_text)
         if content.show == RELATIVE:
             self._left.set_yscale("linear")
             self._left.set_ylim(0.9, 2.3)
@@ -136,7 +152,7 @@ class MemoryArtists:
             self._left.set_yscale("log")
             self._left.set_ylim(64, 2**33)
             self._left.set_yticks([2.0**power for power in range(10, 34, 5)])
-            label_ticks(self._left.yaxis, memory_label)
+            label_ticks(self._left.yaxis, nbytes_text)
         for ax in (self._left, self._right):
             no_minor_ticks(ax)
         return decades, content.show
@@ -157,8 +173,8 @@ class MemoryArtists:
 
     def _set_right(self, content: MemoryContent) -> None:
         ends = np.array([1.0, float(content.pages)])
-        for name, value in content.nbytes.items():
-            self._by_dirty[name].set_data(ends, [value, value])
+        for name, line in self._by_dirty.items():
+            line.set_data(ends, [content.nbytes[name]] * 2)
         for entry, line in self._lists.items():
             line.set_data(ends, entry * ends)
             line.set_linewidth(2.4 if entry == content.entry else 1)
@@ -177,14 +193,14 @@ class MemoryArtists:
         self._leader.set_data([start[0], x], [start[1], y])
         self._break_even.set_text(
             f"a list of {content.entry}-byte entries\nmeets the bitmap at\n"
-            f"{frames_label(round(x))} ({percent(x / content.pages)})"
+            f"{frames_label(round(x))} ({share_text(x / content.pages)})"
         )
 
     def _legend(self) -> None:
         handles = [
             Line2D([], [], color=look(name, 8).color, label=_LABELS.get(name, name),
                    linestyle=_STYLES.get(name, "-"), linewidth=2)
-            for name in STRUCTURES_SHOWN
+            for name in self._names
         ]  # fmt: skip
         handles += [
             Line2D([], [], color=_LIST_COLOR, linestyle=_ENTRY_STYLES[entry],
@@ -201,10 +217,10 @@ def _prepare_axes(left: Axes, right: Axes) -> None:
         style_axes(ax, title="", xlabel="", ylabel="")
         no_minor_ticks(ax)
     right.set_yscale("log")
-    label_ticks(right.xaxis, count_label)
+    label_ticks(right.xaxis, count_text)
     right.xaxis.set_major_locator(LogLocator(numticks=7))
     left.set_xticks([2.0**power for power in range(24, 47, 6)])
-    label_ticks(left.xaxis, memory_label)
+    label_ticks(left.xaxis, nbytes_text)
     left.set_xlim(LEAST_PAGES * PAGE_BYTES, MOST_PAGES * PAGE_BYTES)
 
 

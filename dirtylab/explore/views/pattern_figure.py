@@ -10,10 +10,11 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
+from dirtylab._units import count_text
 from dirtylab.datasets.describe import Description
-from dirtylab.explore.kit.axes import label_text, label_ticks, no_minor_ticks, title_text
-from dirtylab.explore.kit.slider_steps import pages_label, short
-from dirtylab.figures.style import FAINT, INK, LOOKS, count_label, style_axes
+from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
+from dirtylab.explore.kit.slider_steps import pages_label
+from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes
 
 SIZE = (7.4, 4.4)
 MAP = (0.01, 0.22, 0.38, 0.64)
@@ -96,7 +97,7 @@ class PatternArtists:
         counted = [content.counted[name] for name in UNITS]
         self._unit_bars.set_verts(_boxes(counted, 0.6))
         for text, count in zip(self._values, counted, strict=True):
-            text.set_text(short(count))
+            text.set_text(count_text(count))
             text.set_y(max(count, 1) * 1.4)
         expected = [content.expected[name] for name in UNITS if content.expected]
         self._dashes.set_data(range(len(expected)), expected)
@@ -119,11 +120,11 @@ def _prepare_bars(runs: Axes, units: Axes) -> None:
         ax.set_yscale("log")
         no_minor_ticks(ax)
         ax.yaxis.set_major_locator(LogLocator(numticks=5))
-        label_ticks(ax.yaxis, count_label)
+        label_ticks(ax.yaxis, count_text)
         ax.grid(visible=False, axis="x")
     runs.set_xlim(-0.6, RUNS - 0.4)
     runs.set_xticks(range(0, RUNS, 4))
-    label_ticks(runs.xaxis, lambda power: short(2 ** max(int(power), 0)))
+    label_ticks(runs.xaxis, lambda power: count_text(2 ** max(int(power), 0)))
     units.set_xlim(-0.6, len(UNITS) - 0.4)
     units.set_xticks(range(len(UNITS)), list(UNITS.values()))
     units.legend(

@@ -9,17 +9,12 @@ import numpy as np
 
 from dirtylab import _check
 from dirtylab._options import one_two_five
+from dirtylab._units import count_text, share_text
 from dirtylab.datasets import DATASETS
 from dirtylab.datasets.describe import Description, describe
 from dirtylab.explore.kit.controls import Choice, Control, Options, Slider
 from dirtylab.explore.kit.figure_view import FigureView
-from dirtylab.explore.kit.slider_steps import (
-    pages_read,
-    percent,
-    powers_of_two,
-    short,
-    with_value,
-)
+from dirtylab.explore.kit.slider_steps import pages_read, powers_of_two, with_value
 from dirtylab.explore.views import dataset_controls
 from dirtylab.explore.views.model_curves import CachedPattern, has_law
 from dirtylab.explore.views.pattern_figure import (
@@ -131,7 +126,7 @@ class PatternView(FigureView[PatternState, PatternContent]):
             *dataset_controls.controls(state.dataset, state.options),
             Slider("pages", "slot, pages", with_value(PAGES, state.pages), state.pages, pages_read),
             Slider("dirty", "writes", with_value(DIRTY, state.dirty), state.dirty,
-                   lambda n: f"{short(n)} writes"),
+                   lambda n: f"{count_text(n)} writes"),
             Slider("seed", "seed", with_value(SEEDS, state.seed), state.seed, str),
         ]  # fmt: skip
 
@@ -149,11 +144,12 @@ class PatternView(FigureView[PatternState, PatternContent]):
         words = -(-content.pages // 64)
         mean = f"{facts.run_mean:,.0f}" if facts.run_mean >= 10 else f"{facts.run_mean:.2g}"
         return (
-            f"{short(facts.frames)} writes touch {short(facts.distinct)} pages "
-            f"({percent(facts.density)} of the slot) in {short(facts.runs)} runs of {mean} pages "
-            f"on average. A bitmap scan reads all {short(words)} words, of which "
-            f"{short(counted['words'])} are not 0; a tree of radix 64 visits "
-            f"{short(counted['nodes64'])} nodes, one of radix 8 {short(counted['nodes8'])}."
+            f"{count_text(facts.frames)} writes touch {count_text(facts.distinct)} pages "
+            f"({share_text(facts.density)} of the slot) in {count_text(facts.runs)} runs of {mean} "
+            f"pages on average. A bitmap scan reads all {count_text(words)} words, of which "
+            f"{count_text(counted['words'])} are not 0; a tree of radix 64 visits "
+            f"{count_text(counted['nodes64'])} nodes, one of radix 8 "
+            f"{count_text(counted['nodes8'])}."
         )
 
     def alt(self, content: PatternContent, sentence: str) -> str:

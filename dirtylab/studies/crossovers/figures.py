@@ -7,27 +7,28 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap, TwoSlopeNorm
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
+from matplotlib.ticker import FixedLocator, LogLocator
 
+from dirtylab._units import count_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.datasets import parsed
 from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
-    LOOKS,
-    Look,
     Picture,
-    count_label,
     finished,
+    label_ticks,
     log_log,
+    look_of,
     new_figure,
     small_print,
     style_axes,
     time_label,
 )
+from dirtylab.structures import posted, tuned
 from dirtylab.studies.crossovers.judge import named
-from dirtylab.studies.crossovers.record import POSTED, TUNED, CrossoverStudy
+from dirtylab.studies.crossovers.record import CrossoverStudy
 from dirtylab.theory.crossover import Crossover, crossovers
 from dirtylab.theory.occupancy import Array, has_occupancy_law
 from dirtylab.theory.operations import Pattern
@@ -38,18 +39,6 @@ if TYPE_CHECKING:
 RADICES = (8, 16, 32, 64)
 MAP_LENGTHS = np.geomspace(1, 4096, 37)
 MAP_DENSITIES = np.geomspace(1e-6, 0.5, 37)
-_RADIX_LOOKS = {
-    16: Look("tree, radix 16", "#CC6677", "^"),
-    32: Look("tree, radix 32", "#999933", ">"),
-}
-
-
-def look_of(structure: str) -> Look:
-    """Return how a structure is drawn; trees of radix 16 and 32 included."""
-    if structure in ("tree16", "tree32"):
-        return _RADIX_LOOKS[int(structure[4:])]
-    look = LOOKS[structure]
-    return look._replace(label=f"{look.label}, posted") if structure in POSTED else look
 
 
 @under_own_rc
@@ -59,7 +48,7 @@ def curves_picture(
     pattern: str = "random",
     pages: int = 10_000_000,
     operation: str = "epoch",
-    structures: Sequence[str] = TUNED,
+    structures: Sequence[str] | None = None,
     against: str = "bitmap",
     model: Model | None = None,
 ) -> Picture:
@@ -72,7 +61,7 @@ def curves_picture(
     pattern, pages, operation : optional
         Which curves of the study.
     structures : sequence of str, optional
-        Which structures.
+        Which structures; when omitted, the tuned ones that were measured.
     against : str, optional
         Structure by whose times the others' are divided.
     model : Model, optional
@@ -84,6 +73,7 @@ def curves_picture(
         The study has no such curves.
     """
     group = _group(study, pattern, pages, operation)
+    structures = study.tuned if structures is None else structures
     figure = new_figure(8.6, 8.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     crossings = []
@@ -92,13 +82,15 @@ def curves_picture(
         if name != against:
             crossings += [(name, one) for one in _draw_ratio(below, group, name, against)]
     lines = _draw_model(above, group, structures, model, pattern, pages, operation)
-    _finish_times(above, _title(operation, pattern, pages), lines)
+    _finish_times(above, _title(operation, pattern, pages))
     _finish_ratio(below, against)
     words = [named(one, name, against, pages) for name, one in crossings]
     _mark(below, crossings)
     note = "Markers: medians, bars 10-90 %. Diamonds: crossovers with 95 % intervals. "
     if model is not None:
         note += "Lines: the cost model." if lines else f"No model of {pattern}: measured only."
+        without = [name for name in structures if lines and name not in lines]
+        note += f" No model of {', '.join(without)}: measured only." if without else ""
     small_print(figure, study.machine, note + " " + "; ".join(words) + ".")
     alt = (
         f"Two log-log panels over the number of dirty frames, {operation} of {pages:,} pages, "
@@ -126,9 +118,9 @@ def _draw_times(ax: Axes, group: "pd.DataFrame", name: str) -> None:
     times = group.groupby("dirty")[name].quantile(np.array([0.1, 0.5, 0.9])).unstack()
     low, middle, high = (times[level].to_numpy(float) for level in (0.1, 0.5, 0.9))
     ax.errorbar(
-        times.index.to_numpy(float), middle, yerr=[middle - low, high - middle], fmt=look.marker,
-        color=look.color, label=look.label, markersize=5, linewidth=1, markeredgecolor="white",
-        markeredgewidth=0.4,
+        times.index.to_numpy(float), middle, yerr=[middle - low, high - middle],
+        marker=look.marker, linestyle="none", color=look.color, label=look.label, markersize=5,
+        linewidth=1, markeredgecolor="white", markeredgewidth=0.4,
     )  # fmt: skip
 
 
@@ -140,8 +132,8 @@ def _draw_model(
     pattern: str,
     pages: int,
     operation: str,
-) -> bool:
-    """Draw the model's lines; return whether there are any."""
+) -> list[str]:
+    """Draw the model's lines; return of which structures."""
     name, options = parsed(pattern)
     known = [name for name in structures if model is not None and name in model.structures]
     if not has_occupancy_law(name, options):
@@ -152,7 +144,7 @@ def _draw_model(
         assert model is not None
         times = model.times(structure, operation, along)
         ax.plot(dirty, times, color=look_of(structure).color, linewidth=1.2, alpha=0.75)
-    return bool(known)
+    return known
 
 
 def _draw_ratio(ax: Axes, group: "pd.DataFrame", name: str, against: str) -> list[Crossover]:
@@ -175,10 +167,10 @@ def _mark(ax: Axes, crossings: Sequence[tuple[str, Crossover]]) -> None:
         ax.plot([one.at], [1], "D", color=color, markersize=8, markeredgecolor="white", zorder=5)
 
 
-def _finish_times(ax: Axes, title: str, lines: bool) -> None:
+def _finish_times(ax: Axes, title: str) -> None:
     style_axes(ax, title=title, xlabel="", ylabel="Time")
     log_log(ax)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time_label(value)))
+    label_ticks(ax.yaxis, time_label)
     ax.minorticks_off()  # they took a third of the time to draw
     ax.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
 
@@ -190,7 +182,7 @@ def _finish_ratio(ax: Axes, against: str) -> None:
     log_log(ax)
     ax.axhline(1, color=INK, linewidth=1.2)
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    label_ticks(ax.yaxis, lambda value: f"{value:g}×")
     ax.minorticks_off()
 
 
@@ -198,7 +190,7 @@ def _title(operation: str, pattern: str, pages: int) -> str:
     name, options = parsed(pattern)
     own = "".join(f", {key} {value}" for key, value in options.items())
     words = {"epoch": "Whole epoch (insert, harvest)"}.get(operation, operation.capitalize())
-    return f"{words}, {name} frames{own}, {count_label(pages)} pages"
+    return f"{words}, {name} frames{own}, {count_text(pages)} pages"
 
 
 # --- all crossovers -------------------------------------------------------------------------------
@@ -232,8 +224,9 @@ def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation
         label = look.label if name not in seen else None
         seen[name] = None
         ax.errorbar(
-            at, place, xerr=[[at - low], [min(high, 1.0) - at]], fmt=look.marker, color=look.color,
-            label=label, markersize=6, linewidth=2, markeredgecolor="white", markeredgewidth=0.4,
+            at, place, xerr=[[at - low], [min(high, 1.0) - at]], marker=look.marker,
+            linestyle="none", color=look.color, label=label, markersize=6, linewidth=2,
+            markeredgecolor="white", markeredgewidth=0.4,
         )  # fmt: skip
     _finish_crossovers(ax, rows, operation)
     note = "Below its mark a structure is cheaper than the bitmap of its family (posted or tuned). "
@@ -242,7 +235,7 @@ def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation
 
 
 def _lane(name: str) -> int:
-    order = (*POSTED, *TUNED)
+    order = (*posted(), *tuned())
     return order.index(name) % 5 if name in order else 0
 
 
@@ -254,8 +247,8 @@ def _finish_crossovers(ax: Axes, rows: Sequence[tuple[str, int]], operation: str
         ylabel="",
     )
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
-    labels = [f"{pattern.replace(':length=', ' of ')}, {count_label(pages)}"
+    label_ticks(ax.xaxis, share_text)
+    labels = [f"{pattern.replace(':length=', ' of ')}, {count_text(pages)}"
               for pattern, pages in rows]  # fmt: skip
     ax.yaxis.set_major_locator(FixedLocator([-place for place in range(len(rows))]))
     ax.set_yticklabels(labels)
@@ -265,7 +258,7 @@ def _finish_crossovers(ax: Axes, rows: Sequence[tuple[str, int]], operation: str
 def _crossovers_alt(chosen: "pd.DataFrame", operation: str) -> str:
     words = [
         f"{one['one']} and {one['other']}, {one['pattern']}, {one['pages']:,} pages: "
-        f"{100 * one['at'] / one['pages']:.2g} %"
+        f"{share_text(one['at'] / one['pages'], 2)}"
         for one in chosen.to_dict("records")
     ]
     return f"Crossovers with the bitmap, {operation}, as dirty share: " + "; ".join(words) + "."
@@ -279,7 +272,7 @@ def winner_map_picture(
     model: Model,
     pages: int = 10_000_000,
     *,
-    structures: Sequence[str] = TUNED,
+    structures: Sequence[str] | None = None,
     measured: "pd.DataFrame | None" = None,
     operation: str = "epoch",
 ) -> Picture:
@@ -292,12 +285,16 @@ def winner_map_picture(
     pages : int, optional
         Size of the slot.
     structures : sequence of str, optional
-        The structures compared.
+        The structures compared; the tuned ones when omitted.  One that the model lacks has no area.
     measured : pandas.DataFrame, optional
         A study's ``map``: the measured winners are drawn as marks.
     operation : str, optional
         What counts.
     """
+    names = [name for name in structures or tuned()
+             if measured is None or name in measured]  # fmt: skip
+    without = [name for name in names if name not in model.structures]
+    structures = [name for name in names if name in model.structures]
     times = _map_times(model, pages, structures, operation)
     best = times.argmin(axis=0)
     figure = new_figure(8.2, 6.0)
@@ -309,11 +306,14 @@ def winner_map_picture(
     )  # fmt: skip
     _name_areas(ax, best, structures)
     if measured is not None:
-        _draw_winners(ax, measured, pages, structures)
-    _finish_map(ax, f"The cheapest structure: {operation}, {count_label(pages)} pages")
+        _draw_winners(ax, measured, pages, names)
+        if without:  # their marks have no area that is named
+            ax.legend(fontsize=9, loc="upper left")
+    _finish_map(ax, f"The cheapest structure: {operation}, {count_text(pages)} pages")
     note = "Areas: the cost model. " + (
         "Marks: the winner measured." if measured is not None else ""
     )
+    note += f" No model of {', '.join(without)}: measured only." if without else ""
     small_print(figure, model.machine, note)
     share = {name: float(np.mean(best == place)) for place, name in enumerate(structures)}
     areas = ", ".join(f"{name} {100 * part:.0f} %" for name, part in share.items() if part)
@@ -335,10 +335,10 @@ def radix_map_picture(model: Model, pages: int = 10_000_000, operation: str = "e
         norm=TwoSlopeNorm(1.0, 1.0 / max(loss.max(), 1.05), max(loss.max(), 1.05)),
     )  # fmt: skip
     bar = figure.colorbar(mesh, ax=ax, boundaries=np.linspace(1, max(loss.max(), 1.05), 64))
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}×"))
+    label_ticks(bar.ax.yaxis, lambda value: f"{value:.2f}×")
     bar.set_label("Time of radix 64 over that of the best radix", fontsize=10)
     _name_areas(ax, best, names)
-    _finish_map(ax, f"The best radix: {operation}, {count_label(pages)} pages")
+    _finish_map(ax, f"The best radix: {operation}, {count_text(pages)} pages")
     small_print(figure, model.machine, "Areas: the cost model; radices 8, 16, 32 and 64.")
     shares = ", ".join(
         f"{name[4:]} on {100 * np.mean(best == place):.0f} %" for place, name in enumerate(names)
@@ -394,7 +394,7 @@ def _draw_winners(
     for name in structures:
         look, own = look_of(name), measured[winners == name]
         ax.plot(
-            own["dirty"] / pages, own["length"], look.marker, color=look.color, markersize=8,
+            own["dirty"] / pages, own["length"], marker=look.marker, color=look.color, markersize=8,
             markeredgecolor="white", label=look.label, linestyle="none",
         )  # fmt: skip
 
@@ -406,7 +406,7 @@ def _finish_map(ax: Axes, title: str) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log", base=2)
     ax.grid(visible=False)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    label_ticks(ax.xaxis, share_text)
+    label_ticks(ax.yaxis, lambda value: f"{value:g}")
     ax.tick_params(colors=INK)
     ax.spines[:].set_color(FAINT)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab._units import share_text, whole_text
 from dirtylab.theory.crossover import LEAST_POINTS, Crossover, crossovers
 from dirtylab.theory.occupancy import Array
 
@@ -215,15 +216,14 @@ def exponent(found: "pd.DataFrame") -> float:
 def named(crossover: Crossover, one: str, other: str, pages: int) -> str:
     """Return a crossover in words."""
     before, after = (one, other) if crossover.rising else (other, one)
-    share = 100 * crossover.at / pages
+    share = share_text(crossover.at / pages, 2)
     return (
         f"{before} beats {after} below {_round(crossover.at)} dirty frames "
-        f"({_round(crossover.low)}–{_round(crossover.high)}), {share:.2g} % of the pages"
+        f"({_round(crossover.low)}–{_round(crossover.high)}), {share} of the pages"
     )
 
 
 def _round(value: float) -> str:
     if not np.isfinite(value):
         return "more than were tried"
-    digits = 2 - int(np.floor(np.log10(max(value, 1.0))))
-    return f"{round(value, digits):,.0f}" if value >= 1 else "fewer than were tried"
+    return whole_text(value) if value >= 1 else "fewer than were tried"

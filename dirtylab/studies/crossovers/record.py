@@ -22,12 +22,11 @@ from dirtylab.datasets import read, studied, written
 from dirtylab.measure.files import prepare_folder, write_text
 from dirtylab.measure.grid import Choice
 from dirtylab.measure.sweep import sweep
+from dirtylab.structures import is_posted, known_first, posted, tuned
 
 if TYPE_CHECKING:
     import pandas as pd
 
-POSTED = ("posted-list", "posted-tree", "posted-bitmap")
-TUNED = ("list", "bitmap", "tree8", "tree64", "hybrid")
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 PAGES = (100_000, 1_000_000, 10_000_000, 100_000_000)
 POSTED_UP_TO = 10_000_000
@@ -56,7 +55,7 @@ def parts(sizes: tuple[int, ...] = PAGES) -> list[Part]:
     """Return all that is measured."""
     found = []
     for pages in sizes:
-        names = TUNED if pages > POSTED_UP_TO else (*POSTED, *TUNED)
+        names = tuned() if pages > POSTED_UP_TO else (*posted(), *tuned())
         found.append(Part("find", pages, names, _numbers(pages, 0.0)))
         found.append(Part("try", pages, names, _numbers(pages, 0.5)))
     return found
@@ -125,7 +124,7 @@ def record(
 def _measure_map(out: pathlib.Path, *, progress: bool) -> "pd.DataFrame":
     """Return medians of whole epochs, a row a density and cluster length."""
     table = sweep(
-        structures=TUNED,
+        structures=tuned(),
         operations=("epoch",),
         datasets=[("clustered", {"length": length}) for length in MAP_LENGTHS],
         pages=[MAP_PAGES],
@@ -166,7 +165,7 @@ def measure_now(
     pattern: tuple[str, dict[str, Any]] = ("random", {}),
     operation: str = "epoch",
     *,
-    structures: tuple[str, ...] = TUNED,
+    structures: tuple[str, ...] | None = None,
     rounds: int = 5,
 ) -> "CrossoverStudy":
     """Measure one curve of the study on this machine, in some seconds.
@@ -180,7 +179,7 @@ def measure_now(
     operation : str, optional
         Which one.
     structures : tuple of str, optional
-        Which ones.
+        Which ones; the tuned ones when omitted.
     rounds : int, optional
         Of each cell.
 
@@ -207,6 +206,19 @@ class CrossoverStudy(NamedTuple):
     rounds: "pd.DataFrame"
     machine: dict[str, Any]
     map: "pd.DataFrame"
+
+    @property
+    def posted(self) -> tuple[str, ...]:
+        """Structures measured that are as posted."""
+        return tuple(name for name in self._structures() if is_posted(name))
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        """The other structures measured."""
+        return tuple(name for name in self._structures() if not is_posted(name))
+
+    def _structures(self) -> list[str]:
+        return known_first(str(name) for name in self.rounds if name not in KEYS)
 
 
 def load(folder: str | os.PathLike[str] | None = None) -> CrossoverStudy:

@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dirtylab._units import ns_text
+from dirtylab._units import ns_text, share_text
 from dirtylab.advice.model import Model
+from dirtylab.structures import known_first, posted
 from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers
-from dirtylab.studies.crossovers.record import POSTED, TUNED, CrossoverStudy
+from dirtylab.studies.crossovers.record import CrossoverStudy
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = (("posted-tree", "posted-bitmap"), ("list", "bitmap"), ("tree64", "bitmap"),
-         ("hybrid", "bitmap"), ("list", "tree64"))  # fmt: skip
 OPERATIONS = ("harvest", "epoch")
 
 
@@ -22,8 +21,20 @@ def all_crossovers(study: CrossoverStudy) -> "pd.DataFrame":
     """Return all crossovers of posted structures with each other, and of tuned ones."""
     import pandas as pd
 
-    both = [find_crossovers(study.rounds, names, OPERATIONS) for names in (POSTED, TUNED)]
+    kinds = study.posted, study.tuned
+    both = [find_crossovers(study.rounds, names, OPERATIONS) for names in kinds]
     return pd.concat(both, ignore_index=True)
+
+
+def pairs_shown(found: "pd.DataFrame") -> list[tuple[str, str]]:
+    """Return the pairs in the report: each structure with the bitmap, and the list with tree64.
+
+    The tree of radix 8 is left out; the tables of all crossovers have it.
+    """
+    names = known_first(sorted({*found["one"], *found["other"]}))
+    left_out = {"bitmap", "tree8", *posted()}
+    with_bitmap = [(name, "bitmap") for name in names if name not in left_out]
+    return [("posted-tree", "posted-bitmap"), *with_bitmap, ("list", "tree64")]
 
 
 def markdown(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
@@ -53,7 +64,7 @@ def crossover_table(found: "pd.DataFrame", operation: str) -> str:
     slots = sorted(chosen["pages"].unique())
     head = [f"{operation}: below its mark the first is cheaper", "pattern"]
     rows = [head + [f"{slot:,} pages" for slot in slots], [":--", ":--"] + ["--:"] * len(slots)]
-    for one, other in SHOWN:
+    for one, other in pairs_shown(found):
         pair = chosen[_is_pair(chosen, one, other)]
         for pattern in pair["pattern"].unique():
             own = pair[pair["pattern"] == pattern]
@@ -78,27 +89,21 @@ def _cell(rows: "pd.DataFrame", first: str) -> str:
         if not np.isfinite(row["at"]):
             return "first always" if row["cheaper"] == first else "second always"
         way = "" if row["cheaper"] == first else "above "
-        told.append(f"{way}{percent(row['at'] / row['pages'])} ({_interval(row)})")
+        told.append(f"{way}{share_text(row['at'] / row['pages'], 2)} ({_interval(row)})")
     return "<br>".join(told)
 
 
 def _interval(row: dict[Any, Any]) -> str:
-    low = percent(row["low"] / row["pages"]) if row["low"] > 0 else "0"
-    high = percent(row["high"] / row["pages"]) if np.isfinite(row["high"]) else "…"
+    low = share_text(row["low"] / row["pages"], 2) if row["low"] > 0 else "0"
+    high = share_text(row["high"] / row["pages"], 2) if np.isfinite(row["high"]) else "…"
     return f"{low}–{high}"
-
-
-def percent(share: float) -> str:
-    """Return a share with two digits, as in 0.82 %."""
-    digits = max(0, 1 - int(np.floor(np.log10(100 * share))))
-    return f"{100 * share:.{digits}f} %"
 
 
 def moves(found: "pd.DataFrame") -> Iterator[str]:
     """Yield how crossovers move with the slot and the pattern, in words."""
     for operation in OPERATIONS:
         chosen = found[found["operation"] == operation]
-        for one, other in SHOWN:
+        for one, other in pairs_shown(found):
             pair = chosen[_is_pair(chosen, one, other)]
             told = [
                 f"pages^{power:.2f} ({pattern})"
@@ -148,7 +153,8 @@ def reasons(study: CrossoverStudy) -> Iterator[str]:
 
 def predictions(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
     """Return how well crossovers and model predict cells that they were not fitted to."""
-    checks = [check(study.rounds, _among(found, names), names)[0] for names in (POSTED, TUNED)]
+    both = study.posted, study.tuned
+    checks = [check(study.rounds, _among(found, names), names)[0] for names in both]
     cells = sum(one.cells for one in checks)
     right = sum(one.right for one in checks)
     between = sum(one.between for one in checks)

@@ -7,28 +7,29 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
+from dirtylab._units import count_text, nbytes_text
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
 from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
-    LOOKS,
     Look,
     Picture,
-    count_label,
     finished,
+    label_ticks,
     log_log,
-    memory_label,
+    look_of,
     new_figure,
     small_print,
     style_axes,
     time_label,
 )
+from dirtylab.structures import STRUCTURES, Hybrid, PageList, Tree8, is_posted, tuned
 from dirtylab.studies.live.judge import LogRingCrossover, log_ring_crossovers, nesting
-from dirtylab.studies.live.replay import SORTED, epochs
+from dirtylab.studies.live.replay import epochs, same_job
 from dirtylab.studies.live.store import Measured
 from dirtylab.studies.live.trace_statistics import trace_statistics
 
@@ -43,7 +44,12 @@ KERNEL = {
     "pagemap": Look("PAGEMAP_SCAN (a process)", "#007D5A", "^"),
 }
 """Colours and markers of the kernel's mechanisms."""
-OURS = ("bitmap", "tree64", "list")
+
+
+def ours() -> list[str]:
+    """Return the structures that are drawn: one of each kind, the hybrid's line is the tree's."""
+    kinds = [name for name in tuned() if STRUCTURES[name] not in (Hybrid, Tree8)]
+    return sorted(kinds, key=lambda name: STRUCTURES[name] is PageList)
 
 
 def map_of(trace: Trace, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.float64]:
@@ -123,7 +129,7 @@ def trace_statistics_picture(names: Sequence[str] | None = None) -> Picture:
     style_axes(right, title="Dirty pages in a touched word", xlabel="pages of 64", ylabel="")
     left.set_ylim(-0.6, len(table) - 0.4)
     left.set_xscale("log")
-    left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
+    label_ticks(left.xaxis, count_text)
     left.xaxis.set_minor_formatter(NullFormatter())
     right.set_xlim(0, 64)
     right.set_xticks(range(0, 65, 16))
@@ -154,18 +160,18 @@ def replays_picture(measured: Measured) -> Picture:
     ax = figure.subplots()
     place = np.arange(len(ratio))[::-1]
     for name in ratio:
-        look, solid = LOOKS[str(name)], not str(name).startswith("posted")
-        label = look.label if solid else f"{look.label}, posted"
+        look, solid = look_of(str(name)), not is_posted(str(name))
         ax.plot(
             ratio[name], place, linestyle="none", marker=look.marker, markersize=8,
-            color=look.color if solid else "white", markeredgecolor=look.color, label=label,
+            color=look.color if solid else "white", markeredgecolor=look.color,
+            label=look.label,
         )  # fmt: skip
     ax.axvline(1, color=FAINT, linewidth=1, linestyle=":")
     ax.set_xscale("log")
     ax.set_yticks(place, list(ratio.index))
     ax.set_ylim(-0.6, len(ratio) - 0.4)
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    label_ticks(ax.xaxis, lambda value: f"{value:g}×")
     ax.xaxis.set_minor_locator(NullLocator())
     title = "An epoch of each recording: insert and harvest"
     style_axes(ax, title=title, xlabel="time over the bitmap's", ylabel="")
@@ -175,8 +181,8 @@ def replays_picture(measured: Measured) -> Picture:
         "the others do."
     )
     small_print(figure, measured.machine, note)
-    best = table[list(SORTED)].idxmin(axis=1)
-    told = "; ".join(f"{trace} {LOOKS[str(name)].label}" for trace, name in best.items())
+    best = same_job(table).idxmin(axis=1)
+    told = "; ".join(f"{trace} {look_of(str(name)).label}" for trace, name in best.items())
     alt = (
         "Dots on a log axis: for each recording the time of each structure's epoch over the "
         f"bitmap's. Best of those with sorted output: {told}."
@@ -203,33 +209,37 @@ def harvests_picture(measured: Measured) -> Picture:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=9, frameon=False)
     small_print(figure, measured.machine, nesting(measured.machine))
+    drawn = len({*ours()} & {*table["contestant"]})
+    number = {3: "three"}.get(drawn, drawn)
     alt = (
         "Log-log plots, one a slot, of harvest time against random dirty frames: KVM's dirty log, "
-        "its dirty ring, PAGEMAP_SCAN, and three structures of user space far below them. "
+        f"its dirty ring, PAGEMAP_SCAN, and {number} structures of user space far below them. "
         f"{'; '.join(map(str, met.values()))}. PAGEMAP_SCAN grows with the slot."
     )
     return finished(figure, alt)
 
 
 def _slot(pages: int) -> str:
-    return memory_label(4096 * pages) if pages < 2**18 else f"{pages / 2**18:.0f} GiB"
+    return nbytes_text(4096 * pages) if pages < 2**18 else f"{pages / 2**18:.0f} GiB"
 
 
 def _draw_harvests(ax: Axes, table: "pd.DataFrame") -> None:
-    looks = {**KERNEL, **{name: LOOKS[name] for name in OURS}}
+    structures = ours()
+    looks = {**KERNEL, **{name: look_of(name) for name in structures}}
     for name, look in looks.items():
         times = table[table["contestant"] == name].groupby("dirty")["ns"]
         if not times.ngroups:
             continue
         middle, low, high = (times.quantile(share) for share in (0.5, 0.1, 0.9))
-        ours = name in OURS
+        of_ours = name in structures
         ax.fill_between(middle.index, low, high, color=look.color, alpha=0.15, linewidth=0)
         ax.plot(
-            middle.index, middle, color=look.color, marker=look.marker, markersize=4 if ours else 6,
-            linewidth=1 if ours else 1.8, linestyle=":" if ours else "-", label=look.label,
+            middle.index, middle, color=look.color, marker=look.marker,
+            markersize=4 if of_ours else 6, linewidth=1 if of_ours else 1.8,
+            linestyle=":" if of_ours else "-", label=look.label,
         )  # fmt: skip
     log_log(ax)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time_label(value)))
+    label_ticks(ax.yaxis, time_label)
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
@@ -242,6 +252,6 @@ def _mark(ax: Axes, crossover: LogRingCrossover) -> None:
     ax.axvline(crossover.at.at, color=INK, linewidth=1)
     ax.set_xlim(low, high)
     ax.annotate(
-        f" {count_label(float(f'{crossover.at.at:.2g}'))}", (crossover.at.at, 0.02),
+        f" {count_text(float(f'{crossover.at.at:.2g}'))}", (crossover.at.at, 0.02),
         xycoords=("data", "axes fraction"), fontsize=10, color=INK, fontweight="bold",
     )  # fmt: skip

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dirtylab._units import whole_text
 from dirtylab.theory.crossover import Crossover, crossovers
 
 if TYPE_CHECKING:
@@ -88,6 +89,4 @@ def nesting(machine: dict[str, Any]) -> str:
 
 
 def _count(value: float) -> str:
-    if not np.isfinite(value):
-        return "more"
-    return f"{float(f'{value:.2g}'):,.0f}"
+    return whole_text(value, 2) if np.isfinite(value) else "more"

@@ -30,7 +30,7 @@ from dirtylab.live._machine import VCpu
 from dirtylab.live.kvm import Guest, KvmLog, KvmManualLog, KvmRing
 from dirtylab.live.pagemap import Pagemap
 from dirtylab.live.trackers import missing
-from dirtylab.structures import STRUCTURES, Structure
+from dirtylab.structures import STRUCTURES, Structure, Tree8
 from dirtylab.structures.base import Frames
 from dirtylab.structures.bitmap import scan
 
@@ -41,7 +41,6 @@ PAGES = (2**16, 2**20, 10_000_000)
 """Slots of 256 MiB, 4 GiB and 38 GiB."""
 DIRTY = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 ROUNDS = 9
-OURS = ("list", "bitmap", "tree64", "hybrid", "ring")
 GUESTS: dict[str, Callable[[int], Guest]] = {
     "kvm-log": KvmLog,
     "kvm-log-manual": KvmManualLog,
@@ -213,9 +212,14 @@ class Scanned(Harvester):
         self._made.close()
 
 
+def ours() -> list[str]:
+    """Return the structures: none as posted, and of the trees the one of radix 64."""
+    return [name for name, kind in STRUCTURES.items() if not kind.posted and kind is not Tree8]
+
+
 def harvesters() -> dict[str, type[Harvester]]:
     """Return what can be measured here, by name."""
-    found: dict[str, type[Harvester]] = dict.fromkeys(OURS, Ours)
+    found: dict[str, type[Harvester]] = dict.fromkeys(ours(), Ours)
     kinds = {"kvm-log": Logged, "kvm-log-manual": Logged, "kvm-ring": Ringed, "pagemap": Scanned}
     found |= {name: kind for name, kind in kinds.items() if missing(name) is None}
     return found | ({"kvm-ring-64k": Ringed} if "kvm-ring" in found else {})

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from dirtylab._console import Step
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
-from dirtylab.structures import STRUCTURES, Structure
+from dirtylab.structures import STRUCTURES, Structure, known_first, tuned
 from dirtylab.structures.base import Frames
 from dirtylab.theory.intervals import Interval, ratio_interval
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROUNDS = 7
-SORTED = ("list", "bitmap", "tree8", "tree64", "hybrid")
-"""Structures that do the same job: a list in order, each page once."""
 
 Record = dict[str, Any]
 
@@ -42,10 +40,9 @@ def playable(pages: int) -> list[str]:
 
 
 def make(name: str, pages: int, most: int) -> Structure:
-    """Return a structure; the posted list checks no bound, so it gets room for `most`."""
-    if name == "posted-list":
-        return STRUCTURES[name](pages, capacity=max(most, 1))
-    return STRUCTURES[name](pages)
+    """Return a structure; one that keeps repeats gets room for `most`."""
+    kind = STRUCTURES[name]
+    return kind(pages, **({} if kind.unique_output else kind.options_for(max(most, 1))))
 
 
 def replays(
@@ -142,19 +139,24 @@ def epochs(table: "pd.DataFrame", operation: str | None = None) -> "pd.DataFrame
     whole = chosen.groupby(keys).agg(ns=("ns", "sum"), epochs=("epochs", "first")).reset_index()
     whole["us"] = whole["ns"] / whole["epochs"] / 1000
     grouped = whole.groupby(["trace", "structure"])["us"].median().unstack("structure")
-    return grouped[[name for name in STRUCTURES if name in grouped]]
+    return grouped[known_first(map(str, grouped))]
+
+
+def same_job(times: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the columns of structures that do the same job: pages in order, each once."""
+    return times[[name for name in tuned() if name in times]]
 
 
 def winners(table: "pd.DataFrame") -> "pd.DataFrame":
     """Return for each trace the best structure, the next, and their ratio.
 
-    Only structures with the same output are compared (:data:`SORTED`).  Two are *even* where their
-    difference is not significant: the 95 % interval of their median ratio contains 1, or there are
-    too few rounds for one.
+    Only structures with the same output are compared (:func:`same_job`).  Two are *even* where
+    their difference is not significant: the 95 % interval of their median ratio contains 1, or
+    there are too few rounds for one.
     """
     import pandas as pd
 
-    medians = epochs(table)[list(SORTED)]
+    medians = same_job(epochs(table))
     rows = []
     for name, times in medians.iterrows():
         best, second = times.sort_values().index[:2]

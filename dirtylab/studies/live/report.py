@@ -1,19 +1,17 @@
 """Report on real dirty pages: Markdown from the measured data."""
 
 from dirtylab.studies.live.judge import log_ring_crossovers, nesting
-from dirtylab.studies.live.replay import epochs, winners
+from dirtylab.studies.live.replay import epochs, same_job, winners
 from dirtylab.studies.live.store import Measured
-
-_SHOWN = ("list", "bitmap", "tree8", "tree64", "hybrid")
 
 
 def recordings_table(measured: Measured) -> str:
     """Return the time of an epoch of each recording, µs, the best in bold."""
-    times = epochs(measured.replays)[list(_SHOWN)]
+    times = same_job(epochs(measured.replays))
     best = winners(measured.replays)
     lines = [
-        "| recording | " + " | ".join(_SHOWN) + " | best |",
-        "| :-- |" + " --: |" * len(_SHOWN) + " :-- |",
+        "| recording | " + " | ".join(map(str, times)) + " | best |",
+        "| :-- |" + " --: |" * len(times.columns) + " :-- |",
     ]
     for name, row in times.iterrows():
         found = best.loc[str(name)]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dirtylab._units import three_digits, whole_text
 from dirtylab.structures import PostedBitmap, PostedTree
-from dirtylab.studies.mailing_list.numbers import three_digits
 from dirtylab.studies.mailing_list.rows import FULL, INSERTION, SHORT, STRUCTURES
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
 from dirtylab.studies.mailing_list.samples_index import Evidence
@@ -256,7 +256,7 @@ def _span(values: list[float]) -> str:
 
 
 def _rounded(frames: float | None) -> str:
-    return "no number of" if frames is None else f"{float(f'{frames:.3g}'):,.0f}"
+    return "no number of" if frames is None else whole_text(frames)
 
 
 def _between(interval: tuple[float, float] | None) -> str:

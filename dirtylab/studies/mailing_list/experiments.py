@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dirtylab._units import ns_text, three_digits
 from dirtylab.structures.posted_tree import IMPOSSIBLE_FRAME, RADIX, PostedCrashError, PostedTree
-from dirtylab.studies.mailing_list.numbers import duration, three_digits
 from dirtylab.studies.mailing_list.program import Arena, list_and_destination, run_once
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, posted_rows
 from dirtylab.theory.memory import posted_tree_bits, trimmed_tree_bits
@@ -109,8 +109,8 @@ def looping_teaches_the_predictor(runs: int) -> Experiment:
         looped.append(walk(loops) / loops)
     factor = float(np.median(first) / np.median(looped))
     finding = (
-        f"The tree's walk of {dirty} random frames takes {duration(np.median(first))} the first "
-        f"time and {duration(np.median(looped))} in a loop of {loops}: the processor has learnt "
+        f"The tree's walk of {dirty} random frames takes {ns_text(np.median(first))} the first "
+        f"time and {ns_text(np.median(looped))} in a loop of {loops}: the processor has learnt "
         "its branches. The careful runs therefore draw new frames for each sample and loop nothing."
     )
     return Experiment(

@@ -10,16 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from dirtylab._units import count_text, nbytes_text, ns_text, three_digits, whole_text
 from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
     LOOKS,
     Picture,
-    count_label,
     finished,
+    label_ticks,
     log_log,
-    memory_label,
     new_figure,
     save_picture,
     small_print,
@@ -27,7 +27,6 @@ from dirtylab.figures.style import (
     time_label,
 )
 from dirtylab.studies.mailing_list.experiments import sawtooth_sizes
-from dirtylab.studies.mailing_list.numbers import duration, three_digits
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
 from dirtylab.studies.mailing_list.samples_index import Evidence
@@ -71,7 +70,7 @@ def draw_times(ax: Axes, evidence: Evidence, order: str) -> list[Artist]:
         )
         artists += drawn.get_children()
     log_log(ax)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time_label(value)))
+    label_ticks(ax.yaxis, time_label)
     style_axes(
         ax,
         title=f"Time to compact dirty frames into a list, {order}",
@@ -116,10 +115,10 @@ def mark_crossover(ax: Axes, evidence: Evidence) -> list[Artist]:
     if interval is not None:
         artists.append(ax.axvspan(*interval, color="#882255", alpha=0.25, linewidth=0))
     artists.append(ax.plot([here], [1], marker="*", color="#882255", markersize=14)[0])
-    between = f"\n(95 %: {'–'.join(map(_thousands, interval))})" if interval else ""
+    between = f"\n(95 %: {'–'.join(map(whole_text, interval))})" if interval else ""
     text = (
-        f"tree and bitmap meet at\n{_thousands(here)} dirty frames{between}\n"
-        f"(in 2016 between {count_label(low)} and {count_label(high)})"
+        f"tree and bitmap meet at\n{whole_text(here)} dirty frames{between}\n"
+        f"(in 2016 between {count_text(low)} and {count_text(high)})"
     )
     artists.append(
         ax.annotate(
@@ -159,7 +158,7 @@ def draw_memory(ax: Axes, pages: int) -> list[Artist]:
     )
     ax.set_xscale("log", base=2)
     ax.set_xticks([2.0**power for power in range(24, 47, 3)])
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_label(value)))
+    label_ticks(ax.xaxis, nbytes_text)
     ax.set_ylim(1, 2.3)
     style_axes(
         ax,
@@ -194,7 +193,7 @@ def draw_cold_runs(ax: Axes, study: Study) -> list[Artist]:
             )
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    label_ticks(ax.xaxis, lambda value: f"{value:g}×")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_yticks(range(len(STRUCTURES)), [LOOKS[name].label for name in STRUCTURES])
     ax.invert_yaxis()
@@ -218,7 +217,7 @@ def times_picture(study: Study, order: str) -> Picture:
     parts = []
     for name in STRUCTURES:
         first, last = (study.evidence.median(CAREFUL, row, name) for row in (rows[0], rows[-1]))
-        parts.append(f"the {SHORT[name]} from {duration(first)} to {duration(last)}")
+        parts.append(f"the {SHORT[name]} from {ns_text(first)} to {ns_text(last)}")
     alt = (
         f"Log-log plot of time against dirty frames, {order}, posted and measured. From "
         f"{rows[0].dirty:,} to {rows[-1].dirty:,} dirty frames, here, carefully: "
@@ -250,7 +249,7 @@ def ratios_picture(study: Study) -> Picture:
     smallest = study.evidence.random_rows()[0]
     start = study.evidence.ratio(CAREFUL, smallest, "posted-bitmap", "posted-tree")
     meet = study.evidence.crossover(CAREFUL)
-    crossing = "do not meet" if meet is None else f"meet at {_thousands(meet)} dirty frames"
+    crossing = "do not meet" if meet is None else f"meet at {whole_text(meet)} dirty frames"
     alt = (
         f"Ratios of collect times. Random: bitmap over tree falls from {three_digits(start)} at "
         f"{smallest.dirty:,} dirty frames to {three_digits(ratio)} at {largest.dirty:,}; "
@@ -319,7 +318,3 @@ def _time_legend() -> list[Any]:
         Line2D([], [], color=FAINT, marker="o", label="here, carefully"),
     ]
     return solid + kinds
-
-
-def _thousands(value: float) -> str:
-    return f"{float(f'{value:.3g}'):,.0f}"

@@ -3,9 +3,9 @@
 import textwrap
 from collections.abc import Iterable
 
+from dirtylab._units import ns_in_unit_of, ns_text, three_digits
 from dirtylab.measure.machine import caption
 from dirtylab.studies.mailing_list.claims import Verdict
-from dirtylab.studies.mailing_list.numbers import duration, same_unit, three_digits
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
 from dirtylab.studies.mailing_list.samples_index import Evidence
@@ -37,7 +37,7 @@ def table_lines(evidence: Evidence) -> list[tuple[str, ...]]:
 
 
 def _method_line(evidence: Evidence, method: str, row: Row) -> tuple[str, ...]:
-    times = [duration(evidence.median(method, row, name)) for name in STRUCTURES]
+    times = [ns_text(evidence.median(method, row, name)) for name in STRUCTURES]
     ratios = [three_digits(evidence.ratio(method, row, *pair)) for pair in RATIOS]
     return (f"  {METHOD_LABELS[method]}", *times, *ratios)
 
@@ -46,7 +46,8 @@ def _interval_line(evidence: Evidence, row: Row) -> tuple[str, ...]:
     cells = []
     for name in STRUCTURES:
         found = evidence.estimate(CAREFUL, row, name)
-        cells.append(f"{same_unit(found.low, found.median)}–{same_unit(found.high, found.median)}")
+        ends = (ns_in_unit_of(end, found.median) for end in (found.low, found.high))
+        cells.append("–".join(ends))
     return ("    10th–90th percentile", *cells, "", "", "")
 
 

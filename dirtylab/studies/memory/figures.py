@@ -2,22 +2,24 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
+from dirtylab._units import count_text, nbytes_text, share_text
 from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     INK,
     Picture,
-    count_label,
     finished,
+    label_ticks,
     log_log,
-    memory_label,
+    look_of,
     new_figure,
     style_axes,
 )
-from dirtylab.studies.crossovers.figures import look_of
+from dirtylab.structures import STRUCTURES, PageList, tuned
+from dirtylab.structures.bits import BitStructure
 from dirtylab.theory.memory import (
     break_even,
+    known_bytes,
     posted_tree_bits,
     structure_bytes,
     trimmed_tree_bits,
@@ -79,7 +81,7 @@ def _finish_pages(ax: Axes, most: int) -> None:
     style_axes(ax, title="Memory of the summaries", xlabel="Pages of the slot (4 KiB each)",
                ylabel="Bits a page")  # fmt: skip
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
+    label_ticks(ax.xaxis, count_text)
     ax.set_ylim(0.9, 2.6)
     powers = [8**level for level in range(3, 11) if 8_000 < 8**level < most]
     for power in powers:
@@ -107,22 +109,36 @@ def dirty_picture(pages: int = 10_000_000) -> Picture:
     for entry, point in points.items():
         ax.plot(dirty, entry * dirty, color=color, linestyle=_DASHES[entry], linewidth=1.8,
                 label=f"{_KINDS[entry]}: the bitmap's weight at {point:,.0f} "
-                f"({100 * point / pages:.3g} %)")  # fmt: skip
+                f"({share_text(point / pages)})")  # fmt: skip
         ax.plot([point], [entry * point], "D", color=color, markersize=7, markeredgecolor="white")
-    for name in ("bitmap", "tree8", "posted-tree"):
-        look, nbytes = look_of(name), structure_bytes(name, pages)
+    lawless = []
+    for name in ("bitmap", "tree8", "posted-tree", *_others()):
+        look, nbytes = look_of(name), known_bytes(name, pages)
+        if nbytes is None:
+            lawless.append(name)
+            continue
         more = f": {nbytes / structure_bytes('bitmap', pages):.3g} bitmaps"
         label = look.label + (more if name != "bitmap" else "")
         ax.axhline(nbytes, color=look.color, linewidth=1.6, label=label)
-    style_axes(ax, title=f"Memory along the dirty frames, {count_label(pages)} pages",
+    style_axes(ax, title=f"Memory along the dirty frames, {count_text(pages)} pages",
                xlabel="Dirty frames", ylabel="Memory")  # fmt: skip
     log_log(ax)
     ax.set_yscale("log", base=2)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: memory_label(value)))
+    label_ticks(ax.yaxis, nbytes_text)
     ax.legend(frameon=False, fontsize=9, loc="lower right")
     words = "; ".join(
-        f"{entry}-byte entries: {point:,.0f} frames ({100 * point / pages:.3g} %)"
+        f"{entry}-byte entries: {point:,.0f} frames ({share_text(point / pages)})"
         for entry, point in points.items()
     )
     alt = f"Bytes along the dirty frames, {pages:,} pages. A list equals a bitmap at {words}."
+    if lawless:
+        note = f"No law of the memory of {', '.join(lawless)}: measured only."
+        figure.supxlabel(note, fontsize=8, color=INK)
+        alt = f"{alt} {note}"
     return finished(figure, alt)
+
+
+def _others() -> list[str]:
+    """Return structures that are neither lists nor made of bits, as those drawn are."""
+    drawn = PageList, BitStructure
+    return [name for name in tuned() if not issubclass(STRUCTURES[name], drawn)]

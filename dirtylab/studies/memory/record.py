@@ -1,12 +1,12 @@
 """Memory of structures on this machine: computed, allocated, and growth of the process."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dirtylab.measure.growth import growth_of
 from dirtylab.structures import STRUCTURES, Structure
-from dirtylab.theory.memory import structure_bytes
+from dirtylab.theory.memory import known_bytes, structure_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,15 +20,16 @@ def weigh(pages: int = 10_000_000, dirty: int = 100_000, *, seed: int = 2016) ->
     pages : int, optional
         Size of the slot.
     dirty : int, optional
-        Frames inserted; lists have room for as many.
+        Frames inserted; a structure with a capacity has room for as many.
     seed : int, optional
         Draws them.
 
     Returns
     -------
     pandas.DataFrame
-        A row a structure: ``computed`` bytes, its own ``nbytes``, the process's real ``growth`` in
-        bytes, and ``bitmaps``, the computed bytes relative to a bitmap.
+        A row a structure: ``computed`` bytes, missing where there is no closed form (measured
+        only), its own ``nbytes``, the process's real ``growth`` in bytes, and ``bitmaps``, the
+        computed bytes relative to a bitmap.
 
     Notes
     -----
@@ -41,19 +42,19 @@ def weigh(pages: int = 10_000_000, dirty: int = 100_000, *, seed: int = 2016) ->
 
     frames = DATASETS["random"](pages, dirty, seed=seed)
     rows = []
-    for name in STRUCTURES:
-        options = {"capacity": dirty} if name in ("list", "posted-list") else {}
+    for name, kind in STRUCTURES.items():
+        options = kind.options_for(dirty)
 
-        def filled(name: str = name, options: dict[str, int] = options) -> Structure:
-            structure = STRUCTURES[name](pages, **options)
+        def filled(kind: type[Structure] = kind, options: dict[str, Any] = options) -> Structure:
+            structure = kind(pages, **options)
             structure.insert(frames)
             return structure
 
         filled()  # compiles, not counted
         structure, growth = growth_of(filled)
-        computed = structure_bytes(name, pages, **options)
+        computed = known_bytes(name, pages, **options)
         rows.append((name, computed, structure.nbytes, growth))
     table = pd.DataFrame(rows, columns=["structure", "computed", "nbytes", "growth"])
-    bitmap = table.loc[table["structure"] == "bitmap", "computed"].iloc[0]
-    table["bitmaps"] = np.round(table["computed"] / bitmap, 3)
+    table["computed"] = table["computed"].astype("Int64")
+    table["bitmaps"] = np.round(table["computed"] / structure_bytes("bitmap", pages), 3)
     return table.set_index("structure")

@@ -15,15 +15,13 @@ import numpy.typing as npt
 from dirtylab._console import Step
 from dirtylab.datasets import DATASETS, parsed, studied
 from dirtylab.measure.timing import Sampler, interleave
-from dirtylab.structures import STRUCTURES, Structure
+from dirtylab.structures import STRUCTURES, Structure, tuned
 from dirtylab.studies.peers.libraries import PEERS, available
 
 PAGES = 10_000_000
 BURST_FRAMES = 200_000
 """Frames of a burst of epochs together."""
 MOST_EPOCHS = 64
-SAME_JOB = ("bitmap", "tree8", "tree64", "hybrid", "list")
-"""Structures whose output is sorted and unique; a ring's is not, so it is no candidate here."""
 DENSITIES = (0.00001, 0.0001, 0.001, 0.01, 0.1, 0.3, 0.6, 1.0)
 BATCHES = (100, 10_000, 1_000_000)
 DIRTY = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -92,7 +90,7 @@ class _Contest:
 
     def __init__(self, cell: ComparisonCell) -> None:
         self.cell = cell
-        self.ours = {name: STRUCTURES[name](PAGES) for name in SAME_JOB}
+        self.ours = {name: STRUCTURES[name](PAGES) for name in tuned()}
         self.frames = np.empty(0, np.uint64)
         self.out = np.zeros(cell.dirty, np.uint64)
 

@@ -8,8 +8,9 @@ from dirtylab._reading import read_object
 from dirtylab._tables import read_table
 from dirtylab.measure.files import write_text, write_whole
 from dirtylab.measure.machine import caption, describe_machine
+from dirtylab.structures import known_first
 from dirtylab.studies.peers.libraries import PEERS
-from dirtylab.studies.peers.record import COPY, PAGES, SAME_JOB, SCATTER, Record
+from dirtylab.studies.peers.record import COPY, PAGES, SCATTER, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ def epochs(records: list[Record]) -> "pd.DataFrame":
     import pandas as pd
 
     table = medians(records, "epoch")
-    ours = table[[name for name in SAME_JOB if name in table]]
+    ours = table[known_first(str(name) for name in table if name not in PEERS)]
     peers = table[[name for name in PEERS if name in table]]
     return pd.DataFrame(
         {

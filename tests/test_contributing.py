@@ -1,0 +1,86 @@
+"""What CONTRIBUTING.md says works: each block of code is run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dirtylab import DATASETS, STRUCTURES, cli
+from dirtylab.studies import mailing_list
+
+TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+CHAPTERS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
+
+
+def block(chapter, language="python"):
+    (found,) = re.findall(rf"```{language}\n(.*?)```", CHAPTERS[chapter], re.DOTALL)
+    return found
+
+
+def run(chapter):
+    names = {"__name__": "contributed"}
+    exec(compile(block(chapter), chapter, "exec"), names)
+    return names
+
+
+@pytest.fixture(autouse=True)
+def _registries_as_before(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    before = dict(STRUCTURES), dict(DATASETS)
+    yield
+    for registry, kept in zip((STRUCTURES, DATASETS), before, strict=True):
+        registry.clear()
+        registry.update(kept)
+
+
+def test_a_structure():
+    run("Add a structure")
+    made = STRUCTURES["my-bitmap"](1000)
+    made.insert([7, 999, 7])
+    assert made.harvest().tolist() == [7, 999]
+    assert "my-bitmap" in repr(made)
+
+
+def test_a_pattern():
+    run("Add a pattern")
+    frames = DATASETS["walk"](1000, 50, seed=1, step=3)
+    assert frames.dtype == np.uint64
+    assert frames.size == 50
+    assert (frames < 1000).all()
+
+
+def test_a_study(capsys):
+    best = run("Add a study")["best"]
+    assert list(best.index) == [10, 10_000]
+    assert "10000" in capsys.readouterr().out
+
+
+def test_a_view():
+    names = run("Add a view")
+    view = names["BitmapBytes"](names["State"](4096), names["State"](64))
+    shown = view.draw()
+    assert "4,096 pages takes 512 bytes" in shown.alt
+    assert shown.png.startswith(b"\x89PNG")
+    view.change("pages", 64)
+    assert "64 pages takes 8 bytes" in view.draw().alt
+
+
+def test_a_recorded_machine(tmp_path):
+    words = shlex.split(block("Add a recorded machine", "sh"))
+    assert words[0] == "dirtylab"
+    assert cli.main(words[1:]) == 0
+    study = mailing_list.load(tmp_path / "data/machines/my-machine/mailing_list")
+    assert len(study.evidence.rows) == 9
+
+
+def test_a_change_is_measured(capsys):
+    run("Measure a change")
+    assert 0.01 < float(capsys.readouterr().out) < 100
+
+
+def test_each_recipe_is_at_most_ten_lines_of_text():
+    for chapter in (name for name in CHAPTERS if name.startswith("Add ")):
+        text = re.sub(r"```.*?```", "", CHAPTERS[chapter], flags=re.DOTALL)
+        assert 0 < len([line for line in text.splitlines() if line.strip()]) <= 10, chapter
