@@ -39,7 +39,7 @@ SHOWN = ("times-random", "ratios")
 
 
 def blocks(study: Study) -> dict[str, str]:
-    """Return what stands between each pair of marks."""
+    """Return the generated text between each pair of marks."""
     images = [f"![{PICTURES[name](study).alt}]({FIGURES}/{name}.png)" for name in SHOWN]
     machine = f"*Measured on {caption(study.machine)}.*"
     return {
@@ -66,7 +66,7 @@ def patterns_block() -> str:
 
 
 def comparison_blocks() -> dict[str, str]:
-    """Return the peers_report's tables, each with its machine."""
+    """Return the comparison's tables, each with its machine."""
     records, machine = peers_report.load(data_file("measured/compare"))
     note = f"*Measured on {caption(machine)}.*"
     tables = {

@@ -137,8 +137,8 @@ def register(fd: int, start: int, end: int) -> None:
     Raises
     ------
     OSError
-        EPERM where nobody can write, EBUSY where another userfaultfd has it, EINVAL or ENOENT
-        where there is nothing, or memory of another kind.
+        EPERM for memory that is never writeable, EBUSY where another userfaultfd has it, EINVAL or
+        ENOENT where nothing is mapped, or memory of another kind.
     """
     ioctl(fd, REGISTER, register_request(start, end))
     ioctl(fd, FORGET, forget_request(start, end))

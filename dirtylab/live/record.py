@@ -284,7 +284,9 @@ def _require_known(process: dict[str, Any]) -> None:
         if name not in _KNOWN:
             raise TypeError(f"{name}={value!r}: is no argument of record_command or Popen")
         if name in ("stdin", "stdout", "stderr") and value == subprocess.PIPE:
-            raise ValueError(f"{name}=PIPE: nobody is at its other end; give a file or DEVNULL")
+            raise ValueError(
+                f"{name}=PIPE: nothing reads or writes its other end; give a file or DEVNULL"
+            )
 
 
 def _follow(

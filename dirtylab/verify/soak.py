@@ -125,7 +125,7 @@ def read_pages(
 
 @kernel
 def watch(state: State, job: SoakJob, out: Frames, tally: npt.NDArray[np.int64]) -> None:
-    """Harvest until all inserts have returned and once more; look up every insert."""
+    """Harvest until all inserts have returned, then one last time; check every insert."""
     vcpus = job.progress.size // LINE
     total = np.int64(job.plan[0] * job.plan[1])
     seen, last = np.zeros(job.written.size, np.uint64), np.zeros(job.written.size, np.uint64)
