@@ -85,7 +85,7 @@ def test_a_period_gives_shares_and_says_when_it_is_too_short(simple: Model) -> N
 
 
 def test_it_says_what_is_too_close_and_what_was_not_calibrated(simple: Model) -> None:
-    assert any("take either" in note for note in advise(640_000, 998, model=simple).notes)
+    assert any("choose either" in note for note in advise(640_000, 998, model=simple).notes)
     far = advise(2**34, 5, model=simple)
     assert sum("outside of what was calibrated" in note for note in far.notes) == 2
 

@@ -558,7 +558,7 @@ def test_advice_ranks_the_structure_last_and_says_measured_only(runs, capsys):
     row = next(one for one in found["ranking"] if one["structure"] == runs)
     assert row == {"structure": runs, "insert_ns": None, "harvest_ns": None, "nbytes": None,
                    "allowed": False, "epoch_ns": None}  # fmt: skip
-    with pytest.raises(ValueError, match="no structure is so small; the smallest takes"):
+    with pytest.raises(ValueError, match="no structure fits; the smallest takes"):
         advise(10**6, 1000, memory_limit=1)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import run_steps
 from dirtylab.cli.arguments import count
-from dirtylab.measure.files import prepare_folder, write_text
 
 if TYPE_CHECKING:
     from dirtylab.verify.soak import Tally
@@ -48,6 +47,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def measure_into(out: str, rounds: int) -> int:
     """Measure and check, print, and write to the folder `out`; return the exit status."""
+    from dirtylab.measure.files import prepare_folder, write_text
     from dirtylab.measure.machine import caption, describe_machine
     from dirtylab.studies.lockless.record import COLUMNS, cost_steps
     from dirtylab.studies.lockless.store import CHECKER, SAMPLES, sum_up, write_csv
@@ -77,6 +77,7 @@ def measure_into(out: str, rounds: int) -> int:
 
 def soak_into(out: str, inserts: int) -> int:
     """Soak, print, and write to the folder `out`; return 1 when an insert was lost or late."""
+    from dirtylab.measure.files import prepare_folder
     from dirtylab.studies.lockless.report import soak_report
     from dirtylab.studies.lockless.store import SOAK, added, sum_up, write_csv
     from dirtylab.verify.mutants import MUTANTS

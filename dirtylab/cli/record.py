@@ -5,7 +5,6 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import tell
-from dirtylab._reading import printable
 from dirtylab._units import parse_seconds
 from dirtylab.cli.arguments import amount, count, dataset, pages, read_by, seed, word
 
@@ -105,6 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _record(
     arguments: argparse.Namespace, words: list[str], output: "Output", ending: "Ending"
 ) -> int:
+    from dirtylab._reading import printable
+
     status = 0
     try:
         if arguments.kvm:
@@ -136,6 +137,8 @@ def _tell(trace: "Trace", status: int) -> None:
 
 
 def _note(text: str) -> None:
+    from dirtylab._reading import printable
+
     tell(f"dirtylab record: note: {printable(text)}")
 
 
