@@ -44,7 +44,7 @@ def blocks(study: Study) -> dict[str, str]:
     machine = f"*Measured on {caption(study.machine)}.*"
     return {
         "figure": "\n\n".join(images),
-        "runs": f"{mailing_list.markdown_table(study.evidence)}\n\n{machine}",
+        "runs": f"{mailing_list.markdown_table(study.samples_index)}\n\n{machine}",
         "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
         "patterns": patterns_block(),
         **comparison_blocks(),
