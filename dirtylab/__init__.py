@@ -1,6 +1,6 @@
 """dirtylab, the laboratory for dirty-page tracking.
 
-A machine dirties some of its memory pages; which structure should remember them?
+A guest dirties some of its memory pages; which data structure should track them?
 
 ``dirtylab.STRUCTURES``
     Name to structure: how dirty pages are tracked.
@@ -9,7 +9,7 @@ A machine dirties some of its memory pages; which structure should remember them
 ``dirtylab.describe``
     What predicts the cost of tracking some frames.
 ``dirtylab.advise``
-    Which structure to take, at what cost, and when that would change.
+    Which structure to choose, at what cost, and where the choice changes.
 ``dirtylab.sweep``
     Measure structures on patterns over a grid of sizes.
 ``dirtylab.live``

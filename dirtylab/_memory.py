@@ -1,7 +1,7 @@
 """What memory this process may use: limits of its control groups, and its own.
 
-A process that goes beyond the limit of a control group is killed without a word, so limits are
-read before large allocations.  A limit holds for all of a group's processes and for the groups
+A process that exceeds the limit of a control group is killed silently, so limits are read before
+large allocations.  A limit holds for all of a group's processes and for the groups
 below: of a group and its ancestors the one with the least room counts.
 
 Where they are: ``/proc/self/cgroup`` names the process's group in each hierarchy and
@@ -34,13 +34,13 @@ _NO_LIMIT = 2**60
 
 
 class Room(NamedTuple):
-    """What one limit leaves."""
+    """The room that one limit leaves."""
 
     source: str
     limit: int
     """Bytes."""
     free: int
-    """Bytes of them that nobody holds, caches of files left out: they give way."""
+    """Free bytes, the page cache counted as free: it can be reclaimed."""
 
 
 class _Files(NamedTuple):

@@ -1,4 +1,4 @@
-"""The one way to read a file that may hold anything: bounded, regular, one line on trouble.
+"""Read untrusted files: regular files of bounded size, with errors of one line.
 
 =================  =======================  =====================================================
 what is read       at most                  then
@@ -40,7 +40,7 @@ _STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 
 
 def printable(text: object) -> str:
-    r"""Return a text with everything that a terminal might obey written as ``\x1b``."""
+    r"""Return a text with control characters escaped, as in ``\x1b``."""
     found = str(text)
     if found.isprintable():
         return found

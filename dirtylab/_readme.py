@@ -42,12 +42,12 @@ SHOWN = ("times-random", "ratios")
 
 
 def blocks(study: Study) -> dict[str, str]:
-    """Return what stands between each pair of marks."""
+    """Return the generated text between each pair of marks."""
     images = [f"![{PICTURES[name](study).alt}]({FIGURES}/{name}.png)" for name in SHOWN]
     machine = f"*Measured on {caption(study.machine)}.*"
     return {
         "figure": "\n\n".join(images),
-        "runs": f"{mailing_list.markdown_table(study.evidence)}\n\n{machine}",
+        "runs": f"{mailing_list.markdown_table(study.samples_index)}\n\n{machine}",
         "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
         "structures": structures_block(),
         "patterns": patterns_block(),
@@ -70,7 +70,7 @@ def structures_block() -> str:
             options = ", ".join(f"`{option.name}`" for option in options_of(kind, ["pages"]))
             rows.append([f"`{name}`", first.replace(":class:", ""), gives, options])
     heads = ["structure", "what it is", "what a collect gives", "options"]
-    return lockless_report.table(heads, rows, ":-- :-- :-- :--")
+    return markdown_table(heads, rows, ":-- :-- :-- :--")
 
 
 def patterns_block() -> str:
@@ -84,7 +84,7 @@ def patterns_block() -> str:
 
 
 def comparison_blocks() -> dict[str, str]:
-    """Return the peers_report's tables, each with its machine."""
+    """Return the comparison's tables, each with its machine."""
     records, machine = peers_report.load(data_file("measured/compare"))
     note = f"*Measured on {caption(machine)}.*"
     tables = {
@@ -117,7 +117,7 @@ def crossover_blocks() -> dict[str, str]:
 
 
 def crossover_pictures(
-    study: crossovers_record.Study, model: Model, found: "pd.DataFrame"
+    study: crossovers_record.CrossoverStudy, model: Model, found: "pd.DataFrame"
 ) -> dict[str, Picture]:
     """Return the README's pictures of the crossover study."""
     return {

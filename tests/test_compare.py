@@ -50,7 +50,9 @@ def test_the_comparison_prints_and_writes_every_cell(small, capsys, tmp_path):
 def test_nothing_counts_when_a_candidate_returns_other_frames(small, monkeypatch):
     monkeypatch.setitem(peers.PEERS, "numpy sort", lambda pages: lambda frames: frames[:1])
     with pytest.raises(AssertionError, match="numpy sort returned other frames"):
-        peers_record.measure(peers_record.Cell("epoch", "random", 10), 1, np.random.default_rng(0))
+        peers_record.measure(
+            peers_record.ComparisonCell("epoch", "random", 10), 1, np.random.default_rng(0)
+        )
 
 
 @pytest.mark.parametrize("operation", ["collect", "insert", "epoch"])
@@ -62,7 +64,7 @@ def test_a_structure_that_forgets_a_frame_is_found_out(small, monkeypatch, opera
     monkeypatch.setitem(peers_record.STRUCTURES, "bitmap", Forgetful)
     with pytest.raises(AssertionError, match="bitmap returned other frames"):
         peers_record.measure(
-            peers_record.Cell(operation, "random", 10), 1, np.random.default_rng(0)
+            peers_record.ComparisonCell(operation, "random", 10), 1, np.random.default_rng(0)
         )
 
 

@@ -72,7 +72,7 @@ def test_a_recorded_machine(tmp_path):
     assert words[0] == "dirtylab"
     assert cli.main(words[1:]) == 0
     study = mailing_list.load(tmp_path / "data/machines/my-machine/mailing_list")
-    assert len(study.evidence.rows) == 9
+    assert len(study.samples_index.rows) == 9
 
 
 def test_a_change_is_measured(capsys):

@@ -752,16 +752,16 @@ def test_a_smaller_slot_drops_the_frames_outside():
 
 def test_a_run_again_takes_the_place_of_the_recorded_one(worker, monkeypatch):
     view = explore.mailing_list(run=1).view
-    recorded = view.evidence()
+    recorded = view.samples_index()
     fake = MailView(view.state, view.usual, view._study, lambda: worker)
     fake.act("measure")
     names = ("posted-list", "posted-tree", "posted-bitmap")
     rows = tuple((f"{method}/{name}", 7.0) for method in ("as posted", "careful") for name in names)
     worker._tell(Event("cell", 1, 9, 0, rows))
     row = recorded.rows[0]
-    assert fake.evidence().median(CAREFUL, row, "posted-tree") == 7.0
+    assert fake.samples_index().median(CAREFUL, row, "posted-tree") == 7.0
     other = recorded.rows[1]
-    assert fake.evidence().median(CAREFUL, other, "posted-tree") == recorded.median(
+    assert fake.samples_index().median(CAREFUL, other, "posted-tree") == recorded.median(
         CAREFUL, other, "posted-tree"
     )
     assert "Run again here (run 1)" in fake.draw().note

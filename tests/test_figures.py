@@ -205,11 +205,11 @@ def test_ticks_read_like_words(label, value, text):
 
 @pytest.mark.parametrize("name", ["bitmap", "hybrid", "tree8", "tree64"])
 @pytest.mark.parametrize("frames", [[10, 1, 700, 11, 10], range(640, 700), range(1536)])
-def test_what_is_drawn_as_looked_at_is_what_is_counted(name, frames):
+def test_what_is_drawn_as_read_is_what_is_counted(name, frames):
     structure = STRUCTURES[name](1536)
     structure.insert(frames)
     rows = rows_of(structure)
-    looked_at = sum(int(row.looked_at.sum()) for row in rows if row.label != "summary bits")
-    summary_words = name == "hybrid" and rows[0].looked_at.any()
-    assert structure.operations().words == looked_at + summary_words
-    assert (rows[-1].looked_at | ~rows[-1].filled).all()
+    read = sum(int(row.read.sum()) for row in rows if row.label != "summary bits")
+    summary_words = name == "hybrid" and rows[0].read.any()
+    assert structure.operations().words == read + summary_words
+    assert (rows[-1].read | ~rows[-1].filled).all()

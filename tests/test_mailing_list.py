@@ -13,7 +13,7 @@ from dirtylab._units import ns_text, three_digits
 from dirtylab.studies.mailing_list import claims, experiments, program, runs, study
 from dirtylab.studies.mailing_list.report import text_table
 from dirtylab.studies.mailing_list.rows import BETWEEN, FULL, INSERTION, STRUCTURES, Row
-from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 
 # A row of the mail, as printed there.
 POSTED_LINES = """\
@@ -119,13 +119,13 @@ def test_the_whole_study_judges_every_claim(whole):
 
 
 def test_every_defect_and_the_untimed_flaws_are_shown(whole):
-    shown = {name: one.shown for name, one in whole.evidence.experiments.items()}
+    shown = {name: one.shown for name, one in whole.samples_index.experiments.items()}
     for name in ("crash", "lost-pages", "past-the-end", "repeats", "sawtooth"):
         assert shown[name], name
-    numbers = whole.evidence.experiments["lost-pages"].numbers["returned"]
+    numbers = whole.samples_index.experiments["lost-pages"].numbers["returned"]
     assert numbers["16777216"] == 16_777_209
-    assert str(IMPOSSIBLE) in whole.evidence.experiments["lost-pages"].finding
-    assert "6,319,304" in whole.evidence.experiments["repeats"].finding
+    assert str(IMPOSSIBLE) in whole.samples_index.experiments["lost-pages"].finding
+    assert "6,319,304" in whole.samples_index.experiments["repeats"].finding
 
 
 def test_the_study_survives_the_disk(whole, tmp_path):
@@ -133,7 +133,7 @@ def test_the_study_survives_the_disk(whole, tmp_path):
     again = mailing_list.load(tmp_path)
     assert mailing_list.text_report(again) == mailing_list.text_report(whole)
     assert again.as_dict() == json.loads(json.dumps(whole.as_dict()))
-    assert list(again.evidence.frame().columns) == [
+    assert list(again.samples_index.frame().columns) == [
         "method", "operation", "order", "pages", "dirty", "structure", "repeat", "ns", "loops"
     ]  # fmt: skip
 
@@ -151,14 +151,14 @@ def test_the_report_has_every_row_and_claim(whole):
     for row in mailing_list.posted_rows():
         assert row.label in report
     assert all(one.claim.split(",")[0] in " ".join(report.split()) for one in whole.verdicts)
-    assert max(map(len, text_table(whole.evidence).splitlines())) <= 97
+    assert max(map(len, text_table(whole.samples_index).splitlines())) <= 97
 
 
-# --- verdicts on made-up evidence ---------------------------------------------------------------
+# --- verdicts on made-up samples ----------------------------------------------------------------
 
 
 def made_up(factors):
-    """Return evidence in which careful runs take the posted times, changed by `factors`."""
+    """Return samples in which careful runs take the posted times, changed by `factors`."""
     records = []
     for row in mailing_list.posted_rows():
         records += runs.posted_records(row)
@@ -170,9 +170,9 @@ def made_up(factors):
         records.append(runs.record(INSERTION, runs.CAREFUL, name, 0, ns, 1, "insert"))
         full = ns if name != "posted-tree" else factors.get("full", 2)
         records.append(runs.record(FULL, runs.CAREFUL, name, 0, full, 1))
-    evidence = Evidence(records, {"sawtooth": experiments.memory_sawtooth()})
-    evidence.lockless = made_up_threads(**factors.get("threads", {}))
-    return evidence
+    index = SamplesIndex(records, {"sawtooth": experiments.memory_sawtooth()})
+    index.lockless = made_up_threads(**factors.get("threads", {}))
+    return index
 
 
 def made_up_threads(again=1, new=1, lost=0, writer=1, reader=9):
@@ -230,11 +230,11 @@ def test_verdicts_follow_from_the_numbers(claim, factors, verdict):
 
 
 def test_the_posted_crossover_is_between_its_rows():
-    evidence = made_up({})
-    assert evidence.posted_bracket() == (100_000, 1_000_000)
-    assert evidence.crossover(runs.CAREFUL) == pytest.approx(500_000, rel=0.02)
-    assert evidence.winner(runs.POSTED, evidence.rows[3]) == "posted-tree"
-    assert evidence.winner(runs.POSTED, evidence.rows[4]) == "posted-bitmap"
+    index = made_up({})
+    assert index.posted_bracket() == (100_000, 1_000_000)
+    assert index.crossover(runs.CAREFUL) == pytest.approx(500_000, rel=0.02)
+    assert index.winner(runs.POSTED, index.rows[3]) == "posted-tree"
+    assert index.winner(runs.POSTED, index.rows[4]) == "posted-bitmap"
 
 
 def test_the_interval_of_the_crossover_holds_it():
@@ -252,18 +252,18 @@ def test_the_interval_of_the_crossover_holds_it():
                 ):
                     ns = 1e6 * level * np.exp(0.05 * off)
                     records.append(runs.record(row, runs.CAREFUL, name, repeat, ns, 1))
-        evidence = Evidence(records)
-        evidence.crossing_rows = lambda _: rows
-        low, high = evidence.crossover_interval(runs.CAREFUL) or (0, np.inf)
+        index = SamplesIndex(records)
+        index.crossing_rows = lambda _: rows
+        low, high = index.crossover_interval(runs.CAREFUL) or (0, np.inf)
         held += low <= 450_000 <= high
-        assert low <= evidence.crossover(runs.CAREFUL) <= high
+        assert low <= index.crossover(runs.CAREFUL) <= high
     assert held / trials > 0.95 - 3 * np.sqrt(0.05 * 0.95 / trials)
 
 
 def test_without_a_crossover_there_is_none_and_no_interval():
-    evidence = made_up({("random", "posted-bitmap"): 1e6})
-    assert evidence.crossover(runs.CAREFUL) is None
-    assert evidence.crossover_interval(runs.CAREFUL) is None
+    index = made_up({("random", "posted-bitmap"): 1e6})
+    assert index.crossover(runs.CAREFUL) is None
+    assert index.crossover_interval(runs.CAREFUL) is None
 
 
 def test_a_study_cut_short_has_its_rows_and_no_verdicts():
@@ -273,7 +273,7 @@ def test_a_study_cut_short_has_its_rows_and_no_verdicts():
         row, 3, np.random.default_rng(0)
     )
     cut = reproduction.study()
-    assert ([r.label for r in cut.evidence.rows], cut.verdicts) == ([row.label], [])
+    assert ([r.label for r in cut.samples_index.rows], cut.verdicts) == ([row.label], [])
     assert "seven claims" not in mailing_list.text_report(cut)
 
 

@@ -607,7 +607,11 @@ def test_a_command_starts_where_standard_descriptors_are_closed(tmp_path):
     [
         ({"timeout": 3}, TypeError, "timeout=3: is no argument of record_command or Popen"),
         ({"args": ["ls"]}, TypeError, "args="),
-        ({"stdout": subprocess.PIPE}, ValueError, "stdout=PIPE: nobody is at its other end"),
+        (
+            {"stdout": subprocess.PIPE},
+            ValueError,
+            "stdout=PIPE: nothing reads or writes its other end",
+        ),
         ({"stdin": subprocess.PIPE}, ValueError, "stdin=PIPE"),
         ({"cwd": "/no/such/folder"}, FileNotFoundError, "cwd='/no/such/folder': No such file"),
         ({"executable": "/no/sh"}, FileNotFoundError, "no program '/no/sh' found"),

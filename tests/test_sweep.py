@@ -21,7 +21,7 @@ from dirtylab._units import parse_amounts
 from dirtylab.measure import cell as cells
 from dirtylab.measure import machine
 from dirtylab.measure import sweep as sweeping
-from dirtylab.measure.cell import Candidate, Cell, CellBenchmark, Plan
+from dirtylab.measure.cell import BenchmarkPlan, Candidate, Cell, CellBenchmark
 from dirtylab.measure.files import OutputError
 from dirtylab.measure.growth import give_back, growth_of
 from dirtylab.measure.quality import rounds_needed
@@ -246,7 +246,7 @@ def test_each_round_has_frames_of_its_own_and_all_candidates_the_same(monkeypatc
     monkeypatch.setattr(cells, "draw", lambda cell, seed: drawn.append(seed) or draw(cell, seed))
     candidates = (Candidate("list"), Candidate("bitmap"))
     running = CellBenchmark(
-        Cell("random", (), 4096, 50), Plan(candidates, cells.OPERATIONS, 7, "warm")
+        Cell("random", (), 4096, 50), BenchmarkPlan(candidates, cells.OPERATIONS, 7, "warm")
     )
     for number in range(5):
         running.round(number)
@@ -257,7 +257,8 @@ def test_each_round_has_frames_of_its_own_and_all_candidates_the_same(monkeypatc
 def test_a_cold_cache_is_declared_and_made(monkeypatch):
     monkeypatch.setattr(cells, "last_cache_bytes", lambda: 2**16)
     running = CellBenchmark(
-        Cell("random", (), 4096, 50), Plan((Candidate("bitmap"),), ("harvest", "clear"), 7, "cold")
+        Cell("random", (), 4096, 50),
+        BenchmarkPlan((Candidate("bitmap"),), ("harvest", "clear"), 7, "cold"),
     )
     rows = running.round(0)
     assert {row["cache"] for row in rows} == {"cold"}

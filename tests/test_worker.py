@@ -20,7 +20,7 @@ from dirtylab.explore.process.cell_job import CellJob, CpuTimeBenchmark
 from dirtylab.explore.process.mail_job import MailJob
 from dirtylab.explore.process.messages import Event
 from dirtylab.explore.process.worker_client import Worker
-from dirtylab.measure.cell import Candidate, Cell, Plan, reference
+from dirtylab.measure.cell import BenchmarkPlan, Candidate, Cell, reference
 
 PATIENCE = 60
 CELLS = (
@@ -346,7 +346,7 @@ def test_the_process_has_a_session_of_its_own(shared):
 
 
 def test_the_clock_stands_still_while_the_processor_is_elsewhere():
-    plan = Plan((Candidate("bitmap"),), ("collect",), 0, "warm")
+    plan = BenchmarkPlan((Candidate("bitmap"),), ("collect",), 0, "warm")
     benchmark = CpuTimeBenchmark(Cell("random", (), 4096, 64), plan)
     assert benchmark._time(lambda: time.sleep(0.2)) < 0.1e9
     loops = np.uint64(10**7)

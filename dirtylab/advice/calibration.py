@@ -13,7 +13,7 @@ from dirtylab._data import data_file, user_cache
 from dirtylab._units import parse_seconds
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
 from dirtylab.advice.validation import LEAST_PAGES, trial_of
-from dirtylab.measure.cell import Candidate, Cell, Plan
+from dirtylab.measure.cell import BenchmarkPlan, Candidate, Cell
 from dirtylab.measure.sweep import Task, measure, this_machine
 from dirtylab.structures import tuned
 
@@ -181,7 +181,7 @@ def measured(cells: list[Cell], seconds: float) -> Iterator[tuple[Cell, list[dic
 def _visit(cell: Cell, held_out: bool, first: int) -> list[dict[str, Any]]:
     operations = (*MEASURED, "epoch") if held_out else MEASURED
     rounds = ROUNDS if cell.dirty < _FEW_ROUNDS_FROM else 1
-    done = measure(Task(cell, Plan(candidates(), operations, 2016, "warm"), first, rounds))
+    done = measure(Task(cell, BenchmarkPlan(candidates(), operations, 2016, "warm"), first, rounds))
     own = {f"dataset_{name}": value for name, value in cell.options}
     facts = {"dataset": cell.dataset, "pages": cell.pages, "dirty": cell.dirty, **own}
     return [{**row, **facts, "held_out": held_out} for row in done.rows]

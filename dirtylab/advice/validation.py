@@ -39,7 +39,7 @@ class Trial(NamedTuple):
         median, worst = share_text(self.median_regret, 2), share_text(self.worst_regret, 2)
         off, far_off = share_text(self.error.median, 2), share_text(self.error.high, 2)
         return (
-            f"on {self.cells} cells held out, the structure advised cost {median} more than the "
+            f"on {self.cells} held-out cells, the advised structure cost {median} more than the "
             f"best in the median and {worst} at worst; times were off by {off} in the median, "
             f"{far_off} at the 90th percentile"
         )

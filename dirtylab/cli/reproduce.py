@@ -68,14 +68,14 @@ def reproduce_into(out: str | pathlib.Path, *, quick: bool, as_json: bool) -> in
     reproduction = Reproduction(QUICK_PLAN if quick else FULL_PLAN)
     interrupted = _measure(reproduction, folder)
     study = reproduction.study()
-    if not study.evidence.rows:
+    if not study.samples_index.rows:
         tell("dirtylab reproduce: interrupted before the first row")
         return INTERRUPTED
     written = save(study, folder)
     print(json.dumps(study.as_dict(), indent=1) if as_json else text_report(study))
     tell(f"Written to {folder}: {', '.join(written)}")
     if interrupted:
-        tell(f"dirtylab reproduce: interrupted; {len(study.evidence.rows)} of 9 rows kept")
+        tell(f"dirtylab reproduce: interrupted; {len(study.samples_index.rows)} of 9 rows kept")
         return INTERRUPTED
     return _draw(study, folder)
 

@@ -1,8 +1,8 @@
-"""Settings of Matplotlib: the package's own, whatever the user's are.
+"""The package's own Matplotlib settings, independent of the user's.
 
 A figure made by :func:`dirtylab.figures.style.new_figure` looks, and is saved, the same under any
 ``matplotlibrc``, style or backend: its methods and those of its axes work under :func:`own_rc`.
-What the package draws on axes of somebody else's figure follows that somebody's settings.
+What the package draws on axes of another figure follows that figure's settings.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ def own_rc() -> Iterator[None]:
 
 
 def _exchanged(settings: dict[str, Any]) -> dict[str, Any]:
-    """Put settings, which are known to be right, in force; return what was before."""
+    """Apply valid settings without checking them; return the previous ones."""
     raw: Any = mpl.rcParams  # whose own methods would check each value
     before = {
         name: held
@@ -81,7 +81,7 @@ def under_own_rc(function: Function) -> Function:
 
 
 def all_under_own_rc(kind: Kind) -> Kind:
-    """Let all public methods of a class that may draw work under the package's own settings."""
+    """Run all public methods of a class that may draw under the package's own settings."""
     for name, method in inspect.getmembers(kind, inspect.isfunction):
         if not name.startswith(("_", "get_")):
             setattr(kind, name, under_own_rc(method))

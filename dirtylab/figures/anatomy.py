@@ -1,4 +1,4 @@
-"""Small structures drawn whole: which bits are set, which node stands where."""
+"""Drawings of small structures: every bit and node."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -68,7 +68,7 @@ def draw_posted_list(ax: Axes, entries: Sequence[int]) -> list[Artist]:
 
 @under_own_rc
 def toy_picture(pages: int = TOY_PAGES, frames: Sequence[int] = TOY_FRAMES) -> Picture:
-    """Return the three posted structures after the same few inserts.
+    """Draw the three posted structures after the same few inserts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pictures of patterns: which pages are dirty, in what runs, and what that costs to look up."""
+"""Figures of patterns: dirty pages, run lengths, and reads of a collect."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,7 +59,7 @@ def draw_run_lengths(ax: Axes, frames: Frames, pages: int) -> list[Artist]:
 def patterns_picture(
     patterns: Mapping[str, Mapping[str, Any]] | None = None, dirty: int = MAP_DIRTY
 ) -> Picture:
-    """Return page map and run lengths of each pattern.
+    """Draw page map and run lengths of each pattern.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def draw_reads(
 
 
 def matrix_structures() -> list[str]:
-    """Return the structures of the matrix: none posted, and no list, which reads every entry."""
+    """Return the structures of the matrix: tuned ones without the list, which reads every entry."""
 
     def kind(name: str) -> tuple[bool, bool]:
         return not STRUCTURES[name].sorted_output, issubclass(STRUCTURES[name], Tree)
@@ -136,7 +136,7 @@ def matrix_structures() -> list[str]:
 
 
 def matrix_picture(patterns: Sequence[str] | None = None) -> Picture:
-    """Return both axes in one matrix: structures across, patterns down (all that need no file)."""
+    """Draw a matrix: structures across, patterns down (all that need no file)."""
     patterns = tuple(drawn()) if patterns is None else patterns
     structures = matrix_structures()
     figure = new_figure(max(9, 1.8 * len(structures)), 1.25 * len(patterns) + 1.0)

@@ -31,7 +31,7 @@ _FONT, _SMALL_PRINT = 10, 7
 
 
 class Look(NamedTuple):
-    """How a structure is drawn, in every figure alike."""
+    """A structure's colour, marker and label in every figure."""
 
     label: str
     color: str
@@ -64,7 +64,7 @@ _APART = 0.2
 
 
 def look_of(structure: str) -> Look:
-    """Return how a structure is drawn: in a colour and with a marker that no other one has."""
+    """Return a structure's look: a colour and marker that no other structure has."""
     chosen = LOOKS.get(structure) or _RADIX_LOOKS.get(structure)
     if chosen:
         posted = ", posted" if is_posted(structure) else ""
@@ -89,7 +89,7 @@ def _spare_color(number: int) -> str:
 
 
 class Picture(NamedTuple):
-    """A figure, and what it shows in words for those who can't see it."""
+    """A figure with its alternative text."""
 
     figure: Figure
     alt: str
@@ -103,7 +103,7 @@ class Picture(NamedTuple):
 
 
 def finished(figure: Figure, alt: str) -> Picture:
-    """Return a picture whose layout is settled: later drawings would each move it a little."""
+    """Return a picture with a fixed layout, which each later drawing would move a little."""
     with own_rc():
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -152,7 +152,7 @@ def time_label(ns: float) -> str:
 
 
 def small_print(figure: Figure, machine: dict[str, Any], note: str = "") -> None:
-    """Write below the figure what it was measured on, and a note on how."""
+    """Write the machine and a note on the method below the figure."""
     width, height = figure.get_size_inches()
     lines = [
         line

@@ -1,4 +1,4 @@
-"""What a collect looks at: every unit of storage of a small slot, level by level."""
+"""What a collect reads: every unit of storage of a small slot, level by level."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -38,12 +38,12 @@ class Row(NamedTuple):
     label: str
     filled: Flags
     """Which units hold anything."""
-    looked_at: Flags
+    read: Flags
     """Which units a collect reads."""
 
 
 def shown() -> list[str]:
-    """Return the structures that are drawn, none of the posted ones: entries, bits, trees."""
+    """Return the structures to draw, without the posted ones: entries, bits, trees."""
 
     def kind(name: str) -> tuple[bool, bool]:
         made = STRUCTURES[name]
@@ -70,14 +70,14 @@ def draw_rows(ax: Axes, rows: Sequence[Row], color: str) -> list[Artist]:
     for depth, row in enumerate(rows):
         width = min(_WIDTH / row.filled.size, 8.0)
         left = (_WIDTH - width * row.filled.size) / 2
-        for place, (filled, looked_at) in enumerate(zip(row.filled, row.looked_at, strict=True)):
-            face = color if filled else "#D9D9D9" if looked_at else "white"
+        for place, (filled, read) in enumerate(zip(row.filled, row.read, strict=True)):
+            face = color if filled else "#D9D9D9" if read else "white"
             box = Rectangle(
                 (left + place * width, -depth - 0.8), width * (1 - _GAP), 0.6, facecolor=face,
-                edgecolor=color if looked_at else "#BBBBBB", linewidth=0.8 if width > 2 else 0.4,
+                edgecolor=color if read else "#BBBBBB", linewidth=0.8 if width > 2 else 0.4,
             )  # fmt: skip
             artists.append(ax.add_patch(box))
-        counted = f"{int(row.looked_at.sum())} of {row.filled.size} {row.label}"
+        counted = f"{int(row.read.sum())} of {row.filled.size} {row.label}"
         artists.append(
             ax.text(_WIDTH + 3, -depth - 0.5, counted, fontsize=9, color=INK, va="center")
         )
@@ -89,7 +89,7 @@ def draw_rows(ax: Axes, rows: Sequence[Row], color: str) -> list[Artist]:
 
 @under_own_rc
 def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Picture:
-    """Return every structure after the same inserts, with what its collect looks at.
+    """Draw every structure after the same inserts, with the units that its collect reads.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Pictur
         )
     told = named(frames)
     figure.suptitle(
-        f"What a collect looks at: {pages:,} pages, frames {told} dirty", fontsize=11,
+        f"What a collect reads: {pages:,} pages, frames {told} dirty", fontsize=11,
         fontweight="bold", color=INK, x=0.01, ha="left",
     )  # fmt: skip
     figure.legend(handles=_legend(), fontsize=9, frameon=False, ncols=3, loc="outside lower left")
@@ -124,8 +124,8 @@ def visits_picture(pages: int = PAGES, frames: Sequence[int] = FRAMES) -> Pictur
     ]
     alt = (
         f"Rows of cells, one for each unit of storage of a slot of {pages:,} pages in which frames "
-        f"{told} are dirty; filled cells hold something, grey ones were looked at in vain, white "
-        f"ones never. Reads: {', '.join(parts)}."
+        f"{told} are dirty; filled cells hold something, grey ones were read although empty, white "
+        f"ones not read. Reads: {', '.join(parts)}."
     )
     return finished(figure, alt)
 
@@ -161,8 +161,8 @@ def _hybrid_rows(hybrid: Hybrid) -> list[Row]:
     blocks = np.add.reduceat(filled, range(0, filled.size, 8)) > 0
     by_summary = hybrid.operations().nodes > 0  # else it reads the bitmap as if there were none
     summary = Row("summary bits", blocks, np.full(blocks.size, by_summary))
-    looked_at = np.repeat(blocks, 8)[: filled.size] if by_summary else np.ones(filled.size, bool)
-    return [summary, Row("words", filled, looked_at)]
+    read = np.repeat(blocks, 8)[: filled.size] if by_summary else np.ones(filled.size, bool)
+    return [summary, Row("words", filled, read)]
 
 
 def _entry_rows(structure: Structure) -> list[Row]:

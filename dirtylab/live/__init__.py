@@ -1,19 +1,19 @@
 """Real dirty pages: a KVM guest's, a running process's, behind the same contract.
 
 ``TRACKERS``
-    Name to factory of a structure whose frames are really written and found by the kernel:
+    Name to factory of a structure whose frames are written to memory and found by the kernel:
     ``kvm-log``, ``kvm-log-manual``, ``kvm-ring`` and ``pagemap``.
 ``missing(name)``
-    One line on why a tracker can't be had here, None when it can.
+    One line on why a tracker is not available here, None when it is.
 ``record_command``, ``record_guest``
     Make a trace.
 ``recovered``
-    What a journal of a recording holds that was killed.
+    The trace in the journal of a killed recording.
 ``read_trace``, ``write_trace``
     Files of traces.
 
-Where an interface is missing, :class:`Unavailable` says which in one line; recorded traces then
-stand in.  Each name loads what it needs when it is first used.
+Where an interface is missing, :class:`Unavailable` says which in one line; recorded traces work
+everywhere.  Each name loads what it needs when it is first used.
 """
 
 import importlib

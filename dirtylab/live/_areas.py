@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 _KERNELS = 2**63
-"""From here on addresses are the kernel's."""
+"""First address of the kernel's half."""
 _ZERO = os.makedev(1, 5)
 
 Span = tuple[int, int]
@@ -29,7 +29,7 @@ class Area(NamedTuple):
 
 
 def areas_of(pid: int | str) -> list[Area]:
-    """Return the mappings of a process, in order; empty when it has ended and is not waited for.
+    """Return the mappings of a process, in order; empty for a zombie.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def areas_of(pid: int | str) -> list[Area]:
 
 
 def is_device(pid: int | str, area: Area) -> bool:
-    """Return whether an area is memory of a character device, told by its file and not by its name.
+    """Return whether an area is memory of a character device, by its file and not by its name.
 
     Of those, ``/dev/zero`` alone is ordinary memory.
     """

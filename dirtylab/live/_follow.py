@@ -1,11 +1,11 @@
-"""A command held by ptrace, so that its memory can be watched over every exec and, if asked, fork.
+"""Follow a command by ptrace, to watch its memory over every exec and, if asked, fork.
 
-One thread traces and does nothing else: ptrace answers only the thread that traces, and that thread
-must answer at once, for a signal waits for it.  Whoever records asks for the pages from outside.
+One thread does nothing but trace: ptrace accepts requests only from the tracing thread, which must
+answer at once, as signals wait for it.  The recording thread reads the pages from outside.
 
-What stops the command: its signals, each exec, each new thread; with children also each new process
-and each end.  Nothing interrupts a system call in which it waits.  Without children, its child
-processes are never traced.
+The command stops at its signals, each exec and each new thread; with children also at each new
+process and each exit.  No system call in which it waits is interrupted.  Without children, its
+child processes are never traced.
 """
 
 import contextlib
@@ -57,11 +57,11 @@ class Follower:
         self.status: int | None = None
         """The command's exit status, as subprocess has it."""
         self.trouble: BaseException | None = None
-        """Why following has ended, where that was no plan."""
+        """The error that ended following, if any."""
         self.notes: list[str] = []
         """A line for each thing that is not recorded."""
         self.memories: list[dict[str, Any]] = []
-        """What is known of each memory, in the order of their numbers."""
+        """Facts on each memory, in the order of their numbers."""
         self._root = 0
         self._processes: dict[int, Process] = {}
         self._threads: dict[int, Process] = {}
@@ -110,7 +110,7 @@ class Follower:
             raise
 
     def harvest(self) -> Pages | None:
-        """Return the keys of the pages written since last asked; None when the command ended."""
+        """Return the keys of the pages written since the last call; None when the command ended."""
         with self._lock:
             parts, self._late = self._late, []
             watched = self._watched.copy()
@@ -123,7 +123,7 @@ class Follower:
         return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
 
     def end(self, child: "subprocess.Popen[Any]") -> None:
-        """Let nothing that is followed outlive its recording."""
+        """Kill what is still followed when the recording ends."""
         self.finish()
         if self.status is not None:
             child.returncode = self.status
@@ -141,7 +141,7 @@ class Follower:
                 self._thread.join(0.05)
 
     def _add_pages(self, memory: Memory, parts: list[Pages]) -> bool:
-        """Add what was written; return whether the memory is still there."""
+        """Add the written pages; return whether the memory still exists."""
         try:
             parts.append(memory.harvest())
         except ProcessLookupError:
@@ -188,7 +188,7 @@ class Follower:
     def _seize(self, pipes: Pipes) -> None:
         told = os.read(pipes.pid_out, 20)
         if not told:
-            raise ChildProcessError  # it never came so far
+            raise ChildProcessError  # it failed before its exec
         self._root = int(told)
         self._add(self._root)
         with translated(_WHAT, _FORBIDDEN):
@@ -321,7 +321,7 @@ class Follower:
         return self._files[file]
 
     def _leave(self, tid: int) -> None:
-        """Take what a process has written before its memory goes with its last thread."""
+        """Harvest a process before its memory disappears with its last thread."""
         process = self._threads[tid]
         if process.tids == {tid}:
             if process.memory and has_userfaultfd(tid):

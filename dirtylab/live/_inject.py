@@ -1,10 +1,10 @@
 """ptrace, and system calls made in another process.
 
 Only a process itself can make the userfaultfd through which its memory is registered for write
-protection, and an exec ends it.  So a process is held right after its exec, where it waits for
-nothing, and made to call ``userfaultfd``; the descriptor is then taken out of it, and its memory
-registered from outside.  No instruction is changed (the kernel's own page in the process, the vDSO,
-has one that enters the kernel), registers and signal mask are put back.
+protection, and an exec ends it.  So a process is stopped right after its exec, in no system call,
+and made to call ``userfaultfd``; the descriptor is then copied out of it, and its memory registered
+from outside.  No instruction is changed (the vDSO has one that enters the kernel); registers and
+signal mask are restored.
 
 Source: Linux's ptrace(2), pidfd_getfd(2); the technique is CRIU's ("parasite").
 """
@@ -63,12 +63,12 @@ def seize(tid: int, options: int) -> None:
 
 
 def set_options(tid: int, options: int) -> None:
-    """Say which events stop a thread that is stopped now."""
+    """Set the events at which a stopped thread stops again."""
     _ptrace(_SET_OPTIONS, tid, 0, options)
 
 
 def go_on(tid: int, number: int = 0) -> None:
-    """Let a stopped thread run, with a signal."""
+    """Continue a stopped thread, delivering a signal."""
     _ptrace(_CONT, tid, 0, number)
 
 
@@ -78,12 +78,12 @@ def stay_stopped(tid: int) -> None:
 
 
 def let_go(tid: int) -> None:
-    """Trace a stopped thread no longer."""
+    """Detach from a stopped thread."""
     _ptrace(_DETACH, tid)
 
 
 def message_of(tid: int) -> int:
-    """Return what the event tells in which a thread is stopped."""
+    """Return the message of the event at which a thread is stopped."""
     found = ctypes.c_ulong()
     _ptrace(_MESSAGE, tid, 0, ctypes.addressof(found))
     return found.value
@@ -107,7 +107,7 @@ def finish_exec(tid: int) -> None:
 
 
 def share_memory(one: int, other: int) -> bool:
-    """Return whether two processes have one memory, as after vfork; no, where none can tell."""
+    """Return whether two processes share their memory, as after vfork; False where unknown."""
     return bool(libc().syscall(_KCMP, one, other, _KCMP_VM, 0, 0) == 0)
 
 

@@ -54,7 +54,7 @@ _EXITS = {8: "shut down (triple fault)", 9: "could not be entered", 17: "met an 
 
 
 class GuestError(RuntimeError):
-    """The guest stopped for a reason that it should not have."""
+    """The guest stopped for an unexpected reason."""
 
 
 class _Stop(Exception):  # noqa: N818 - it is an order
@@ -90,7 +90,7 @@ def ring_capability(system: int) -> int:
 
 
 def missing(tracking: str) -> str | None:
-    """Return one line on why guests tracked so can't be had here, None when they can."""
+    """Return one line on why guests with this tracking are unavailable here, None if available."""
     try:
         device = Descriptor(open_device())
     except OSError as error:
@@ -151,7 +151,7 @@ class VCpu(Unshared):
         self.handed = 0
         """Writes that may be in the ring, at most."""
         self.drained = False
-        """Whether the ring is empty but for entries that KVM has not taken back."""
+        """Whether the ring is empty except for entries that KVM has not reset."""
         if machine.tracking == "ring":
             ring = Mapping(16 * machine.entries, self.fd, _RING_PAGE * PAGE_BYTES)
             keep.enter_context(contextlib.closing(ring))
@@ -196,11 +196,11 @@ class VCpu(Unshared):
             done += batch.size
 
     def _room(self) -> int:
-        """Return how many frames may be handed over: no more than the ring has room for.
+        """Return how many frames the guest may get: no more than the ring has room for.
 
-        KVM looks at its ring between two stays in the guest and keeps 64 entries free for what is
-        written meanwhile.  A hypervisor that interprets the guest was seen to write hundreds of
-        pages between two looks: they would overwrite entries that nobody has read.
+        KVM checks its ring between two runs of the guest and keeps 64 entries free for writes
+        meanwhile.  A hypervisor that emulates the guest was seen to write hundreds of pages between
+        two checks: they would overwrite entries that have not been read.
         """
         if not self._machine.guarded:
             return _guest.BATCH
@@ -329,7 +329,7 @@ class Machine(Unshared):
             )
 
     def _wait(self, workers: list[Worker]) -> bool:
-        """Return whether some worker is still at it when the time is up."""
+        """Return whether some worker still runs when the time is up."""
         end = time.monotonic() + self.time_limit
         return not all(worker.wait(end - time.monotonic()) for worker in workers)
 
@@ -345,7 +345,7 @@ class Machine(Unshared):
         ioctl(self.vm, _CLEAR_LOG, bytearray(fields))
 
     def reset_rings(self) -> int:
-        """Make KVM take the entries back that were handed back; return their number."""
+        """Make KVM reset the harvested entries; return their number."""
         if not self.usable:
             self.require_open()
         count = self._reset()
@@ -362,7 +362,7 @@ class Machine(Unshared):
                 continue
 
     def discard(self) -> None:
-        """Give the memory of the tracked slot back to the system; it then reads as zeros."""
+        """Return the memory of the tracked slot to the system; it then reads as zeros."""
         self.require_open()
         self.memory.discard()
 

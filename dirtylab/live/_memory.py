@@ -49,7 +49,7 @@ class Memory:
         self._lock = threading.Lock()
         self._looked = 0.0
         self.busy = self.told = False
-        """Whether the process has a userfaultfd of its own, and whether that has been told."""
+        """Whether the process has a userfaultfd of its own, and whether that has been reported."""
         try:
             self._watcher = Watcher(self._tid())
         except BaseException:
@@ -62,16 +62,16 @@ class Memory:
             raise
 
     def add(self, tids: set[int]) -> None:
-        """Take note of a process that uses this memory too."""
+        """Add a process that uses this memory too."""
         self._users.append(tids)
 
     def leave(self, tids: set[int]) -> bool:
-        """Take note that a process no longer uses this memory; return whether none does."""
+        """Remove a process that no longer uses this memory; return whether none is left."""
         self._users = [one for one in self._users if one is not tids]
         return not self._users
 
     def harvest(self) -> Pages:
-        """Return the keys of the pages written since last asked, ascending.
+        """Return the keys of the pages written since the last harvest, ascending.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Memory:
                 self.busy |= error.errno == errno.EBUSY
 
     def _look(self, tid: int) -> None:
-        """Look, not too often, whether the process has a userfaultfd of its own."""
+        """Check, not too often, whether the process has a userfaultfd of its own."""
         if not self.busy and time.monotonic() - self._looked > _BETWEEN_LOOKS:
             self._looked = time.monotonic()
             self.busy = has_userfaultfd(tid)

@@ -1,4 +1,4 @@
-"""Where a recording goes: proved before it begins, and kept whatever ends it."""
+"""The output of a recording: checked before it begins, and kept whatever ends it."""
 
 import contextlib
 import os
@@ -88,11 +88,11 @@ class Output:
 
 
 class Ending:
-    """Lets a signal that ends the recording keep what it has taken: it is told as Ctrl-C is.
+    """Turns signals that end the recording into KeyboardInterrupt, so that its epochs are kept.
 
-    The first one is told when :meth:`check` is called, for an interrupt can be lost: Python ignores
-    it while it forks, say.  A second one interrupts, and further ones don't: what is taken is being
-    written then.  A signal that is ignored, as by ``nohup``, stays ignored.
+    The first signal is raised when :meth:`check` is called, as an interrupt can be lost: Python
+    ignores it while it forks, say.  A second one interrupts at once, and further ones don't: the
+    epochs are being written then.  A signal that is ignored, as by ``nohup``, stays ignored.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -121,12 +121,12 @@ class Ending:
             signal.signal(number, before)  # type: ignore[arg-type]
 
     def check(self, _: object = None) -> None:
-        """Interrupt if a signal has come."""
+        """Raise KeyboardInterrupt if a signal has arrived."""
         if self.number:
             raise KeyboardInterrupt
 
     def defer(self) -> None:
-        """Take note of a signal from now on, but let nothing be interrupted."""
+        """From now on record signals, but don't interrupt."""
         self._deferred = True
 
     def _take(self, number: int, _: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""A command's process: how its start is held, and what /proc tells of it."""
+"""A command's process: its start is held until it is traced; facts from /proc."""
 
 import contextlib
 import fcntl
@@ -24,14 +24,14 @@ class Process:
 
 
 class Pipes:
-    """Between a new process and the thread that traces: it tells its number and waits to go on."""
+    """Pipes between a new process and the tracing thread: it sends its id and waits."""
 
     def __init__(self) -> None:
         self.pid_out, self._pid_in = _pipe()
         self._go_out, self.go_in = _pipe()
 
     def hold(self, first: Callable[[], object] | None) -> None:
-        """Do what is to be done in the new process before its exec; wait until it is traced."""
+        """Run in the new process before its exec: prepare, and wait until it is traced."""
         os.close(self.go_in)
         if first:
             first()
@@ -61,7 +61,7 @@ def _pipe() -> list[int]:
 
 
 def number_of(pid: int | str, key: str) -> int:
-    """Return a number from a process's ``/proc/PID/status``, 0 where it is not told.
+    """Return a number from a process's ``/proc/PID/status``, 0 where it is missing.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def number_of(pid: int | str, key: str) -> int:
 
 
 def program_of(pid: int) -> str:
-    """Return the name of the program that a process runs, "?" where it can't be told."""
+    """Return the name of the program that a process runs, "?" where unknown."""
     try:
         return as_utf8(os.path.basename(os.readlink(f"/proc/{pid}/exe")))
     except OSError:
@@ -85,7 +85,7 @@ def program_of(pid: int) -> str:
 
 
 def as_utf8(text: str) -> str:
-    """Return text that any file and terminal takes, from one that may be no UTF-8."""
+    """Return text as valid UTF-8, with invalid bytes escaped."""
     return os.fsencode(text).decode(errors="backslashreplace")
 
 

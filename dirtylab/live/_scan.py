@@ -1,4 +1,4 @@
-"""PAGEMAP_SCAN and asynchronous write protection: which pages were written since last asked.
+"""PAGEMAP_SCAN and asynchronous write protection: the pages written since the last scan.
 
 A range of memory is registered with a userfaultfd for write protection that the kernel lifts by
 itself (UFFD_FEATURE_WP_ASYNC).  A scan then returns the pages written since the scan before and
@@ -6,8 +6,8 @@ protects them again, in one pass over the page tables: nothing written is ever l
 while the scan passes it belongs to this scan or to the next.
 
 The registration is the mapping's, not the addresses': what is unmapped and mapped again, or moved,
-is not registered.  A scan that protects passes over such memory without a word, unless it is told
-to fail; ``UNREGISTERED`` finds it.
+is not registered.  A scan that protects skips such memory silently, unless a flag makes it fail;
+``UNREGISTERED`` finds it.
 
 Source: Linux's Documentation/admin-guide/mm/pagemap.rst and userfaultfd.rst, ``linux/fs.h``.
 """
@@ -54,7 +54,7 @@ _CATEGORIES = WRITTEN | FILE | PRESENT | SWAPPED | ZERO_PAGE | HUGE
 
 
 class Query(NamedTuple):
-    """What a scan looks for, in the words of struct pm_scan_arg."""
+    """A scan's query, named as in struct pm_scan_arg."""
 
     flags: int
     inverted: int
@@ -62,7 +62,7 @@ class Query(NamedTuple):
     all_of: int
     any_of: int
     told: int
-    """Categories that are told of what is found."""
+    """Categories that are returned for each range."""
 
 
 WRITTEN_PAGES = Query(_PROTECT, 0, WRITTEN, 0, _CATEGORIES)
@@ -73,7 +73,7 @@ EVERYTHING = Query(_PROTECT, 0, 0, 0, _CATEGORIES & ~SWAPPED)
 """What is there, written or not, of shared memory, which is never swapped in place.  What was never
 touched is protected too: a first read then is no write."""
 GONE = Query(_PROTECT, PRESENT | SWAPPED, PRESENT | SWAPPED, 0, REGISTERED | HUGE)
-"""What has lost its protection and is not there: after EVERYTHING, written and then evicted."""
+"""Pages without protection that are not present: after EVERYTHING, written and then evicted."""
 UNREGISTERED = Query(0, REGISTERED, REGISTERED, 0, 0)
 """Memory that may be mapped but is not registered; protects nothing."""
 
@@ -124,9 +124,9 @@ def register_request(start: int, end: int) -> bytearray:
 def forget_request(start: int, end: int) -> bytearray:
     """Return struct uffdio_writeprotect that takes all protection from a registered range.
 
-    The kernel keeps the protection's bits when it joins moved memory with its neighbours and
-    forgets that these are registered.  A page that is written then is writeable and looks
-    protected: registered again, it would never be told.
+    When the kernel merges moved memory with its neighbours it keeps the protection bits but loses
+    the registration.  A page written then is writeable and looks protected: after another
+    registration its write would never be reported.
     """
     return bytearray(struct.pack("<QQQ", start, end - start, 0))
 
@@ -137,15 +137,15 @@ def register(fd: int, start: int, end: int) -> None:
     Raises
     ------
     OSError
-        EPERM where nobody can write, EBUSY where another userfaultfd has it, EINVAL or ENOENT
-        where there is nothing, or memory of another kind.
+        EPERM for memory that is never writeable, EBUSY where another userfaultfd has it, EINVAL or
+        ENOENT where nothing is mapped, or memory of another kind.
     """
     ioctl(fd, REGISTER, register_request(start, end))
     ioctl(fd, FORGET, forget_request(start, end))
 
 
 class Scanner(Unshared):
-    """Asks ``/proc/PID/pagemap``.
+    """Scans through ``/proc/PID/pagemap``.
 
     Parameters
     ----------
@@ -154,8 +154,8 @@ class Scanner(Unshared):
 
     Notes
     -----
-    What the kernel has told stays in its room, which is zero otherwise, until it has been taken
-    over: after an interrupt :meth:`resume` finds it there.
+    The kernel's answer stays in the buffer, which is zero otherwise, until it has been handed over:
+    after an interrupt :meth:`resume` finds it there.
     """
 
     def __init__(self, fd: int) -> None:
@@ -166,14 +166,14 @@ class Scanner(Unshared):
         self._guard = GUARD if self._knows(GUARD) else 0
 
     def scan(self, start: int, end: int, query: Query, keep: Callable[[Regions], object]) -> None:
-        """Ask for the ranges in ``start … end``, and hand them over part by part.
+        """Scan ``start … end`` and pass on the ranges found, part by part.
 
         Parameters
         ----------
         start, end : int
             Addresses.
         query : Query
-            What to look for.
+            The categories to look for.
         keep : callable
             Takes an array of shape ``(n, 3)``, uint64: first address, address behind, categories;
             in memory that is used again.  After an interrupt it may be given a part twice.
@@ -195,7 +195,7 @@ class Scanner(Unshared):
             start = int(self._request[4])
 
     def resume(self, keep: Callable[[Regions], object]) -> None:
-        """Hand over what was asked for by a scan that was interrupted, if any."""
+        """Pass on the result of an interrupted scan, if any."""
         if self._room[0, 1]:
             self._hand_over(int(np.count_nonzero(self._room[:, 1])), keep)
 
@@ -225,7 +225,7 @@ def pages_of(regions: Regions) -> npt.NDArray[np.uint64]:
 
 
 def held(regions: Regions) -> Chosen:
-    """Return which ranges are there, as pages that have been written and not as empty ones."""
+    """Return which ranges are present as written pages, not as empty ones."""
     kinds = regions[:, 2]
     there = (kinds & np.uint64(PRESENT | SWAPPED)) > 0
     return there & ((kinds & np.uint64(ZERO_PAGE | GUARD)) == 0)

@@ -1,7 +1,7 @@
-"""What the live rooms ask the system for: ioctls, mappings, and one line where it can't.
+"""System calls: ioctls, mappings, and errors of one line where something is missing.
 
 Plain system calls through ctypes: Python's own :func:`fcntl.ioctl` takes no argument beyond 31 bits
-and its mmap objects can't be closed while an array looks at them.
+and its mmap objects can't be closed while an array refers to them.
 """
 
 import contextlib
@@ -157,7 +157,7 @@ class Mapping(Unshared):
         )
 
     def discard(self) -> None:
-        """Let go of the memory's contents, not of its place."""
+        """Discard the memory's contents, keep the mapping."""
         libc().madvise(self.address, self.size, _DONT_NEED)
 
     def close(self) -> None:

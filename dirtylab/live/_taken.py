@@ -1,4 +1,4 @@
-"""What a recording has taken so far: in memory and, where there is one, in a journal."""
+"""The epochs of a recording so far: in memory and, where there is one, in a journal."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ Pages = npt.NDArray[np.uint64]
 
 
 class Taken:
-    """Epochs that are over.
+    """Finished epochs.
 
     Parameters
     ----------
     journal : Journal or None
-        Where they are written to; a disk that fills up ends that, not the recording.
+        Where they are written to; a full disk ends the journal, not the recording.
     facts : dict
         What is recorded.
     pages : int, optional
@@ -31,7 +31,7 @@ class Taken:
         self.epochs: list[tuple[int, Pages]] = []
         """Nanoseconds from the start to the end, and pages, of each."""
         self.notes: list[str] = []
-        """Lines on what was not recorded, and why it ended early."""
+        """Lines on what was not recorded, and on an early end."""
         self._journal = journal
         self._written = {"notes": 0, "memories": 0}
         self._write(lambda journal: journal.begin(facts, pages))
@@ -52,7 +52,7 @@ class Taken:
         return {"notes": self.notes} if self.notes else {}
 
     def add(self, end: int, pages: Pages, memories: Sequence[dict[str, Any]] = ()) -> None:
-        """Take an epoch; `memories` are all that are known by now."""
+        """Add an epoch; `memories` are all known so far."""
         self.epochs.append((end, pages))
         if self._journal:
             known: dict[str, list[Any]] = {"notes": list(self.notes), "memories": list(memories)}
@@ -65,7 +65,7 @@ class Taken:
         self.notes += [line for line in lines if line not in self.notes]
 
     def end_early(self, error: BaseException) -> None:
-        """Note that an error has ended the recording; raise it when nothing was taken."""
+        """Note that an error has ended the recording; raise it when there is no epoch."""
         if not self.epochs:
             raise error
         what = str(error) or type(error).__name__

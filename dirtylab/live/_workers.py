@@ -1,6 +1,6 @@
-"""Threads in which vCPUs run while frames are handed over, and there only.
+"""Threads that run vCPUs while the guest writes its frames.
 
-A guest that does not come back is stopped by a signal: it is blocked in the thread, so that no
+A guest that does not return is stopped by a signal: it is blocked in the thread, so that no
 handler is needed and no other signal of the process is touched, and KVM_SET_SIGNAL_MASK lets it
 through while the guest runs.
 """
@@ -20,8 +20,8 @@ STOP_SIGNAL = getattr(signal, "SIGRTMIN", signal.SIGINT)
 class Worker:
     """A thread in which a vCPU runs once; :meth:`stop` may come at any time.
 
-    One of :mod:`_thread`: starting or joining one of :mod:`threading` that Ctrl-C interrupts may
-    lose sight of it.  Whether it has ended is told by a flag, and a lock that is free then.
+    It uses :mod:`_thread`: a Ctrl-C while :mod:`threading` starts or joins a thread may lose track
+    of it.  A flag, and a lock that is then free, show that it has ended.
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
@@ -52,13 +52,13 @@ class Worker:
 
     @property
     def runs(self) -> bool:
-        """Whether it is at it."""
+        """Whether it runs."""
         return self._begun and not self._ended
 
     def wait(self, seconds: float) -> bool:
-        """Return whether it has ended, after so many seconds at most.
+        """Return whether it has ended, waiting so many seconds at most.
 
-        Looks up now and then: a signal that comes just before the wait does not end it.
+        Polls now and then: a signal that arrives just before the wait does not end it.
         """
         end = time.monotonic() + seconds
         while not self._ended and (rest := end - time.monotonic()) > 0:
@@ -66,7 +66,7 @@ class Worker:
         return self._ended
 
     def stop(self) -> None:
-        """Make the vCPU return, now or when it is entered; let it not begin when it has not."""
+        """Make the vCPU return, now or when it is entered; don't start it if it has not begun."""
         with self._lock:
             self._cancelled = True
             if self.runs:

@@ -1,8 +1,8 @@
-"""A recording on disk while it is taken: an epoch is added when it is over, nothing changes later.
+"""Journal of a recording in progress: an append-only file of finished epochs.
 
-A line of JSON says what is recorded.  For each epoch follows a line of JSON, then as many bytes as
-it says: the frames, each as its difference from the one before (modulo 2^64, 8 bytes, the lowest
-first), compressed by zlib.  What was cut off at the end, by a kill or a full disk, is not used.
+A line of JSON describes the recording.  Each epoch is a line of JSON, then as many bytes as it
+says: the frames, each as its difference from the one before (modulo 2^64, 8 bytes, little-endian),
+compressed by zlib.  An epoch truncated at the end, by a kill or a full disk, is not used.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ SUFFIX = ".journal"
 _MOST_HEADER = 1 << 24
 _FRAME_BYTES = 8
 _MOST_EXPANDED = 1040
-"""Times as many bytes as zlib can make of one."""
+"""Largest expansion by zlib."""
 _DAMAGED = (zlib.error, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 Pages = npt.NDArray[np.uint64]
 
@@ -46,7 +46,7 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.epochs = 0
-        """How many are whole on disk."""
+        """Number of epochs completely on disk."""
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def begin(self, facts: dict[str, Any], pages: int | None = None) -> None:
@@ -54,7 +54,7 @@ class Journal:
         self._write({"format": FORMAT, "version": VERSION, "pages": pages, "facts": facts})
 
     def add(self, end: int, pages: Pages, known: dict[str, Any]) -> None:
-        """Add an epoch, all of it or nothing, and what else has become known.
+        """Append an epoch, all of it or nothing, with new notes and memories.
 
         Raises
         ------

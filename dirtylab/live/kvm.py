@@ -1,7 +1,7 @@
 """A KVM guest whose writes the kernel tracks, through the contract of every structure.
 
-An insert makes the guest write to the frames; the kernel notes them its own way, and a collect asks
-the kernel.  What it has told is kept in a bitmap until a harvest or clear, as a hypervisor does.
+An insert makes the guest write to the frames; the kernel tracks them, and a collect reads them from
+the kernel.  They are kept in a bitmap until a harvest or clear, as a hypervisor does.
 
 =====================  ============================================================================
 ``kvm-log``            KVM_GET_DIRTY_LOG: copies the slot's bitmap out, clears it, protects the
@@ -49,7 +49,7 @@ TIME_LIMIT = 60.0
 
 
 class Guest(Tracker):
-    """What the three trackers share.
+    """Base of the three trackers.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Guest(Tracker):
         count = _check.integer("vcpus", vcpus, 1, _guest.MAX_VCPUS)
         limit = _check.real("time_limit", time_limit, 0.001, 86_400.0)
         self.machine = Machine(max(pages, 1), count, self._tracking, entries, limit)
-        """Descriptors, mappings and vCPUs, for those who measure single calls."""
+        """Descriptors, mappings and vCPUs, to measure single calls."""
         self._seen = np.zeros(words_for(max(pages, 1)), np.uint64)
         own_pages = _guest.own_bytes(max(pages, 1), count) // PAGE_BYTES
         self._own = np.zeros(words_for(own_pages), np.uint64)
@@ -112,8 +112,8 @@ class Guest(Tracker):
     def statistics(self) -> dict[str, int]:
         """Return KVM's own counters, such as ``exits`` and ``insn_emulation``; empty before 5.14.
 
-        ``insn_emulation`` near the number of instructions means that the hypervisor interprets
-        the guest, as under some kinds of nesting; then no page is ever write-protected.
+        ``insn_emulation`` near the number of instructions means that KVM emulates the guest, as
+        under some kinds of nesting; then no page is ever write-protected.
         """
         self._require_open()
         return self.machine.statistics()
@@ -146,7 +146,7 @@ class Guest(Tracker):
             self.machine.write(frames)
 
     def _sync(self) -> None:
-        """Fetch what the kernel knows."""
+        """Fetch the dirty frames from the kernel."""
         raise NotImplementedError
 
     def _drop(self) -> None:
@@ -171,13 +171,13 @@ class Guest(Tracker):
 
 
 class _Log:
-    """The log of a slot as it was read; zero but between a reading and its taking over."""
+    """Buffer of a slot's log; zero except between reading it and merging it."""
 
     def __init__(self, slot: int, words: int, pages: int) -> None:
         self.slot, self.pages = slot, pages
         self.words = np.zeros(words, np.uint64)
         self.unread = False
-        """Whether something may be in that was not taken over: an interrupt came between."""
+        """Whether the buffer may hold frames not merged yet: an interrupt came between."""
 
     def take_over(self, seen: Words) -> None:
         """Set the bits in `seen`."""
@@ -249,9 +249,9 @@ class KvmRing(Guest):
     entries : int, optional
         Of each vCPU's ring, a power of two, 256 … 65536.
     guarded : bool, optional
-        Whether the guest is given no more frames at a time than its ring has room for.  Without it
-        the kernel alone must stop a guest whose ring is full, which a hypervisor that interprets
-        the guest does too late: frames are lost.
+        Whether the guest gets no more frames at a time than its ring has room for.  Without it the
+        kernel alone must stop a guest whose ring is full, which a hypervisor that emulates the
+        guest does too late: frames are lost.
 
     Notes
     -----

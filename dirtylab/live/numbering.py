@@ -1,4 +1,4 @@
-"""Page numbers of recordings: made small, and told apart by the memory they belong to.
+"""Page numbers of recordings: compacted, and distinguished by the memory they belong to.
 
 A page is known by a key: the number of its memory and, in the low bits, that of the page.  A memory
 is a process's virtual memory from one exec or fork to the next, or an object that processes share.
@@ -26,7 +26,7 @@ def keys_of(memory: int, pages: Pages) -> Pages:
 
 
 def compact(harvests: Sequence[Pages]) -> tuple[list[Pages], int]:
-    """Return page numbers made small, and the size of the slot that holds them.
+    """Return compacted page numbers, and the size of the slot that holds them.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def finish(
     facts : dict
         Of the trace.
     memories : sequence of dict
-        What is known of each memory, in the order of their numbers; of several, the facts tell
-        which pages of the trace are whose.
+        Facts on each memory, in the order of their numbers; of several, the trace's facts say
+        which pages belong to which.
     """
     numbered, size = compact(harvests)
     return Trace(size, tuple(numbered), tuple(ends), {**facts, **_places(harvests, memories, size)})

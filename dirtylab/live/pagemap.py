@@ -1,7 +1,7 @@
 """The pages that this process writes.
 
-:class:`Pagemap` keeps the contract of every structure: an insert really writes to pages of this
-process, and a collect asks the kernel which were written.
+:class:`Pagemap` has the interface of every structure: an insert writes to pages of this process,
+and a collect asks the kernel which were written.
 
 :func:`take_part` lets another process follow all memory of this one.
 
@@ -119,7 +119,7 @@ class Pagemap(Tracker):
             raise
 
     def discard(self) -> None:
-        """Forget all, and give the memory back to the system."""
+        """Forget all, and return the memory to the system."""
         self._require_open()
         self._mapping.discard()
         self.clear()

@@ -1,14 +1,14 @@
 """Recording traces: of a command, of a KVM guest.
 
-A command's pages are those of its virtual memory.  Their numbers are made small: memory is taken
-in chunks of 512 pages (2 MiB, aligned), only chunks that were written at all count, and they keep
-their order.  So neighbours stay neighbours, and what lies apart stays apart, though less far.
+A command's pages are those of its virtual memory.  Their numbers are compacted: memory is divided
+into chunks of 512 pages (2 MiB, aligned), and only chunks that were ever written are numbered, in
+order.  So neighbours stay neighbours, and distant pages stay apart, though less far.
 
-Huge pages are off for the command (one write would count as 512), and so is nothing else.  The
+Huge pages are off for the command (one write would count as 512); nothing else is changed.  The
 command is followed with all its threads, over every exec; an exec gives it a new memory, whose
-pages lie behind those of the old one.  Its child processes are followed when asked, each with a
-memory of its own: pages that a fork lets two processes share until one writes become that one's
-when it does.  Memory that processes share for good (``MAP_SHARED``) is one memory, whoever writes.
+pages follow those of the old one.  Its child processes are followed when asked, each with a memory
+of its own: a copy-on-write page counts for the process that writes it.  Shared memory
+(``MAP_SHARED``) is one memory, whichever process writes.
 
 What is left out: pages that an exec or the end of the command takes away before their epoch ends,
 and what an exec itself writes.  While a command is recorded, no debugger can trace it.
@@ -160,7 +160,7 @@ def record_guest(
     journal: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Trace:
-    """Let a KVM guest write to the frames of a dataset and record what the kernel tells.
+    """Let a KVM guest write to the frames of a dataset and record the pages the kernel reports.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def record_guest(
     epochs : int, optional
         1 … 100,000.
     tracking : {"ring", "log", "manual"}, optional
-        A ring tells the order of arrival, a log does not.
+        A ring keeps the order of arrival, a log does not.
     vcpus, seed, time_limit
         As for :class:`~dirtylab.live.kvm.Guest` and the generators.
     report : callable, optional
@@ -228,7 +228,7 @@ def _write(
     taken: Taken,
     report: Callable[[int], object] | None,
 ) -> None:
-    """Let a guest write, epoch by epoch; keep what was taken whatever ends it."""
+    """Let a guest write, epoch by epoch; keep finished epochs whatever ends it."""
     begin = time.monotonic_ns()
     try:
         for number, frames in enumerate(epochs):
@@ -279,12 +279,14 @@ def _require_scanner() -> None:
 
 
 def _require_known(process: dict[str, Any]) -> None:
-    """Refuse what Popen does not know, and pipes: nobody would read them."""
+    """Refuse keywords that Popen does not have, and pipes: nothing would read them."""
     for name, value in process.items():
         if name not in _KNOWN:
             raise TypeError(f"{name}={value!r}: is no argument of record_command or Popen")
         if name in ("stdin", "stdout", "stderr") and value == subprocess.PIPE:
-            raise ValueError(f"{name}=PIPE: nobody is at its other end; give a file or DEVNULL")
+            raise ValueError(
+                f"{name}=PIPE: nothing reads or writes its other end; give a file or DEVNULL"
+            )
 
 
 def _follow(

@@ -1,4 +1,4 @@
-"""Traces on disk: written whole or not at all."""
+"""Traces on disk, written atomically."""
 
 import os
 from pathlib import Path

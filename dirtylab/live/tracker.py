@@ -1,4 +1,4 @@
-"""What the live trackers share: one process, an end, a harvest that Ctrl-C can't break."""
+"""Base of the live trackers: bound to one process, closeable, with an interruptible harvest."""
 
 import abc
 import html
@@ -12,7 +12,7 @@ from dirtylab.structures.base import Structure
 
 
 class Tracker(Unshared, Structure):
-    """A structure whose frames are really written, and found by the kernel.
+    """A structure whose frames are written to memory, and found by the kernel.
 
     Belongs to the process that made it, for one thread at a time.  In a forked child
     :meth:`close` works, and leaves the parent's alone; all else raises RuntimeError.
@@ -86,7 +86,7 @@ class Tracker(Unshared, Structure):
 
     @abc.abstractmethod
     def _forget(self) -> None:
-        """Forget what the kernel has told, by stores alone."""
+        """Forget the frames read from the kernel, by stores alone."""
 
     @abc.abstractmethod
     def _put_back(self, frames: Frames) -> None:

@@ -1,4 +1,4 @@
-"""The trackers by name, and what is missing where one can't be had."""
+"""The trackers by name, and what is missing where one is unavailable."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ _TRACKINGS = {"kvm-log": "log", "kvm-log-manual": "manual", "kvm-ring": "ring"}
 
 
 def missing(name: str) -> str | None:
-    """Return one line on why tracker `name` can't be had here, None when it can.
+    """Return one line on why tracker `name` is unavailable here, None when it is available.
 
     Raises
     ------

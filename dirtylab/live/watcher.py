@@ -33,7 +33,7 @@ LEFT_OUT = (
     "pages that were unmapped or given back (munmap, madvise) before their epoch ended; memory of "
     "character devices; writes of devices into pinned pages"
 )
-"""What a watcher can't tell."""
+"""What a watcher can't see."""
 
 _MOST_MARKED = 2**34
 """Bytes of shared memory whose untouched pages are protected; 16 GiB take 32 MiB of page tables,
@@ -55,15 +55,15 @@ class Watcher(Unshared):
 
     Notes
     -----
-    Whatever the kernel tells as written counts, whether it can be written still or not: private
-    and shared memory, files, huge pages (as many pages as they have), swapped pages.  Of what has
-    been mapped since the harvest before, moved to other addresses, or joined by the kernel with
-    what has moved, all that is there counts.
+    Every page that the kernel reports as written counts, even if it is read-only by now: private
+    and shared memory, files, huge pages (as many pages as they have), swapped pages.  Of memory
+    mapped since the last harvest, moved, or merged by the kernel with moved memory, every present
+    page counts.
 
-    What it can't tell:
+    What it can't see:
 
-    - pages that are unmapped, or given back by ``madvise``, before the harvest; pages of shared
-      memory that stays mapped are told, if it was mapped at the harvest before,
+    - pages that are unmapped, or discarded by ``madvise``, before the harvest; pages of shared
+      memory that stays mapped are seen, if it was mapped at the last harvest,
     - what devices write into pages that are pinned, and memory of character devices,
     - whether a page of shared memory was written or only read, where it was read before the
       mapping was first seen, is a huge one of hugetlbfs, or lies in what goes beyond 16 GiB.
@@ -72,7 +72,7 @@ class Watcher(Unshared):
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.excluded: set[int] = set()
-        """Addresses of pages that are none of the process's own."""
+        """Addresses of pages to leave out."""
         self._maker = os.getpid()
         with translated(_scan.WHAT, _scan.REASONS):
             self._file = Descriptor(os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC))
@@ -110,7 +110,7 @@ class Watcher(Unshared):
         return found
 
     def harvest(self) -> npt.NDArray[np.uint64]:
-        """Return the numbers of the virtual pages written since last asked, ascending.
+        """Return the numbers of the virtual pages written since the last harvest, ascending.
 
         After an interrupt the next harvest returns what this one would have.
 
@@ -165,7 +165,7 @@ class Watcher(Unshared):
             raise self._gone() if error.errno == errno.ESRCH else error from None
 
     def _adopt(self, area: Area) -> None:
-        """Take over shared memory that is new at its place: all that is there counts."""
+        """Add newly mapped shared memory: every present page counts."""
         for known in (self._marked, self._large):
             for file, spans in known.items():
                 known[file] = without(spans, area.start, area.end)
@@ -178,7 +178,7 @@ class Watcher(Unshared):
             known.setdefault(area.file, []).append((area.start, area.end))
 
     def _ask_for_evicted(self) -> None:
-        """Ask for shared pages that were written and are not mapped any more; adopt what has grown.
+        """Scan for shared pages that were written and evicted since; add what has grown.
 
         Private pages stay, or are swapped; a shared one may leave, its contents in the file.
         """

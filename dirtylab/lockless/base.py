@@ -151,7 +151,7 @@ class Lockless(abc.ABC):
         Parameters
         ----------
         out : numpy.ndarray, optional
-            uint64, room for :attr:`most` frames, since nobody knows beforehand how many there are.
+            uint64, room for :attr:`most` frames, since their number is not known beforehand.
 
         Returns
         -------

@@ -70,7 +70,7 @@ class Cell(NamedTuple):
     dirty: int
 
 
-class Plan(NamedTuple):
+class BenchmarkPlan(NamedTuple):
     """What is measured in each cell."""
 
     candidates: tuple[Candidate, ...]
@@ -113,7 +113,7 @@ class CellBenchmark:
     ----------
     cell : Cell
         What is tracked.
-    plan : Plan
+    plan : BenchmarkPlan
         Which structures and operations.
 
     Raises
@@ -124,7 +124,7 @@ class CellBenchmark:
         A structure can't take the cell's frames, for lack of capacity say.
     """
 
-    def __init__(self, cell: Cell, plan: Plan) -> None:
+    def __init__(self, cell: Cell, plan: BenchmarkPlan) -> None:
         self._cell, self._plan = cell, plan
         work = max(cell.dirty + cell.pages // WORDS_A_FRAME, 1)
         self._epochs = min(max(BURST_FRAMES // work, 1), MOST_EPOCHS)

@@ -13,10 +13,10 @@ from dirtylab.datasets import DATASETS, declared
 from dirtylab.measure.cell import (
     CACHES,
     OPERATIONS,
+    BenchmarkPlan,
     Candidate,
     Cell,
     Options,
-    Plan,
     label,
     make,
 )
@@ -39,7 +39,7 @@ class Grid(NamedTuple):
     """A sweep's cells and what is measured in each."""
 
     cells: tuple[Cell, ...]
-    plan: Plan
+    plan: BenchmarkPlan
     skipped: tuple[str, ...]
     """Cells that can't be measured, each with the reason."""
 
@@ -81,7 +81,7 @@ def build(
     for candidate in candidates:
         _require_options(candidate)
     control = candidates[0]._replace(control=True)
-    plan = Plan(
+    plan = BenchmarkPlan(
         (*candidates, control),
         tuple(one for one in OPERATIONS if one in listed["operations"]),
         parse_count("seed", seed, 0, 2**63),

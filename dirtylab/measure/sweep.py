@@ -19,7 +19,7 @@ import numpy as np
 from dirtylab._progress import time_bar, work_bar
 from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
-from dirtylab.measure.cell import Cell, CellBenchmark, Plan, Row, label
+from dirtylab.measure.cell import BenchmarkPlan, Cell, CellBenchmark, Row, label
 from dirtylab.measure.clock import python_step
 from dirtylab.measure.grid import Choice, Grid, build
 from dirtylab.measure.locks import alone_on_machine
@@ -44,7 +44,7 @@ class Task(NamedTuple):
     """Rounds of a cell, to be measured on one machine."""
 
     cell: Cell
-    plan: Plan
+    plan: BenchmarkPlan
     first: int
     rounds: int
 

@@ -17,7 +17,7 @@ the caller is certain to get it, and put back when anything is raised in between
 interrupt that comes while it is put back leaves the rest to the next verb.  CPython looks for
 signals when a function begins, after a call of compiled code and where a loop begins again, so
 nothing comes between the last two statements of :meth:`Structure.harvest` and the caller's next
-step.  What the caller loses after that, as in ``f(s.harvest())``, nobody can give back.
+step.  What the caller loses after that, as in ``f(s.harvest())``, is lost.
 
 All this is so while kernels are compiled.  Where the JIT is switched off they are Python, and an
 interrupt can stop them in the middle.
@@ -128,7 +128,7 @@ class Structure(abc.ABC):
         if self._taken is not None:
             self._settle()
         clean = _check.frames("frames", frames, self._pages)
-        if clean.base is not None:  # else it is nobody's view; asking takes 0.3 µs
+        if clean.base is not None:  # else it is no view of another array; the check takes 0.3 µs
             clean = _check.apart(clean, self._arrays())
         self._insert(clean)
 
@@ -197,7 +197,7 @@ class Structure(abc.ABC):
 
     @abc.abstractmethod
     def operations(self) -> Operations:
-        """Count what a collect of the present contents touches, by walking them once more."""
+        """Count what a collect of the present contents touches, by traversing them again."""
 
     def _target(self, out: Frames | None) -> Frames:
         """Return exactly the room that a collect fills, at the beginning of `out` when given."""

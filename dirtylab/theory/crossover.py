@@ -1,4 +1,4 @@
-"""Where two costs meet: the crossovers of two structures, each with an interval.
+"""Crossovers of two structures' costs, each with an interval.
 
 ::
 
@@ -8,9 +8,9 @@
 
 A measured ratio is noisy twice: its samples differ from round to round, and each point lies off a
 smooth curve by what its frames and their place in memory happen to be.  Both are in the residuals
-of a curve fitted to the medians of the nearest points.  They are drawn anew, with replacement, and
-tell how far a fitted curve may be off in units of its own standard error; the interval is where the
-curve is not further from 0 than that, which is to say all crossovers that a test would not refuse.
+of a curve fitted to the medians of the nearest points.  They are resampled, which gives the
+distribution of the fitted curve's error in units of its standard error; the interval is where the
+curve is not further from 0 than that: all crossovers that a test would not reject.
 
 Sources: Davison and Hinkley, Bootstrap Methods and their Application, 1997, chapters 5 and 6 (the
 studentised bootstrap of residuals); Fieller's theorem (inverting the test).  On synthetic curves of
@@ -28,7 +28,7 @@ import numpy.typing as npt
 from dirtylab._check import Array
 
 LEAST_POINTS = 5
-"""Points without which nothing is said."""
+"""Fewest points for a crossover."""
 FEW_POINTS, MANY_POINTS = 7, 9
 """Points that a crossover is fitted to: those nearest to it.  With 13 instead of 9 a curve that
 bends on both sides was off by more than its interval in 13 % of trials, and no surer elsewhere."""
@@ -108,8 +108,8 @@ def crossovers(
     Returns
     -------
     list of Crossover
-        Ascending; empty where the one is the cheaper throughout, as far as can be told: points that
-        differ from 1 by less than their noise make no crossover of their own.
+        Ascending; empty where one is cheaper throughout within the noise: points that differ from 1
+        by less than their noise make no crossover of their own.
 
     Raises
     ------

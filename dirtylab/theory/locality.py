@@ -1,9 +1,9 @@
-"""How a pattern's frames lie together, in order of arrival and in the slot: what locality there is.
+"""Locality of a pattern's frames, in order of arrival and in the slot.
 
-Processors foresee what repeats.  Frames that come in a row, a stride, an empty stretch of the
-bitmap cost little; where a run ends or a dirty word follows a clean one, a branch goes the other
-way, and where the next frame is elsewhere, its line has to come.  Cost models need those numbers
-beside the mere amounts.
+Processors predict what repeats.  Frames in sequence, a stride or an empty stretch of the bitmap
+cost little; where a run ends or a dirty word follows a clean one, a branch is mispredicted, and
+where the next frame is elsewhere, its cache line must be fetched.  The cost model needs those
+counts too.
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ from dirtylab._check import Array
 from dirtylab.theory.operations import Pattern
 
 OCTET = 8
-"""Frames that an insert looks at together: a run of them sets its bits at once."""
+"""Frames that an insert tests together: a run of them sets its bits at once."""
 WORD = 64
 
 
 def arrivals_elsewhere(pattern: Pattern, block: int) -> Array:
-    """Return how many frames come from another block than the frame before them, about.
+    """Return about how many frames lie in another block than the frame before them.
 
     The locality of an insert: one in `block` for a sequence, all for frames drawn anywhere.
     """
@@ -33,14 +33,14 @@ def arrivals_elsewhere(pattern: Pattern, block: int) -> Array:
 
 
 def jumps(pattern: Pattern, block: int) -> Array:
-    """Return how many frames come from another, unpredictable block."""
+    """Return the number of unpredictable block changes."""
     if pattern.law.regular:
         return np.zeros_like(pattern.dirty)
     return arrivals_elsewhere(pattern, block)
 
 
 def frames_in_runs(pattern: Pattern) -> Array:
-    """Return how many frames come in octets that follow each other within a word, about."""
+    """Return about how many frames come in octets that follow each other within a word."""
     within = 1.0 - (OCTET - 1) / WORD
     return pattern.dirty * within * run_goes_on(pattern) ** (OCTET - 1)
 
@@ -70,7 +70,7 @@ def full_blocks(pattern: Pattern, block: int) -> Array:
 
 
 def boundaries(pattern: Pattern, block: int) -> Array:
-    """Return how many dirty blocks follow a clean one unpredictably, about."""
+    """Return about how many dirty blocks follow a clean one unpredictably."""
     number = max(pattern.pages / block, 1.0)
     share = np.minimum(pattern.occupied(block) / number, 1.0)
     drawn = number * share * (1.0 - share)
@@ -81,7 +81,7 @@ def boundaries(pattern: Pattern, block: int) -> Array:
 
 
 def uncertain_octets(pattern: Pattern) -> Array:
-    """Return how many dirty words have an unpredictable number of bits, in eighths, about.
+    """Return about how many dirty words have an unpredictable number of bits, in eighths.
 
     Bits are decoded eight at a time.  Where frames are drawn, a word's bits are binomial, and
     what counts is how often ``ceil(bits / 8)`` is not the usual number; where a cluster ends in a

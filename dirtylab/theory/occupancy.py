@@ -35,7 +35,7 @@ Runs = Callable[..., tuple[Array, Array] | None]
 
 @dataclasses.dataclass(frozen=True)
 class Law:
-    """What theory knows of a pattern; the defaults hold where frames are drawn anywhere.
+    """The closed forms of a pattern; the defaults hold where frames are drawn anywhere.
 
     Options of the pattern are keywords of all these functions; its generator's have the same names
     and defaults.
@@ -47,7 +47,7 @@ class Law:
     """Instead: the exact number, of a pattern without chance, for one number of frames.  With an
     `nth`, the fourth argument, only blocks that are the last of a group of so many count."""
     regular: bool = False
-    """Whether a processor foresees the next line."""
+    """Whether a prefetcher predicts the next cache line."""
     elsewhere: Callable[..., Array] | None = None
     """``elsewhere(pages, dirty, block, **options)``: frames that come from another block than the
     frame before them; those of runs, or else nearly all, when omitted."""

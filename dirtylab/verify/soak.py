@@ -58,7 +58,7 @@ _EIGHT, _THREE = np.uint64(8), np.uint64(3)
 HARVESTS, REPORTS, DUPLICATES, MISSED, LOST, GHOSTS, CHECKED = range(7)
 
 
-class Job(NamedTuple):
+class SoakJob(NamedTuple):
     """What the threads of a run share."""
 
     content: npt.NDArray[np.uint8]  # a byte of each vCPU in each page
@@ -69,14 +69,14 @@ class Job(NamedTuple):
 
 
 @inlined
-def frame_of(job: Job, vcpu: int, number: int) -> np.uint64:
+def frame_of(job: SoakJob, vcpu: int, number: int) -> np.uint64:
     """Return the frame of a vCPU's insert, by its number in the lap."""
     count = np.uint64(number) * job.plan[2] + np.uint64(vcpu) * job.plan[3]
     return (count * job.plan[4]) & job.plan[5]
 
 
 @uncounted
-def drive(state: State, vcpu: int, job: Job) -> None:
+def drive(state: State, vcpu: int, job: SoakJob) -> None:
     """Write and insert, lap after lap."""
     add_relaxed(job.gate, 1, ONE)
     while load_acquire(job.gate, 0) == WAIT:
@@ -97,7 +97,7 @@ def drive(state: State, vcpu: int, job: Job) -> None:
 
 
 @inlined
-def has_seen(seen: Words, job: Job, vcpu: int, insert: int) -> bool:
+def has_seen(seen: Words, job: SoakJob, vcpu: int, insert: int) -> bool:
     """Return whether the page of an insert has been read since it was written."""
     in_a_lap = int(job.plan[0])
     frame = frame_of(job, vcpu, insert % in_a_lap)
@@ -107,7 +107,7 @@ def has_seen(seen: Words, job: Job, vcpu: int, insert: int) -> bool:
 
 @inlined
 def read_pages(
-    job: Job, seen: Words, last: Words, out: Frames, found: int, tally: npt.NDArray[np.int64]
+    job: SoakJob, seen: Words, last: Words, out: Frames, found: int, tally: npt.NDArray[np.int64]
 ) -> None:
     """Read each page reported."""
     harvest = np.uint64(tally[HARVESTS] + 1)
@@ -124,8 +124,8 @@ def read_pages(
 
 
 @kernel
-def watch(state: State, job: Job, out: Frames, tally: npt.NDArray[np.int64]) -> None:
-    """Harvest until all inserts have returned and once more; look up every insert."""
+def watch(state: State, job: SoakJob, out: Frames, tally: npt.NDArray[np.int64]) -> None:
+    """Harvest until all inserts have returned, then one last time; check every insert."""
     vcpus = job.progress.size // LINE
     total = np.int64(job.plan[0] * job.plan[1])
     seen, last = np.zeros(job.written.size, np.uint64), np.zeros(job.written.size, np.uint64)
@@ -203,7 +203,7 @@ def makers() -> dict[str, Maker]:
     }
 
 
-def job_for(pages: int, vcpus: int, pattern: str, laps: int) -> Job:
+def job_for(pages: int, vcpus: int, pattern: str, laps: int) -> SoakJob:
     """Return a job in which each vCPU inserts each of its frames once a lap.
 
     Parameters
@@ -238,7 +238,7 @@ def job_for(pages: int, vcpus: int, pattern: str, laps: int) -> Job:
     }[pattern]
     written = aligned_zeros(pages)
     plan = np.array([count, laps, step, offset, factor, pages - 1], np.uint64)
-    return Job(
+    return SoakJob(
         written.view(np.uint8), written, aligned_zeros(vcpus * LINE), aligned_zeros(LINE), plan
     )
 
@@ -367,7 +367,7 @@ def run_until_failure(
 # --- the soak -----------------------------------------------------------------------------------
 
 
-class Cell(NamedTuple):
+class SoakCell(NamedTuple):
     """One run of a soak."""
 
     structure: str
@@ -378,7 +378,7 @@ class Cell(NamedTuple):
 
 def soak_cells(
     inserts: int, *, pages: int = PAGES, vcpus: Sequence[int] = (2, 3, 4, 8)
-) -> Iterator[Cell]:
+) -> Iterator[SoakCell]:
     """Yield runs that make `inserts` inserts, or a few more, shared alike by all cells."""
     cells = [
         (structure, pattern, many)
@@ -391,11 +391,11 @@ def soak_cells(
         in_a_lap = int(job_for(pages, many, pattern, 1).plan[0]) * many
         laps = -(-share // in_a_lap)
         while laps > 0:
-            yield Cell(structure, pattern, many, min(laps, MOST_LAPS))
+            yield SoakCell(structure, pattern, many, min(laps, MOST_LAPS))
             laps -= MOST_LAPS
 
 
-def run_cell(cell: Cell, pages: int = PAGES) -> Tally:
+def run_cell(cell: SoakCell, pages: int = PAGES) -> Tally:
     """Run one cell of a soak."""
     return run(
         cell.structure,

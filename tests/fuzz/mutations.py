@@ -284,8 +284,8 @@ def read_study(path):
     require_printable(caption(study.machine), "caption")
     for verdict in study.verdicts:
         require_printable("".join(map(str, verdict)), "verdict")
-    for row in study.evidence.rows:
-        require(study.evidence.median("careful", row, "posted-tree") > 0, "median")
+    for row in study.samples_index.rows:
+        require(study.samples_index.median("careful", row, "posted-tree") > 0, "median")
 
 
 GRID = grid.build(["list", "bitmap"], ["harvest"], ["random"], [4096], [5, 64], 2016, "warm")

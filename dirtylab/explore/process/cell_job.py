@@ -15,7 +15,15 @@ from dirtylab._units import nbytes_text
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure.additions import packed, register
-from dirtylab.measure.cell import OPERATIONS, Candidate, Cell, CellBenchmark, Plan, Row, label
+from dirtylab.measure.cell import (
+    OPERATIONS,
+    BenchmarkPlan,
+    Candidate,
+    Cell,
+    CellBenchmark,
+    Row,
+    label,
+)
 from dirtylab.measure.grid import BYTES_A_PAGE
 from dirtylab.structures import kind_of, names
 from dirtylab.theory.memory import known_bytes
@@ -212,7 +220,9 @@ def _compile(job: CellJob, reporter: Reporter) -> None:
         cell = Cell("random", (), _WARM_PAGES, _WARM_DIRTY)
         # A structure whose options do not fit these few frames is compiled by its own cell.
         with contextlib.suppress(ValueError, AssertionError):
-            CellBenchmark(cell, Plan((candidate,), (job.operation,), job.seed, "warm")).round(0)
+            CellBenchmark(
+                cell, BenchmarkPlan((candidate,), (job.operation,), job.seed, "warm")
+            ).round(0)
         _compiled.add(known)
 
 
@@ -233,11 +243,11 @@ def _measure_cell(job: CellJob, index: int, reporter: Reporter) -> tuple[Rows, i
     return _samples(rows, job), done
 
 
-def _plan(job: CellJob) -> Plan:
+def _plan(job: CellJob) -> BenchmarkPlan:
     candidates = tuple(
         Candidate(name, tuple(sorted(options.items()))) for name, options in job.structures
     )
-    return Plan(candidates, (job.operation,), job.seed, "warm")
+    return BenchmarkPlan(candidates, (job.operation,), job.seed, "warm")
 
 
 def _samples(rows: list[Row], job: CellJob) -> Rows:

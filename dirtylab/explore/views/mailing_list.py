@@ -25,7 +25,7 @@ from dirtylab.explore.views.mailing_list_figure import (
 from dirtylab.measure.machine import caption, describe_machine
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED, record
-from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 from dirtylab.studies.mailing_list.study import Study
 
 if TYPE_CHECKING:
@@ -90,17 +90,17 @@ class MailView(MeasuringView[MailState, MailContent]):
 
     # --- what is shown --------------------------------------------------------------------------
 
-    def evidence(self) -> Evidence:
+    def samples_index(self) -> SamplesIndex:
         """Return the recorded samples, those of runs run again in place of theirs."""
         again = self._run_again()
         replaced = {(_row(run).order, _row(run).dirty) for run in again}
         kept = [
-            one for one in self._study.evidence.records
+            one for one in self._study.samples_index.records
             if one["method"] == POSTED or (one["order"], one["dirty"]) not in replaced
         ]  # fmt: skip
         for run, results in again.items():
             kept += _records(_row(run), results)
-        return Evidence(kept)
+        return SamplesIndex(kept)
 
     def _run_again(self) -> dict[int, Results]:
         """Return the results of runs that were run again, by run."""
@@ -109,14 +109,14 @@ class MailView(MeasuringView[MailState, MailContent]):
 
     def content(self) -> MailContent:
         """Return the chosen run and the samples of all."""
-        return MailContent(_row(self.state.run), self.evidence())
+        return MailContent(_row(self.state.run), self.samples_index())
 
     def sentence(self, content: MailContent) -> str:
         """Return the finding."""
-        row, evidence = content
-        then = evidence.ratio(POSTED, row, "posted-bitmap", "posted-tree")
-        now = evidence.ratio(CAREFUL, row, "posted-bitmap", "posted-tree")
-        same = sum(evidence.winner(POSTED, one) == evidence.winner(CAREFUL, one)
+        row, index = content
+        then = index.ratio(POSTED, row, "posted-bitmap", "posted-tree")
+        now = index.ratio(CAREFUL, row, "posted-bitmap", "posted-tree")
+        same = sum(index.winner(POSTED, one) == index.winner(CAREFUL, one)
                    for one in posted_rows())  # fmt: skip
         who = {True: "the tree beats the bitmap", False: "the bitmap beats the tree"}
         both = who[then > 1] if (then > 1) == (now > 1) else f"in 2016 {who[then > 1]}, here not"
@@ -128,10 +128,10 @@ class MailView(MeasuringView[MailState, MailContent]):
 
     def alt(self, content: MailContent, sentence: str) -> str:
         """Return the picture in words."""
-        row, evidence = content
+        row, index = content
         times = "; ".join(
-            f"{SHORT[name]} {ns_text(evidence.median(POSTED, row, name))} in 2016, "
-            f"{ns_text(evidence.median(CAREFUL, row, name))} here"
+            f"{SHORT[name]} {ns_text(index.median(POSTED, row, name))} in 2016, "
+            f"{ns_text(index.median(CAREFUL, row, name))} here"
             for name in STRUCTURES
         )
         return (
@@ -152,11 +152,11 @@ class MailView(MeasuringView[MailState, MailContent]):
 
     def extra(self, content: MailContent) -> str:
         """Return a table of the run's times and ratios by method."""
-        row, evidence = content
+        row, index = content
         rows = [
             [style.label]
-            + [ns_text(evidence.median(method, row, name)) for name in STRUCTURES]
-            + [three_digits(evidence.ratio(method, row, *pair)) for pair in RATIOS]
+            + [ns_text(index.median(method, row, name)) for name in STRUCTURES]
+            + [three_digits(index.ratio(method, row, *pair)) for pair in RATIOS]
             for method, style in METHODS.items()
         ]
         ratios = [f"{SHORT[a]}/{SHORT[b]}" for a, b in RATIOS]
@@ -166,12 +166,12 @@ class MailView(MeasuringView[MailState, MailContent]):
         """Return median times of all runs, structures and methods."""
         import pandas as pd
 
-        evidence = self.evidence()
+        index = self.samples_index()
         return pd.DataFrame.from_records(
             [
                 {"run": run, "order": _row(run).order, "pages": _row(run).pages,
                  "dirty": _row(run).dirty, "method": method, "structure": SHORT[name],
-                 "ns": evidence.median(method, _row(run), name)}
+                 "ns": index.median(method, _row(run), name)}
                 for run in RUNS for method in METHODS for name in STRUCTURES
             ]
         )  # fmt: skip

@@ -12,7 +12,7 @@ from dirtylab.explore.kit.axes import no_minor_ticks, title_text
 from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes, time_label
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
-from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 
 SIZE = (7.4, 4.7)
 RANDOM, SEQUENTIAL = (0.11, 0.265, 0.345, 0.65), (0.475, 0.265, 0.185, 0.65)
@@ -43,7 +43,7 @@ class MailContent(NamedTuple):
     """What is drawn and said: a run picked out, and the samples of all."""
 
     row: Row
-    evidence: Evidence
+    samples_index: SamplesIndex
 
 
 class MailArtists:
@@ -75,18 +75,18 @@ class MailArtists:
 
     def set(self, content: MailContent) -> None:
         """Move all marks; pick out a run."""
-        row, evidence = content.row, content.evidence
+        row, index = content.row, content.samples_index
         for (order, name, method), mark in self._marks.items():
             rows = [one for one in posted_rows() if one.order == order]
             mark.set_data(
-                [one.dirty for one in rows], [evidence.median(method, one, name) for one in rows]
+                [one.dirty for one in rows], [index.median(method, one, name) for one in rows]
             )
         for order, band in self._bands.items():
             band.set_visible(order == row.order)
             band.set_x(row.dirty / 1.7)
             band.set_width(row.dirty * 1.7 - row.dirty / 1.7)
         for method, mark in self._ratio_marks.items():
-            ratios = [evidence.ratio(method, row, *pair) for pair in RATIOS]
+            ratios = [index.ratio(method, row, *pair) for pair in RATIOS]
             mark.set_data(np.clip(ratios, 0.12, 9e5), range(len(RATIOS)))
         self._title.set_text(row.label)
 

@@ -29,7 +29,7 @@ from dirtylab.figures.style import (
 )
 from dirtylab.structures import posted, tuned
 from dirtylab.studies.crossovers.judge import named
-from dirtylab.studies.crossovers.record import Study
+from dirtylab.studies.crossovers.record import CrossoverStudy
 from dirtylab.theory.crossover import Crossover, crossovers
 from dirtylab.theory.occupancy import has_occupancy_law
 from dirtylab.theory.operations import Pattern
@@ -44,7 +44,7 @@ MAP_DENSITIES = np.geomspace(1e-6, 0.5, 37)
 
 @under_own_rc
 def curves_picture(
-    study: Study,
+    study: CrossoverStudy,
     *,
     pattern: str = "random",
     pages: int = 10_000_000,
@@ -57,7 +57,7 @@ def curves_picture(
 
     Parameters
     ----------
-    study : Study
+    study : CrossoverStudy
         Measured rounds: markers with bars from the 10th to the 90th percentile.
     pattern, pages, operation : optional
         Which curves of the study.
@@ -100,7 +100,7 @@ def curves_picture(
     return finished(figure, alt.rstrip(" .") + ".")
 
 
-def _group(study: Study, pattern: str, pages: int, operation: str) -> "pd.DataFrame":
+def _group(study: CrossoverStudy, pattern: str, pages: int, operation: str) -> "pd.DataFrame":
     rounds = study.rounds
     chosen = rounds[
         (rounds["set"] == "find")

@@ -163,7 +163,7 @@ def measure_now(
     *,
     structures: tuple[str, ...] | None = None,
     rounds: int = 5,
-) -> "Study":
+) -> "CrossoverStudy":
     """Measure one curve of the study on this machine, in some seconds.
 
     Parameters
@@ -181,7 +181,7 @@ def measure_now(
 
     Returns
     -------
-    Study
+    CrossoverStudy
         With that curve alone, and no map.
     """
     table = sweep(
@@ -193,10 +193,10 @@ def measure_now(
         repeats=rounds,
     )
     machine = next(iter(table.attrs["machines"].values()))
-    return Study(wide(table, "find"), machine, table.iloc[:0])
+    return CrossoverStudy(wide(table, "find"), machine, table.iloc[:0])
 
 
-class Study(NamedTuple):
+class CrossoverStudy(NamedTuple):
     """A crossover study, read back."""
 
     rounds: "pd.DataFrame"
@@ -217,7 +217,7 @@ class Study(NamedTuple):
         return known_first(str(name) for name in self.rounds if name not in KEYS)
 
 
-def load(folder: str | os.PathLike[str] | None = None) -> Study:
+def load(folder: str | os.PathLike[str] | None = None) -> CrossoverStudy:
     """Return a study that :func:`record` wrote; the shipped one when `folder` is omitted.
 
     Raises
@@ -228,4 +228,4 @@ def load(folder: str | os.PathLike[str] | None = None) -> Study:
     where = data_file("measured/crossovers") if folder is None else pathlib.Path(folder)
     columns = {"rounds.csv": KEYS, "map.csv": ("length", "dirty")}
     (rounds, medians), machine = recording.load(where, columns, KEYS[:3])
-    return Study(rounds, machine, medians)
+    return CrossoverStudy(rounds, machine, medians)

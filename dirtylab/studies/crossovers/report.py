@@ -10,7 +10,7 @@ from dirtylab._units import ns_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.structures import known_first, posted
 from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers
-from dirtylab.studies.crossovers.record import Study
+from dirtylab.studies.crossovers.record import CrossoverStudy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OPERATIONS = ("harvest", "epoch")
 
 
-def all_crossovers(study: Study) -> "pd.DataFrame":
+def all_crossovers(study: CrossoverStudy) -> "pd.DataFrame":
     """Return all crossovers of posted structures with each other, and of tuned ones."""
     import pandas as pd
 
@@ -28,9 +28,9 @@ def all_crossovers(study: Study) -> "pd.DataFrame":
 
 
 def pairs_shown(found: "pd.DataFrame") -> list[tuple[str, str]]:
-    """Return the pairs that are told: with the bitmap, and of the others the telling ones.
+    """Return the pairs in the report: each structure with the bitmap, and the list with tree64.
 
-    The tree of radix 8 is left to the tables of all crossovers; radix 64 stands for it.
+    The tree of radix 8 is left out; the tables of all crossovers have it.
     """
     names = known_first(sorted({*found["one"], *found["other"]}))
     left_out = {"bitmap", "tree8", *posted()}
@@ -38,12 +38,12 @@ def pairs_shown(found: "pd.DataFrame") -> list[tuple[str, str]]:
     return [("posted-tree", "posted-bitmap"), *with_bitmap, ("list", "tree64")]
 
 
-def markdown(study: Study, found: "pd.DataFrame", model: Model) -> str:
+def markdown(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
     """Return the findings as Markdown.
 
     Parameters
     ----------
-    study : Study
+    study : CrossoverStudy
         The measurements.
     found : pandas.DataFrame
         Its :func:`all_crossovers`.
@@ -124,7 +124,7 @@ def _single(own: "pd.DataFrame") -> "pd.DataFrame":
     return own[times == 1]
 
 
-def reasons(study: Study) -> Iterator[str]:
+def reasons(study: CrossoverStudy) -> Iterator[str]:
     """Yield why posted and tuned crossovers differ, in numbers of the study."""
     rounds = study.rounds
     slot = int(max(rounds.loc[rounds["posted-bitmap"].notna(), "pages"]))
@@ -138,7 +138,7 @@ def reasons(study: Study) -> Iterator[str]:
     posted, tuned = few["posted-bitmap"], few["bitmap"]
     yield (
         f"a harvest of {slot:,} nearly clean pages takes the posted bitmap {ns_text(posted)}, as "
-        f"it tests bit after bit, and the tuned one {ns_text(tuned)}, as it skips words: "
+        f"it tests every bit, and the tuned one {ns_text(tuned)}, as it skips words: "
         f"{posted / tuned:,.0f} times"
     )
     few_times, many_times = (one["posted-tree"] / one["tree64"] for one in (few, many))
@@ -147,13 +147,13 @@ def reasons(study: Study) -> Iterator[str]:
         f"times as long as `tree64` at {least} dirty frames and {many_times:.0f} times at {most}"
     )
     yield (
-        "the posted list is copied as it is, unsorted and with repeats, and so beats everything; "
-        f"to give what the others give takes the tuned list "
+        "the posted list is copied as it is, unsorted and with repeats, and so is the fastest; "
+        f"sorted and unique output takes the tuned list "
         f"{many['list'] / many['posted-list']:.0f} times as long at {most} frames"
     )
 
 
-def predictions(study: Study, found: "pd.DataFrame", model: Model) -> str:
+def predictions(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
     """Return how well crossovers and model predict cells that they were not fitted to."""
     both = study.posted, study.tuned
     checks = [check(study.rounds, _among(found, names), names)[0] for names in both]
@@ -163,7 +163,7 @@ def predictions(study: Study, found: "pd.DataFrame", model: Model) -> str:
     undecided = sum(one.undecided for one in checks)
     words = (
         f"Outside of their 95 % intervals, the crossovers predicted the winner in {right:,} of "
-        f"{cells:,} cells that were kept apart ({100 * right / cells:.1f} %); {between:,} cells "
+        f"{cells:,} held-out cells ({100 * right / cells:.1f} %); {between:,} cells "
         "lay within an interval or where two structures are too close to call, and in "
         f"{undecided:,} the rounds did not agree on a winner."
     )

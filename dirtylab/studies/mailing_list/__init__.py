@@ -16,14 +16,14 @@ from dirtylab.studies.mailing_list.report import (
     text_table,
 )
 from dirtylab.studies.mailing_list.rows import Row, posted_rows
-from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 from dirtylab.studies.mailing_list.store import load, save
 from dirtylab.studies.mailing_list.study import Reproduction, Study, reproduce
 
 __all__ = [
-    "Evidence",
     "Reproduction",
     "Row",
+    "SamplesIndex",
     "Study",
     "load",
     "markdown_experiments",

@@ -13,7 +13,7 @@ from dirtylab._units import three_digits, whole_text
 from dirtylab.structures import PostedBitmap, PostedTree
 from dirtylab.studies.mailing_list.rows import FULL, INSERTION, SHORT, STRUCTURES
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
-from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 
 HOLDS, PARTLY, FAILS, OPEN = "holds", "holds partly", "does not hold", "not judged yet"
 
@@ -42,14 +42,14 @@ class Verdict(NamedTuple):
     why: str
 
 
-def insertion_is_fast(evidence: Evidence) -> Verdict:
+def insertion_is_fast(index: SamplesIndex) -> Verdict:
     """Judge claim 1 by the cost of an insert, in inserts into a bitmap: as posted, and atomic."""
     per_frame = {
-        name: evidence.median(CAREFUL, INSERTION, name, "insert") / INSERTION.dirty
+        name: index.median(CAREFUL, INSERTION, name, "insert") / INSERTION.dirty
         for name in STRUCTURES
     }
     posted = per_frame["posted-tree"] / per_frame["posted-bitmap"]
-    atomic = evidence.lockless["atomic"]
+    atomic = index.lockless["atomic"]
     factor = {
         regime: atomic["tree8"][regime]["atomic_ns"][0] / atomic["bitmap"][regime]["atomic_ns"][0]
         for regime in ("again", "new")
@@ -62,7 +62,7 @@ def insertion_is_fast(evidence: Evidence) -> Verdict:
         f"As posted {three_digits(per_frame['posted-tree'])} ns a frame for "
         f"{levels(INSERTION.pages)} bit writes, {three_digits(posted)} times the bitmap's "
         f"({INSERTION.dirty:,} random frames; list {three_digits(per_frame['posted-list'])} ns). "
-        f"Atomic, radix 8, on {evidence.lockless['machine']['cpu']}: "
+        f"Atomic, radix 8, on {index.lockless['machine']['cpu']}: "
         f"{three_digits(atomic['tree8']['new']['atomic_ns'][0])} ns for a clean "
         f"page, {three_digits(factor['new'])} times the bitmap's; "
         f"{three_digits(atomic['tree8']['again']['atomic_ns'][0])} ns for a dirty one, "
@@ -74,9 +74,9 @@ def insertion_is_fast(evidence: Evidence) -> Verdict:
     )
 
 
-def removal_is_lockless(evidence: Evidence) -> Verdict:
+def removal_is_lockless(index: SamplesIndex) -> Verdict:
     """Judge claim 2 by the soak, the checker, and the writer's cost during a harvest."""
-    found = evidence.lockless
+    found = index.lockless
     soak, checked = found["soak"]["structures"], found["checker"]
     ours = [one for one in checked if one["group"] == "ours"]
     bad = sum(soak[name]["lost"] + soak[name]["late"] for name in LOCKLESS_TREES)
@@ -110,7 +110,7 @@ def _each(values: dict[str, float]) -> str:
     return " and ".join(three_digits(one) for one in values.values())
 
 
-def bottom_level_is_the_bitmap(evidence: Evidence) -> Verdict:
+def bottom_level_is_the_bitmap(index: SamplesIndex) -> Verdict:
     """Judge claim 3 by comparing bytes."""
     sizes = (72, 520, 4_104, 10_000_000)
     same = [_same_bits(pages) for pages in sizes]
@@ -124,11 +124,11 @@ def bottom_level_is_the_bitmap(evidence: Evidence) -> Verdict:
     )
 
 
-def search_is_on_par_with_the_list(evidence: Evidence) -> Verdict:
+def search_is_on_par_with_the_list(index: SamplesIndex) -> Verdict:
     """Judge claim 4 by tree over list in the sequential rows."""
-    rows = [row for row in evidence.rows if row.order == "sequential"]
+    rows = [row for row in index.rows if row.order == "sequential"]
     ratios = {
-        method: [evidence.ratio(method, row, "posted-tree", "posted-list") for row in rows]
+        method: [index.ratio(method, row, "posted-tree", "posted-list") for row in rows]
         for method in (AS_POSTED, CAREFUL)
     }
     cold, warm = max(ratios[AS_POSTED]), max(ratios[CAREFUL])
@@ -144,11 +144,11 @@ def search_is_on_par_with_the_list(evidence: Evidence) -> Verdict:
     )
 
 
-def full_bitmap_costs_twice(evidence: Evidence) -> Verdict:
+def full_bitmap_costs_twice(index: SamplesIndex) -> Verdict:
     """Judge claim 5 by tree over bitmap with every page dirty."""
-    full = evidence.ratio(CAREFUL, FULL, "posted-tree", "posted-bitmap")
-    largest = max((row for row in evidence.rows if row.order == "random"), key=lambda r: r.dirty)
-    random = evidence.ratio(CAREFUL, largest, "posted-tree", "posted-bitmap")
+    full = index.ratio(CAREFUL, FULL, "posted-tree", "posted-bitmap")
+    largest = max((row for row in index.rows if row.order == "random"), key=lambda r: r.dirty)
+    random = index.ratio(CAREFUL, largest, "posted-tree", "posted-bitmap")
     verdict = graded(full <= ABOUT_TWICE, full <= 2 * ABOUT_TWICE)
     return Verdict(
         5,
@@ -159,9 +159,9 @@ def full_bitmap_costs_twice(evidence: Evidence) -> Verdict:
     )
 
 
-def memory_is_double(evidence: Evidence) -> Verdict:
+def memory_is_double(index: SamplesIndex) -> Verdict:
     """Judge claim 6 by what is allocated."""
-    sawtooth = evidence.experiments["sawtooth"].numbers
+    sawtooth = index.experiments["sawtooth"].numbers
     here = sawtooth["allocated"]["10000000"]
     low, high = ABOUT_DOUBLE
     verdict = graded(low <= here <= high, sawtooth["highest"] >= low)
@@ -176,18 +176,16 @@ def memory_is_double(evidence: Evidence) -> Verdict:
     )
 
 
-def asymptotics_remain(evidence: Evidence) -> Verdict:
+def asymptotics_remain(index: SamplesIndex) -> Verdict:
     """Judge claim 7 by exponents of growth and by the winner of each row."""
-    slopes = {name: [evidence.growth(m, name) for m in (POSTED, AS_POSTED)] for name in STRUCTURES}
+    slopes = {name: [index.growth(m, name) for m in (POSTED, AS_POSTED)] for name in STRUCTURES}
     apart = {name: abs(here - then) for name, (then, here) in slopes.items()}
-    same_winner = [
-        evidence.winner(POSTED, row) == evidence.winner(CAREFUL, row) for row in evidence.rows
-    ]
+    same_winner = [index.winner(POSTED, row) == index.winner(CAREFUL, row) for row in index.rows]
     alike = [name for name in STRUCTURES if apart[name] <= SAME_SLOPE]
     all_alike = len(alike) == len(STRUCTURES)
     verdict = graded(all(same_winner) and all_alike, all(same_winner) or all_alike)
-    low, high = evidence.posted_bracket()
-    interval = evidence.crossover_interval(CAREFUL)
+    low, high = index.posted_bracket()
+    interval = index.crossover_interval(CAREFUL)
     growth = ", ".join(
         f"{SHORT[name]} {then:.2f} → {here:.2f}" for name, (then, here) in slopes.items()
     )
@@ -197,14 +195,14 @@ def asymptotics_remain(evidence: Evidence) -> Verdict:
         f"From 100 to 10,000,000 random frames time grows as dirty^p, p in 2016 → here, as "
         f"posted: {growth}. Same winner of tree and bitmap in {sum(same_winner)} of "
         f"{len(same_winner)} rows; they cross between {low:,} and {high:,} dirty frames in 2016, "
-        f"at {_rounded(evidence.crossover(CAREFUL))}{_between(interval)} here.",
+        f"at {_rounded(index.crossover(CAREFUL))}{_between(interval)} here.",
         verdict,
         f"Exponents within {SAME_SLOPE:g} of each other count as the same: "
         f"{len(alike)} of {len(STRUCTURES)} are.",
     )
 
 
-CLAIMS: tuple[Callable[[Evidence], Verdict], ...] = (
+CLAIMS: tuple[Callable[[SamplesIndex], Verdict], ...] = (
     insertion_is_fast,
     removal_is_lockless,
     bottom_level_is_the_bitmap,
@@ -223,9 +221,9 @@ def verdict_paragraph(verdict: Verdict) -> str:
     )
 
 
-def judge(evidence: Evidence) -> list[Verdict]:
+def judge(index: SamplesIndex) -> list[Verdict]:
     """Return a verdict on each of the seven claims."""
-    return [claim(evidence) for claim in CLAIMS]
+    return [claim(index) for claim in CLAIMS]
 
 
 def graded(holds: bool, partly: bool) -> str:

@@ -29,7 +29,7 @@ from dirtylab.figures.style import (
 from dirtylab.studies.mailing_list.experiments import sawtooth_sizes
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
-from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 from dirtylab.studies.mailing_list.study import Study
 from dirtylab.theory.memory import posted_tree_bits, trimmed_tree_bits
 
@@ -46,16 +46,16 @@ CAREFUL_NOTE = (
 )
 
 
-def draw_times(ax: Axes, evidence: Evidence, order: str) -> list[Artist]:
+def draw_times(ax: Axes, index: SamplesIndex, order: str) -> list[Artist]:
     """Draw time against dirty frames for the rows of one order; return the artists."""
-    rows = [row for row in evidence.rows if row.order == order]
+    rows = [row for row in index.rows if row.order == order]
     dirty = [row.dirty for row in rows]
     artists: list[Artist] = []
     for name in STRUCTURES:
         look = LOOKS[name]
-        posted = [evidence.median(POSTED, row, name) for row in rows]
-        cold = [evidence.median(AS_POSTED, row, name) for row in rows]
-        careful = [evidence.estimate(CAREFUL, row, name) for row in rows]
+        posted = [index.median(POSTED, row, name) for row in rows]
+        cold = [index.median(AS_POSTED, row, name) for row in rows]
+        careful = [index.estimate(CAREFUL, row, name) for row in rows]
         median = np.array([one.median for one in careful])
         bars = [median - [one.low for one in careful], [one.high for one in careful] - median]
         hollow: dict[str, Any] = {
@@ -81,15 +81,15 @@ def draw_times(ax: Axes, evidence: Evidence, order: str) -> list[Artist]:
     return artists
 
 
-def draw_ratios(ax: Axes, evidence: Evidence, order: str) -> list[Artist]:
+def draw_ratios(ax: Axes, index: SamplesIndex, order: str) -> list[Artist]:
     """Draw the ratios of two structures' times; above 1 the first is slower."""
-    rows = [row for row in evidence.rows if row.order == order]
+    rows = [row for row in index.rows if row.order == order]
     dirty = [row.dirty for row in rows]
     artists: list[Artist] = [ax.axhline(1, color=INK, linewidth=1)]
     for (above, below), (color, marker) in RATIO_LOOKS.items():
-        posted = [evidence.ratio(POSTED, row, above, below) for row in rows]
-        finer = evidence.crossing_rows(CAREFUL) if order == "random" else rows
-        here = [evidence.ratio(CAREFUL, row, above, below) for row in finer]
+        posted = [index.ratio(POSTED, row, above, below) for row in rows]
+        finer = index.crossing_rows(CAREFUL) if order == "random" else rows
+        here = [index.ratio(CAREFUL, row, above, below) for row in finer]
         both: dict[str, Any] = {"color": color, "marker": marker, "markersize": 6}
         artists += ax.plot(dirty, posted, linestyle=":", linewidth=1, markerfacecolor="w", **both)
         label = f"{SHORT[above]} / {SHORT[below]}"
@@ -104,13 +104,13 @@ def draw_ratios(ax: Axes, evidence: Evidence, order: str) -> list[Artist]:
     return artists
 
 
-def mark_crossover(ax: Axes, evidence: Evidence) -> list[Artist]:
+def mark_crossover(ax: Axes, index: SamplesIndex) -> list[Artist]:
     """Mark the crossover of tree and bitmap, with a label."""
-    here = evidence.crossover(CAREFUL)
+    here = index.crossover(CAREFUL)
     if here is None:
         return []
-    low, high = evidence.posted_bracket()
-    interval = evidence.crossover_interval(CAREFUL)
+    low, high = index.posted_bracket()
+    interval = index.crossover_interval(CAREFUL)
     artists: list[Artist] = []
     if interval is not None:
         artists.append(ax.axvspan(*interval, color="#882255", alpha=0.25, linewidth=0))
@@ -174,11 +174,11 @@ def draw_cold_runs(ax: Axes, study: Study) -> list[Artist]:
     """Draw single cold runs and careful samples, each in units of the careful median."""
     import seaborn as sns
 
-    numbers = study.evidence.experiments["single-cold-runs"].numbers
+    numbers = study.samples_index.experiments["single-cold-runs"].numbers
     row = Row("random", 10_000_000, numbers["dirty"], {})
     for kind, offset in (("cold", -0.18), ("careful", 0.18)):
         for place, name in enumerate(STRUCTURES):
-            careful = study.evidence.samples(CAREFUL, row, name)
+            careful = study.samples_index.samples(CAREFUL, row, name)
             ns = numbers["ns"][name] if kind == "cold" else careful
             relative = np.asarray(ns) / np.median(careful)
             color = LOOKS[name].color
@@ -211,12 +211,14 @@ def draw_cold_runs(ax: Axes, study: Study) -> list[Artist]:
 def times_picture(study: Study, order: str) -> Picture:
     """Figure 1 (random) and 2 (sequential): time against dirty frames."""
     figure = new_figure(8, 5.4)
-    draw_times(figure.add_subplot(), study.evidence, order)
+    draw_times(figure.add_subplot(), study.samples_index, order)
     small_print(figure, study.machine, CAREFUL_NOTE)
-    rows = [row for row in study.evidence.rows if row.order == order]
+    rows = [row for row in study.samples_index.rows if row.order == order]
     parts = []
     for name in STRUCTURES:
-        first, last = (study.evidence.median(CAREFUL, row, name) for row in (rows[0], rows[-1]))
+        first, last = (
+            study.samples_index.median(CAREFUL, row, name) for row in (rows[0], rows[-1])
+        )
         parts.append(f"the {SHORT[name]} from {ns_text(first)} to {ns_text(last)}")
     alt = (
         f"Log-log plot of time against dirty frames, {order}, posted and measured. From "
@@ -231,9 +233,9 @@ def ratios_picture(study: Study) -> Picture:
     """Figure 3: ratios of times, a line at 1, the crossover marked."""
     figure = new_figure(8, 5)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
-    draw_ratios(left, study.evidence, "random")
-    draw_ratios(right, study.evidence, "sequential")
-    mark_crossover(left, study.evidence)
+    draw_ratios(left, study.samples_index, "random")
+    draw_ratios(right, study.samples_index, "sequential")
+    mark_crossover(left, study.samples_index)
     left.set_ylim(bottom=0.03)  # room for the words, below what is drawn
     left.set_ylabel("ratio of times (above 1: the first is slower)", fontsize=10)
     left.legend(fontsize=9, frameon=False, loc="upper right")
@@ -244,11 +246,11 @@ def ratios_picture(study: Study) -> Picture:
         "Hollow: posted in 2016. Solid: this machine, carefully; "
         "shaded: 95 % interval of the crossover.",
     )
-    largest = study.evidence.random_rows()[-1]
-    ratio = study.evidence.ratio(CAREFUL, largest, "posted-bitmap", "posted-tree")
-    smallest = study.evidence.random_rows()[0]
-    start = study.evidence.ratio(CAREFUL, smallest, "posted-bitmap", "posted-tree")
-    meet = study.evidence.crossover(CAREFUL)
+    largest = study.samples_index.random_rows()[-1]
+    ratio = study.samples_index.ratio(CAREFUL, largest, "posted-bitmap", "posted-tree")
+    smallest = study.samples_index.random_rows()[0]
+    start = study.samples_index.ratio(CAREFUL, smallest, "posted-bitmap", "posted-tree")
+    meet = study.samples_index.crossover(CAREFUL)
     crossing = "do not meet" if meet is None else f"meet at {whole_text(meet)} dirty frames"
     alt = (
         f"Ratios of collect times. Random: bitmap over tree falls from {three_digits(start)} at "
@@ -268,7 +270,7 @@ def memory_picture(study: Study) -> Picture:
         study.machine,
         "Computed; the tests hold it against what the structure allocates. Dashed: not posted.",
     )
-    numbers = study.evidence.experiments["sawtooth"].numbers
+    numbers = study.samples_index.experiments["sawtooth"].numbers
     alt = (
         f"Memory of the posted tree over the bitmap's against guest memory: a sawtooth between "
         f"{numbers['lowest']:.2f} and {numbers['highest']:.2f}, highest just above each power of "
@@ -287,7 +289,7 @@ def cold_runs_picture(study: Study) -> Picture:
         study.machine,
         "Heights within a row mean nothing. The cold list is the first to touch its destination.",
     )
-    found = study.evidence.experiments["single-cold-runs"]
+    found = study.samples_index.experiments["single-cold-runs"]
     return finished(figure, f"Strip plot of single cold runs and careful samples. {found.finding}")
 
 

@@ -9,7 +9,7 @@ from dirtylab.measure.machine import caption
 from dirtylab.studies.mailing_list.claims import Verdict
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
-from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 from dirtylab.studies.mailing_list.study import Study
 
 RATIOS = (
@@ -25,38 +25,38 @@ METHOD_LABELS = {
 _WIDTH = 96
 
 
-def table_lines(evidence: Evidence) -> list[tuple[str, ...]]:
+def table_lines(index: SamplesIndex) -> list[tuple[str, ...]]:
     """Return the nine runs as cells of text: a heading, then four lines a run."""
     names = tuple(SHORT[name] for name in STRUCTURES)
     ratios = tuple(f"{SHORT[above]}/{SHORT[below]}" for above, below in RATIOS)
     lines: list[tuple[str, ...]] = [("run", *names, *ratios)]
-    for row in evidence.rows:
+    for row in index.rows:
         lines.append((row.label, *[""] * 6))
-        lines.extend(_method_line(evidence, method, row) for method in METHOD_LABELS)
-        lines.append(_interval_line(evidence, row))
+        lines.extend(_method_line(index, method, row) for method in METHOD_LABELS)
+        lines.append(_interval_line(index, row))
     return lines
 
 
-def _method_line(evidence: Evidence, method: str, row: Row) -> tuple[str, ...]:
-    times = [ns_text(evidence.median(method, row, name)) for name in STRUCTURES]
-    ratios = [three_digits(evidence.ratio(method, row, *pair)) for pair in RATIOS]
+def _method_line(index: SamplesIndex, method: str, row: Row) -> tuple[str, ...]:
+    times = [ns_text(index.median(method, row, name)) for name in STRUCTURES]
+    ratios = [three_digits(index.ratio(method, row, *pair)) for pair in RATIOS]
     return (f"  {METHOD_LABELS[method]}", *times, *ratios)
 
 
-def _interval_line(evidence: Evidence, row: Row) -> tuple[str, ...]:
+def _interval_line(index: SamplesIndex, row: Row) -> tuple[str, ...]:
     cells = []
     for name in STRUCTURES:
-        found = evidence.estimate(CAREFUL, row, name)
+        found = index.estimate(CAREFUL, row, name)
         ends = (ns_in_unit_of(end, found.median) for end in (found.low, found.high))
         cells.append("–".join(ends))
     return ("    10th–90th percentile", *cells, "", "", "")
 
 
-def text_table(evidence: Evidence) -> str:
+def text_table(index: SamplesIndex) -> str:
     """Return the nine runs as a table for the terminal, 97 columns wide."""
     widths = (24, 12, 12, 12, 11, 13, 13)
     lines = []
-    for cells in table_lines(evidence):
+    for cells in table_lines(index):
         padded = [
             cell.ljust(width) if column == 0 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
@@ -66,9 +66,9 @@ def text_table(evidence: Evidence) -> str:
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def markdown_table(evidence: Evidence) -> str:
+def markdown_table(index: SamplesIndex) -> str:
     """Return the nine runs as a Markdown table, a line a run and method."""
-    heads, *lines = table_lines(evidence)
+    heads, *lines = table_lines(index)
     rows = [
         (cells[0].strip() if cells[1] else f"**{cells[0]}**", *cells[1:])
         for cells in lines
@@ -88,7 +88,7 @@ def markdown_verdicts(study: Study) -> str:
 
 def markdown_experiments(study: Study) -> str:
     """Return the experiments as a Markdown list."""
-    found = study.evidence.experiments.values()
+    found = study.samples_index.experiments.values()
     return "\n".join(f"- **{one.title}.** {one.finding}" for one in found)
 
 
@@ -98,15 +98,15 @@ def text_report(study: Study) -> str:
     parts = [
         f"Dirty frames of a slot of {pages:,} pages ({pages * 4096 / 2**30:.0f} GiB), compacted "
         "into a list of frames",
-        text_table(study.evidence),
+        text_table(study.samples_index),
     ]
     if study.verdicts:
         parts += [_heading("The seven claims"), *map(_verdict_text, study.verdicts)]
-    if study.evidence.experiments:
+    if study.samples_index.experiments:
         parts += [_heading("Defects and flaws, each shown by an experiment just run")]
         parts += [
             _wrapped(f"{one.title}{'' if one.shown else ' (NOT SHOWN HERE)'}.", [one.finding])
-            for one in study.evidence.experiments.values()
+            for one in study.samples_index.experiments.values()
         ]
     parts.append(_wrapped("Measured on", [caption(study.machine)]))
     return "\n\n".join(parts)

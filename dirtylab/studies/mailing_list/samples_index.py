@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str, str, int, str]
 
 
-class Evidence:
+class SamplesIndex:
     """Samples by method, operation, order, dirty frames and structure, and the experiments.
 
     Parameters

@@ -11,7 +11,7 @@ from dirtylab.studies.mailing_list.claims import Verdict
 from dirtylab.studies.mailing_list.experiments import Experiment
 from dirtylab.studies.mailing_list.rows import BETWEEN, FULL, INSERTION, STRUCTURES, posted_rows
 from dirtylab.studies.mailing_list.runs import CAREFUL, METHODS, Record
-from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 from dirtylab.studies.mailing_list.study import Plan, Study
 
 SAMPLES, FACTS, PARTIAL = "samples.csv", "study.json", "partial-"
@@ -60,7 +60,7 @@ def save(study: Study, folder: pathlib.Path) -> list[str]:
     earlier whole one as it is; a whole one removes those of an earlier attempt.
     """
     prefix = "" if study.complete else PARTIAL
-    save_samples(study.evidence.records, folder, prefix + SAMPLES)
+    save_samples(study.samples_index.records, folder, prefix + SAMPLES)
     write_json(folder / f"{prefix}{FACTS}", study.as_dict())
     if study.complete:
         for name in (SAMPLES, FACTS):
@@ -99,7 +99,7 @@ def _loaded(folder: pathlib.Path) -> Study:
         _require_whole(folder / SAMPLES, records)
     experiments = {name: _taken(Experiment, one) for name, one in facts["experiments"].items()}
     return Study(
-        Evidence(records, experiments),
+        SamplesIndex(records, experiments),
         [_taken(Verdict, one) for one in facts["verdicts"]],
         facts["machine"],
         Plan(**{name: facts["plan"][name] for name in SHAPE["plan"]}),

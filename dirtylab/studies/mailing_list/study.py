@@ -26,7 +26,7 @@ from dirtylab.studies.mailing_list.runs import (
     measured_records,
     posted_records,
 )
-from dirtylab.studies.mailing_list.samples_index import Evidence
+from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 
 SEED_RULE = "srand(pages + dirty), frames are rand() % pages of glibc"
 
@@ -53,7 +53,7 @@ QUICK_PLAN = Plan(repeats=9, runs=9, between=6)
 class Study:
     """The result."""
 
-    evidence: Evidence
+    samples_index: SamplesIndex
     verdicts: list[Verdict]
     """One a claim; empty while rows are missing."""
     machine: dict[str, Any]
@@ -71,16 +71,19 @@ class Study:
             "plan": dataclasses.asdict(self.plan),
             "seed_rule": SEED_RULE,
             "complete": self.complete,
-            "rows": [self._row(row) for row in self.evidence.rows],
+            "rows": [self._row(row) for row in self.samples_index.rows],
             "crossover": self._crossover(),
             "verdicts": [verdict._asdict() for verdict in self.verdicts],
-            "experiments": {name: one._asdict() for name, one in self.evidence.experiments.items()},
+            "experiments": {
+                name: one._asdict() for name, one in self.samples_index.experiments.items()
+            },
         }
 
     def _row(self, row: Row) -> dict[str, Any]:
         ns = {
             method: {
-                name: self.evidence.estimate(method, row, name)._asdict() for name in STRUCTURES
+                name: self.samples_index.estimate(method, row, name)._asdict()
+                for name in STRUCTURES
             }
             for method in METHODS
         }
@@ -90,11 +93,11 @@ class Study:
         """Return where the bitmap overtakes the tree, once all rows have been measured."""
         if not self.complete:
             return None
-        interval = self.evidence.crossover_interval(CAREFUL)
+        interval = self.samples_index.crossover_interval(CAREFUL)
         return {
-            "dirty": self.evidence.crossover(CAREFUL),
+            "dirty": self.samples_index.crossover(CAREFUL),
             "interval_95": interval and list(interval),
-            "posted_between": list(self.evidence.posted_bracket()),
+            "posted_between": list(self.samples_index.posted_bracket()),
         }
 
 
@@ -134,10 +137,10 @@ class Reproduction:
 
     def study(self) -> Study:
         """Return the study as far as it has come."""
-        evidence = Evidence(self.records, self.experiments)
-        done = evidence.complete and len(self.experiments) == len(EXPERIMENTS)
-        verdicts = judge(evidence) if done else []
-        return Study(evidence, verdicts, describe_machine(), self.plan)
+        index = SamplesIndex(self.records, self.experiments)
+        done = index.complete and len(self.experiments) == len(EXPERIMENTS)
+        verdicts = judge(index) if done else []
+        return Study(index, verdicts, describe_machine(), self.plan)
 
     def _measure(self, row: Row) -> None:
         measured = measured_records(row, self.plan.repeats, self._rng)

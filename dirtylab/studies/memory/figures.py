@@ -35,7 +35,7 @@ _KINDS = {
 
 @under_own_rc
 def pages_picture(least: int = 8_000, most: int = 10**9) -> Picture:
-    """Return bits a page along the size of the slot: the posted tree's sawtooth beside the others.
+    """Draw bits a page against the size of the slot: the posted tree's sawtooth and the others.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def _finish_pages(ax: Axes, most: int) -> None:
 
 @under_own_rc
 def dirty_picture(pages: int = 10_000_000) -> Picture:
-    """Return bytes along the dirty frames: lists that grow, all others that don't, break-evens.
+    """Draw bytes against dirty frames: growing lists, constant structures, break-evens.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What structures weigh on this machine: computed, allocated, and what the process has grown by."""
+"""Memory of structures on this machine: computed, allocated, and growth of the process."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +27,14 @@ def weigh(pages: int = 10_000_000, dirty: int = 100_000, *, seed: int = 2016) ->
     Returns
     -------
     pandas.DataFrame
-        A row a structure: ``computed`` bytes, missing where no law is known (measured only), its
-        own ``nbytes``, the process's real ``growth`` in bytes, and ``bitmaps``, the computed bytes
-        in units of the bitmap's.
+        A row a structure: ``computed`` bytes, missing where there is no closed form (measured
+        only), its own ``nbytes``, the process's real ``growth`` in bytes, and ``bitmaps``, the
+        computed bytes relative to a bitmap.
 
     Notes
     -----
-    Memory that nothing has written to is not there yet: a tree's growth depends on the frames.  A
-    ring that overflows has a backlog beside it, which is not computed.
+    Untouched memory is not resident: a tree's growth depends on the frames.  A ring that overflows
+    also has a backlog, which is not computed.
     """
     import pandas as pd
 
@@ -50,7 +50,7 @@ def weigh(pages: int = 10_000_000, dirty: int = 100_000, *, seed: int = 2016) ->
             structure.insert(frames)
             return structure
 
-        filled()  # compiles, off the books
+        filled()  # compiles, not counted
         structure, growth = growth_of(filled)
         computed = known_bytes(name, pages, **options)
         rows.append((name, computed, structure.nbytes, growth))

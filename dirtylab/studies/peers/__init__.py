@@ -1,1 +1,1 @@
-"""Every structure against a copy of its own result, and against other people's libraries."""
+"""The comparison study: every structure against a copy of its result, and other libraries."""

@@ -1,9 +1,8 @@
-"""Other people's ways to the same end, for comparison only; extra ``peers``.
+"""Peers: other libraries that do the same job, for comparison only; extra ``peers``.
 
-Each peer makes, for slots of a given size, an *epoch*: a function that takes uint64 frames in
-order of arrival, as all get them, returns them sorted and without repeats, and leaves everything
-empty for the next time, by the quickest way its library has.  What type it likes better is its own
-affair, and on the clock.
+Each peer makes, for slots of a given size, an *epoch*: a function that takes uint64 frames in order
+of arrival, returns them sorted and unique, and leaves everything empty for the next call, by the
+fastest way its library has.  Conversions to other types are timed.
 """
 
 import importlib.util
@@ -19,7 +18,7 @@ Epoch = Callable[[Frames], npt.NDArray[Any]]
 
 
 def numpy_mask(pages: int) -> Epoch:
-    """Keep a bool a page, scatter to it, read it by flatnonzero, clear it the quicker way."""
+    """Keep a bool a page, scatter to it, read it by flatnonzero, clear it the faster way."""
     mask = np.zeros(pages, bool)
 
     def epoch(frames: Frames) -> npt.NDArray[Any]:

@@ -1,8 +1,8 @@
 """``dirtylab compare``: every structure against copying its own result, and against its peers.
 
-All of it as ratios of medians taken in one run, candidates interleaved, new frames for each round.
-An epoch of few frames is timed as a burst of epochs, each with frames of its own: caches are warm,
-as in a hypervisor that harvests again and again, but no branch has been seen before.
+All as ratios of medians taken in one run, candidates interleaved, new frames for each round.  An
+epoch of few frames is timed as a burst of epochs, each with frames of its own: caches are warm, as
+in a hypervisor that harvests repeatedly, but the branch predictor has not seen the frames.
 """
 
 import time
@@ -31,8 +31,8 @@ COPY, SCATTER = "np.copyto", "mask[frames] = True"
 Record = dict[str, Any]
 
 
-class Cell(NamedTuple):
-    """What is compared."""
+class ComparisonCell(NamedTuple):
+    """One cell of the comparison."""
 
     operation: str
     """``collect``, ``insert`` or ``epoch``."""
@@ -41,12 +41,12 @@ class Cell(NamedTuple):
     dirty: int
 
 
-def cells(patterns: Sequence[str] | None = None) -> list[Cell]:
-    """Return all that is compared; epochs on those that studies measure when none are given."""
+def cells(patterns: Sequence[str] | None = None) -> list[ComparisonCell]:
+    """Return all cells; epochs on the studies' usual patterns when none are given."""
     shown = tuple(studied()) if patterns is None else patterns
-    collect = [Cell("collect", "random", round(PAGES * share)) for share in DENSITIES]
-    insert = [Cell("insert", "random", dirty) for dirty in BATCHES]
-    epoch = [Cell("epoch", pattern, dirty) for pattern in shown for dirty in DIRTY]
+    collect = [ComparisonCell("collect", "random", round(PAGES * share)) for share in DENSITIES]
+    insert = [ComparisonCell("insert", "random", dirty) for dirty in BATCHES]
+    epoch = [ComparisonCell("epoch", pattern, dirty) for pattern in shown for dirty in DIRTY]
     return collect + insert + epoch
 
 
@@ -60,7 +60,7 @@ def compare(
         yield label, lambda c=cell, r=rng: records.extend(measure(c, repeats, r))  # type: ignore[misc]
 
 
-def measure(cell: Cell, repeats: int, rng: np.random.Generator) -> list[Record]:
+def measure(cell: ComparisonCell, repeats: int, rng: np.random.Generator) -> list[Record]:
     """Return the samples of one cell."""
     benchmark = {"collect": _Collect, "insert": _Insert, "epoch": _Epoch}[cell.operation](cell)
     benchmark.prepare(0)
@@ -88,7 +88,7 @@ def timed(action: Callable[[], object]) -> Sampler:
 class _Contest:
     """Structures of one size and the frames of the round."""
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: ComparisonCell) -> None:
         self.cell = cell
         self.ours = {name: STRUCTURES[name](PAGES) for name in tuned()}
         self.frames = np.empty(0, np.uint64)
@@ -99,7 +99,7 @@ class _Contest:
         self.frames = draw(self.cell, repeat)
 
     def require_agreement(self) -> None:
-        """Let nothing count unless all candidates give the same frames."""
+        """Raise unless all candidates return the same frames."""
 
     def samplers(self) -> dict[str, Sampler]:
         """Return the candidates."""
@@ -131,7 +131,7 @@ class _Collect(_Contest):
 
 
 class _Insert(_Contest):
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: ComparisonCell) -> None:
         super().__init__(cell)
         self.mask = np.zeros(PAGES, bool)
 
@@ -161,7 +161,7 @@ class _Insert(_Contest):
 
 
 class _Epoch(_Contest):
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: ComparisonCell) -> None:
         super().__init__(cell)
         self.peers = {name: PEERS[name](PAGES) for name in available()}
         self.epochs = min(max(BURST_FRAMES // cell.dirty, 1), MOST_EPOCHS)
@@ -202,7 +202,7 @@ class _Epoch(_Contest):
         return sampler
 
 
-def draw(cell: Cell, repeat: int) -> Frames:
+def draw(cell: ComparisonCell, repeat: int) -> Frames:
     """Return the frames of a round: each has its own where the pattern has a seed."""
     name, options = parsed(cell.pattern)
     return DATASETS[name](PAGES, cell.dirty, seed=repeat, **options)

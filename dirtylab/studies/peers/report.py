@@ -1,4 +1,4 @@
-"""What ``dirtylab compare`` writes and prints."""
+"""Files and tables of ``dirtylab compare``."""
 
 import pathlib
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ OURS, PEER = "best of ours", "best peer"
 
 
 def save(records: list[Record], folder: pathlib.Path) -> None:
-    """Write the samples and what they were measured on."""
+    """Write the samples and the machine."""
     recording.save(folder, {"samples.csv": frame(records)}, describe_machine())
 
 
@@ -45,7 +45,7 @@ def ratios(records: list[Record], operation: str, reference: str) -> "pd.DataFra
 
 
 def epochs(records: list[Record]) -> "pd.DataFrame":
-    """Return for each cell the best of ours, the best peer, and how many times as fast ours is."""
+    """Return for each cell our best structure, the best peer, and the ratio of their times."""
     import pandas as pd
 
     table = medians(records, "epoch")
