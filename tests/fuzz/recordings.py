@@ -176,12 +176,14 @@ def killed_round(rng, folder):
         sys.executable, "-m", "dirtylab", "record", "--interval", str(INTERVAL), "--out", str(out),
         *many, "--", *words,
     ]  # fmt: skip
-    with subprocess.Popen(recorder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        while process.poll() is None and not list(folder.glob("*.journal")):
-            time.sleep(0.01)
-        time.sleep(rng.random() * 1.5)
-        process.send_signal(number)
-        said = process.communicate()[1].decode()
+    with tempfile.TemporaryFile("w+") as told:
+        with subprocess.Popen(recorder, stdout=subprocess.DEVNULL, stderr=told) as process:
+            while process.poll() is None and not list(folder.glob("*.journal")):
+                time.sleep(0.01)
+            time.sleep(rng.random() * 1.5)
+            process.send_signal(number)
+        told.seek(0)
+        said = told.read()
     time.sleep(0.05)
     expected = -9 if number == signal.SIGKILL else 128 + number
     wrong = [f"status {process.returncode} for {expected}"] * (process.returncode != expected)
