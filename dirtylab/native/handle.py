@@ -9,11 +9,9 @@ import mmap
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from dirtylab._check import Frames
 from dirtylab.native.table import Run, Table
-
-Frames = npt.NDArray[np.uint64]
 
 GUARD = np.uint64(0xA5C3_0F69_5A3C_F096)
 GUARD_WORDS = 512
@@ -56,7 +54,7 @@ class Handle:
         """Harvest into `room` entries between guard words; return what was written."""
         return self._take("harvest", room, 1)
 
-    def harvest_runs(self, room: int) -> npt.NDArray[np.uint64]:
+    def harvest_runs(self, room: int) -> Frames:
         """As :meth:`harvest`; return an array of shape ``(n, 2)``: first frame and pages."""
         words = ctypes.sizeof(Run) // 8
         return self._take("harvest_runs", room, words).reshape(-1, words)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from dirtylab._check import Frames
 from dirtylab.native import memory
-from dirtylab.native.handle import Broken, Frames, Handle
+from dirtylab.native.handle import Broken, Handle
 from dirtylab.native.table import Flags, Table
 
 SIZES = (
