@@ -258,7 +258,7 @@ BAD = {
     "dataset": ({"cells": (("heat", {}, 9, 1),)}, "dataset='heat': must be one of"),
     "pages": ({"cells": (("random", {}, 0, 1),)}, "pages=0: must be 1"),
     "dirty": ({"cells": (("random", {}, 9, 10),)}, "dirty=10: must be 1 … 9"),
-    "memory": ({"cells": (("random", {}, 2**50, 1),)}, "GiB of memory; of this machine's"),
+    "memory": ({"cells": (("random", {}, 2**50, 1),)}, "PiB of memory; of this machine's"),
 }
 
 
