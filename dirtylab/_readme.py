@@ -16,11 +16,8 @@ from dirtylab.structures import STRUCTURES
 from dirtylab.studies import mailing_list
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report as crossovers_report
-from dirtylab.studies.crossovers.figures import (
-    crossovers_picture,
-    curves_picture,
-    winner_map_picture,
-)
+from dirtylab.studies.crossovers.figures import crossovers_picture, curves_picture
+from dirtylab.studies.crossovers.maps import winner_map_picture
 from dirtylab.studies.live.experiments import measured
 from dirtylab.studies.live.figures import harvests_picture, maps_picture
 from dirtylab.studies.live.report import crossovers_list, recordings_table

@@ -18,7 +18,6 @@ Text is read exactly, never through a float; a number in place of text is checke
 can't be used is refused by a ValueError that names argument, text and what is allowed.
 """
 
-import math
 import numbers
 import re
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ PAGE_BYTES = 4096
 
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 _COUNTS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, **_BINARY}
-_BYTES = {
+BYTES = {
     "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50,
     "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15,
 }  # fmt: skip
@@ -40,7 +39,7 @@ _SECONDS = {
     "μs": Fraction(1, 10**6), "ms": Fraction(1, 1000), "": 1, "s": 1, "m": 60, "min": 60, "h": 3600,
 }  # fmt: skip
 _RATES = {
-    "": 1, **{f"{unit}/s": size for unit, size in _BYTES.items()},
+    "": 1, **{f"{unit}/s": size for unit, size in BYTES.items()},
     **{f"{unit}bit/s": Fraction(size, 8) for unit, size in _COUNTS.items()},
 }  # fmt: skip
 
@@ -88,8 +87,8 @@ def parse_pages(name: str, given: object, low: int = 1, high: int | None = MAX_P
     if not isinstance(given, str):
         return _integer(name, given, low, high)
     found = _read(given)
-    if found and found.unit in _BYTES and not found.word:
-        pages = found.value * _BYTES[found.unit] / PAGE_BYTES
+    if found and found.unit in BYTES and not found.word:
+        pages = found.value * BYTES[found.unit] / PAGE_BYTES
         if pages.denominator > 1:
             _refuse(name, given, f"whole pages of {PAGE_BYTES} bytes")
         return _within(name, given, int(pages), low, high)
@@ -157,7 +156,7 @@ def parse_bytes(name: str, given: object) -> int:
             _refuse(name, given, f"{wanted}, in whole bytes")
         return int(given)  # type: ignore[call-overload] # exactly: it is a number
     found = _read(given)
-    nbytes = _scaled(name, given, {"": 1, **_BYTES}, wanted, found)
+    nbytes = _scaled(name, given, {"": 1, **BYTES}, wanted, found)
     whole = nbytes.denominator == 1 or (found is not None and found.unit not in ("", "B"))
     if not whole or not 1 <= nbytes < 2**63:
         _refuse(name, given, f"{wanted}, in whole bytes")
@@ -345,101 +344,3 @@ def _is_float(given: object) -> bool:
     import numpy as np
 
     return isinstance(given, float | np.floating)
-
-
-# --- how it is written ---------------------------------------------------------------------------
-
-_TIMES = ((1e9, " s"), (1e6, " ms"), (1e3, " µs"), (0.0, " ns"))
-_SIZES = (
-    *((float(_BYTES[unit]), f" {unit}") for unit in ("PiB", "TiB", "GiB", "MiB", "KiB")),
-    (0.0, " B"),
-)
-_PREFIXES = ((1e9, " G"), (1e6, " M"), (1e3, " k"), (0.0, ""))
-_FULL = 0.9995
-"""Of a unit: from here on three digits round up to it."""
-
-
-def ns_text(ns: float, *, trim: bool = False) -> str:
-    """Return nanoseconds with three digits and a unit; `trim` drops zeros at the end, for ticks.
-
-    Examples
-    --------
-    >>> ns_text(29_517_475), ns_text(1000), ns_text(1000, trim=True)
-    ('29.5 ms', '1.00 µs', '1 µs')
-    """
-    size, unit = _unit_of(ns, _TIMES)
-    return f"{three_digits(ns / size, trim=trim)}{unit}"
-
-
-def ns_in_unit_of(ns: float, like: float) -> str:
-    """Return nanoseconds with three digits and no unit, in the unit in which `like` is shown.
-
-    Examples
-    --------
-    >>> ns_in_unit_of(950_000, 29_517_475)
-    '0.950'
-    """
-    return three_digits(ns / _unit_of(like, _TIMES)[0])
-
-
-def nbytes_text(nbytes: float) -> str:
-    """Return a size with up to three digits and its binary unit, such as 64 GiB."""
-    size, unit = _unit_of(nbytes, _SIZES, full=1.0)
-    return f"{three_digits(nbytes / size, trim=True)}{unit}"
-
-
-def count_text(count: float) -> str:
-    """Return a number with up to three digits and a prefix.
-
-    Examples
-    --------
-    >>> count_text(10_000_000), count_text(940_300), count_text(312), count_text(0.5)
-    ('10 M', '940 k', '312', '0.5')
-    """
-    size, prefix = _unit_of(count, _PREFIXES)
-    return f"{three_digits(count / size, trim=True)}{prefix}"
-
-
-def whole_text(value: float, digits: int = 3) -> str:
-    """Return a number rounded to `digits`, written in full: 45,977.38 is 46,000."""
-    return f"{float(f'{value:.{digits}g}'):,.0f}"
-
-
-def share_text(share: float, digits: int | None = None) -> str:
-    """Return a share in per cent, no exponent; up to two digits, three from 10 % on, or `digits`.
-
-    Examples
-    --------
-    >>> share_text(0.0943), share_text(0.134), share_text(0.05, 2), share_text(1e-7)
-    ('9.4 %', '13.4 %', '5.0 %', '0.00001 %')
-    """
-    value = 100 * share
-    power = math.floor(math.log10(value)) if value > 0 else 0
-    shown = digits or (3 if value >= 9.95 else 2)
-    text = f"{value:.{max(0, shown - 1 - power)}f}"
-    trimmed = digits is None and "." in text
-    return f"{text.rstrip('0').rstrip('.') if trimmed else text} %"
-
-
-def three_digits(value: float, *, trim: bool = False) -> str:
-    """Return a number with three significant digits and no exponent.
-
-    Examples
-    --------
-    >>> three_digits(45977.38), three_digits(0.8391), three_digits(12.99)
-    ('45,977', '0.839', '13.0')
-    """
-    if value >= 99.95:
-        return f"{value:,.0f}"
-    if trim:
-        return f"{value:.3g}"
-    decimals = 1 if value >= 9.995 else 2 if value >= _FULL else 3
-    return f"{value:.{decimals}f}"
-
-
-def _unit_of(
-    value: float, units: tuple[tuple[float, str], ...], full: float = _FULL
-) -> tuple[float, str]:
-    """Return size and name of the largest unit that a value fills."""
-    size, name = next((one for one in units if value >= full * one[0]), units[-1])
-    return size or 1.0, name

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirtylab import DATASETS, STRUCTURES, explore
-from dirtylab._units import share_text
+from dirtylab._format import share_text
 from dirtylab.advice.model import Model
 from dirtylab.explore.kit import kernel_loop, slider_steps, widget
 from dirtylab.explore.kit.canvas import png_of

@@ -9,7 +9,7 @@ import pytest
 
 from dirtylab import STRUCTURES, mailing_list
 from dirtylab._data import data_file
-from dirtylab._units import count_text, nbytes_text
+from dirtylab._format import count_text, nbytes_text
 from dirtylab.advice.calibration import shipped_model
 from dirtylab.figures.anatomy import toy_picture
 from dirtylab.figures.patterns import matrix_picture, patterns_picture
@@ -18,12 +18,8 @@ from dirtylab.figures.visits import rows_of, visits_picture
 from dirtylab.structures import posted
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report as crossovers_report
-from dirtylab.studies.crossovers.figures import (
-    crossovers_picture,
-    curves_picture,
-    radix_map_picture,
-    winner_map_picture,
-)
+from dirtylab.studies.crossovers.figures import crossovers_picture, curves_picture
+from dirtylab.studies.crossovers.maps import radix_map_picture, winner_map_picture
 from dirtylab.studies.mailing_list.figures import PICTURES, RATIO_LOOKS
 from dirtylab.studies.memory.figures import dirty_picture, pages_picture
 

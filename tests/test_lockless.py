@@ -22,15 +22,13 @@ from dirtylab.lockless.atomics import NotLockFreeError, is_lock_free, require_lo
 from dirtylab.studies.lockless import figures, report, store, summary
 from dirtylab.studies.lockless import record as lockless_record
 from dirtylab.verify import exhaustive, soak
-from dirtylab.verify.checker import DUPLICATE, LOST, OUTCOMES, RIGHT, Checker, State
-from dirtylab.verify.checker import LATE as TOO_LATE
+from dirtylab.verify.checker import Checker, State
 from dirtylab.verify.mutants import MUTANTS
+from dirtylab.verify.program import DUPLICATE, LOST, OUTCOMES, RIGHT
+from dirtylab.verify.program import LATE as TOO_LATE
 from dirtylab.verify.protocol_models import (
     ProtocolModel,
     bitmap,
-    insert_bytewise,
-    insert_early,
-    insert_looks_down,
     mutants,
     offered,
     ours,
@@ -38,6 +36,7 @@ from dirtylab.verify.protocol_models import (
     ring,
     tree,
 )
+from dirtylab.verify.protocol_steps import insert_bytewise, insert_early, insert_looks_down
 
 ALL = {**LOCKLESS, **LATE}
 every_structure = pytest.mark.parametrize("name", ALL)

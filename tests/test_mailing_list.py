@@ -9,7 +9,7 @@ import pytest
 from contracts import IMPOSSIBLE
 
 from dirtylab import mailing_list
-from dirtylab._units import ns_text, three_digits
+from dirtylab._format import ns_text, three_digits
 from dirtylab.studies.mailing_list import claims, experiments, program, runs, study
 from dirtylab.studies.mailing_list.report import text_table
 from dirtylab.studies.mailing_list.rows import BETWEEN, FULL, INSERTION, STRUCTURES, Row

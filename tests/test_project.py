@@ -225,3 +225,24 @@ def test_no_module_imports_itself_in_a_circle():
 def test_contributors_see_the_floors_as_they_are():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)/`", text, re.MULTILINE) == FLOORS
+
+
+def code_lines(function):
+    """Return the lines of a function without its docstring."""
+    first, *rest = function.body
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    begin = rest[0] if documented and rest else first
+    return function.end_lineno - begin.lineno + 1
+
+
+def test_modules_and_functions_are_short():
+    assert [path.name for path in SOURCES if path.read_text().count("\n") > 400] == []
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    lengths = [
+        code_lines(node)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, kinds)
+    ]
+    assert max(lengths) <= 50
+    assert sorted(lengths)[len(lengths) // 2] <= 6

@@ -3,7 +3,7 @@
 import pytest
 
 from dirtylab import explore
-from dirtylab._units import share_text
+from dirtylab._format import share_text
 from dirtylab.explore.kit.controls import Slider
 from dirtylab.explore.kit.slider_steps import frames_label, pages_read
 from dirtylab.explore.kit.typed import typed

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dirtylab._format import nbytes_text, ns_text
 from dirtylab._units import (
     frames_of,
-    nbytes_text,
-    ns_text,
     parse_amount,
     parse_amounts,
     parse_bytes,

@@ -10,14 +10,8 @@ import numpy as np
 
 from dirtylab import _check
 from dirtylab._check import Array
-from dirtylab._units import (
-    nbytes_text,
-    ns_text,
-    parse_bytes,
-    parse_frames,
-    parse_pages,
-    parse_seconds,
-)
+from dirtylab._format import nbytes_text, ns_text
+from dirtylab._units import parse_bytes, parse_frames, parse_pages, parse_seconds
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
 from dirtylab.datasets import require, written

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dirtylab._format import share_text
 from dirtylab._reading import Number, Whole
-from dirtylab._units import share_text
 from dirtylab.theory.cost_fit import Error
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from dirtylab._check import Frames
-from dirtylab._units import count_text
+from dirtylab._format import count_text
 from dirtylab.datasets import DATASETS, drawn
 from dirtylab.datasets.describe import describe
 from dirtylab.figures._rc import under_own_rc

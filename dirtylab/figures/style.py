@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from dirtylab._units import count_text, ns_text
+from dirtylab._format import count_text, ns_text
 from dirtylab.figures._rc import OwnFigure, own_rc
 from dirtylab.measure.files import write_whole
 from dirtylab.measure.machine import caption

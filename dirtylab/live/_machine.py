@@ -30,8 +30,7 @@ from dirtylab.live._system import (
 from dirtylab.live._unshared import Unshared, require_process
 from dirtylab.live._workers import STOP_SIGNAL, Worker, settle, stop_all
 
-WHAT = "KVM guests"
-DEVICE = "/dev/kvm"
+WHAT, DEVICE = "KVM guests", "/dev/kvm"
 RING_LIMITS = (256, 65536)
 """Entries of a dirty ring: a page of them at least, what KVM takes at most."""
 
@@ -45,9 +44,7 @@ _GET_REGS, _SET_REGS = _KVM.read(0x81, 144), _KVM.write(0x82, 144)
 _GET_SREGS, _SET_SREGS = _KVM.read(0x83, 312), _KVM.write(0x84, 312)
 _SET_SIGNAL_MASK, _ENABLE_CAP = _KVM.write(0x8B, 4), _KVM.write(0xA3, 104)
 _CAP_MANUAL, _CAP_RING, _CAP_RING_ORDERED = 168, 192, 223
-_LOG_DIRTY = 1
-_RING_PAGE = 64
-_CPUID_ENTRIES = 256
+_LOG_DIRTY, _RING_PAGE, _CPUID_ENTRIES = 1, 64, 256
 
 EXIT_HALT, EXIT_RING_FULL = 5, 31
 _EXITS = {8: "shut down (triple fault)", 9: "could not be entered", 17: "met an internal error"}

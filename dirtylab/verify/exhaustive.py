@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dirtylab import _check
-from dirtylab.verify.checker import OUTCOMES, RIGHT, Checker, Move
+from dirtylab.verify.checker import Checker, Move
+from dirtylab.verify.program import OUTCOMES, RIGHT
 from dirtylab.verify.protocol_models import ProtocolModel, mutants, offered, ours
 
 Case = tuple[tuple[int, ...], ...]

@@ -50,7 +50,7 @@ from dirtylab.lockless.tree import (
     siblings,
     take_down,
 )
-from dirtylab.verify.checker import LATE, LOST
+from dirtylab.verify.program import LATE, LOST
 
 _BYTE_SHIFT, _BYTE_MASK = np.uint64(3), np.uint64(7)
 

@@ -13,7 +13,6 @@ A *duplicate* is a frame reported again by a later harvest although nothing new 
 
 import dataclasses
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -38,6 +37,7 @@ from dirtylab.lockless.atomics import (
 from dirtylab.lockless.dispatch import State, harvest_into, insert_one
 from dirtylab.lockless.pagelist import LINE
 from dirtylab.lockless.registry import LATE, LOCKLESS
+from dirtylab.verify.threads import in_threads
 
 MOST_VCPUS = 8
 """Most vCPUs: a page is one word, with a byte for each."""
@@ -300,34 +300,6 @@ def run(
         duplicates=int(tally[DUPLICATES]), late=int(tally[MISSED] - tally[LOST]),
         lost=int(tally[LOST]), ghosts=int(tally[GHOSTS]), seconds=time.perf_counter() - begin,
     )  # fmt: skip
-
-
-def in_threads(works: Sequence[Callable[[], object]], stop: Callable[[], object]) -> None:
-    """Run each of `works` in a thread of its own; on trouble or Ctrl-C `stop` them, then raise."""
-    trouble: list[BaseException] = []
-
-    def guarded(work: Callable[[], object]) -> None:
-        try:
-            work()
-        except BaseException as error:
-            trouble.append(error)
-            stop()
-
-    # No daemon threads: the interpreter could end, and free their code, while they run it.
-    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    except BaseException:
-        stop()
-        for thread in threads:
-            if thread.ident is not None:  # else it was not started
-                thread.join()
-        raise
-    if trouble:
-        raise trouble[0]
 
 
 def run_until_failure(

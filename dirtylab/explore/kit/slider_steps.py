@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from dirtylab._format import count_text, nbytes_text
 from dirtylab._options import one_two_five
-from dirtylab._units import PAGE_BYTES, count_text, nbytes_text
+from dirtylab._units import PAGE_BYTES
 
 Number = TypeVar("Number", int, float)
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from dirtylab import _check
+from dirtylab._format import nbytes_text
 from dirtylab._memory import tightest
-from dirtylab._units import nbytes_text
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure.additions import packed, register

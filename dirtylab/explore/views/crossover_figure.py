@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator
 
-from dirtylab._units import count_text, share_text
+from dirtylab._format import count_text, share_text
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.explore.kit.slider_steps import frames_label, guest_memory, pages_label
 from dirtylab.explore.process.session import Results

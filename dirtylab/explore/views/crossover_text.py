@@ -1,6 +1,6 @@
 """What the crossovers view says: sentence, text alternative, small print, labels of places."""
 
-from dirtylab._units import count_text, ns_text, share_text
+from dirtylab._format import count_text, ns_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.explore.kit.controls import named
 from dirtylab.explore.kit.slider_steps import frames_label, guest_memory

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
-from dirtylab._units import share_text
+from dirtylab._format import share_text
 from dirtylab.advice.model import OPERATIONS, Model
 from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider
 from dirtylab.explore.kit.slider_steps import (

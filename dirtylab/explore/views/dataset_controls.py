@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from dirtylab import _check
+from dirtylab._format import count_text, share_text
 from dirtylab._options import Option, one_two_five
-from dirtylab._units import count_text, share_text
 from dirtylab.datasets import declared, free, require
 from dirtylab.datasets.traces import recordings
 from dirtylab.explore.kit.controls import Choice, Control, Options, Slider

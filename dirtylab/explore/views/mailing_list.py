@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
-from dirtylab._units import ns_text, three_digits
+from dirtylab._format import ns_text, three_digits
 from dirtylab.explore.kit.axes import table_html
 from dirtylab.explore.kit.controls import Control, Slider
 from dirtylab.explore.kit.slider_steps import with_value

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from dirtylab._units import count_text
+from dirtylab._format import count_text
 from dirtylab.explore.kit.axes import no_minor_ticks, title_text
 from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes, time_label
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dirtylab import _check
-from dirtylab._units import count_text, nbytes_text, share_text
+from dirtylab._format import count_text, nbytes_text, share_text
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.kit.axes import table_html
 from dirtylab.explore.kit.controls import Action, Choice, Control, Slider, named

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from dirtylab._check import Array
-from dirtylab._units import PAGE_BYTES, count_text, nbytes_text, share_text
+from dirtylab._format import count_text, nbytes_text, share_text
+from dirtylab._units import PAGE_BYTES
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.explore.kit.slider_steps import (
     LEAST_PAGES,

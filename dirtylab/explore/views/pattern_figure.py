@@ -10,7 +10,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
-from dirtylab._units import count_text
+from dirtylab._format import count_text
 from dirtylab.datasets.describe import Description
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.explore.kit.slider_steps import pages_label

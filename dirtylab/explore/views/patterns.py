@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._format import count_text, share_text
 from dirtylab._options import one_two_five
-from dirtylab._units import count_text, share_text
 from dirtylab.datasets import DATASETS
 from dirtylab.datasets.describe import Description, describe
 from dirtylab.explore.kit.controls import Choice, Control, Options, Slider

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._check import Array
-from dirtylab._units import share_text, whole_text
+from dirtylab._format import share_text, whole_text
 from dirtylab.theory.crossover import LEAST_POINTS, Crossover, crossovers
 
 if TYPE_CHECKING:

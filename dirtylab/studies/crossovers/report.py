@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dirtylab._format import ns_text, share_text
 from dirtylab._tables import markdown_table
-from dirtylab._units import ns_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.structures import known_first, posted
 from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dirtylab._units import whole_text
+from dirtylab._format import whole_text
 from dirtylab.theory.crossover import Crossover, crossovers
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from dirtylab.lockless.dispatch import State, harvest_frames, harvest_into, inse
 from dirtylab.lockless.nonatomic import PlainBitmap, PlainEarlyTree, PlainList, PlainRing, PlainTree
 from dirtylab.lockless.registry import LATE, LOCKLESS
 from dirtylab.measure.clock import Scratch, now, scratch
-from dirtylab.verify.soak import in_threads
+from dirtylab.verify.threads import in_threads
 
 Record = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dirtylab._units import three_digits, whole_text
+from dirtylab._format import three_digits, whole_text
 from dirtylab.structures import PostedBitmap, PostedTree
 from dirtylab.studies.mailing_list.rows import FULL, INSERTION, SHORT, STRUCTURES
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED

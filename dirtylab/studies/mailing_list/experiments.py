@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dirtylab._units import ns_text, three_digits
+from dirtylab._format import ns_text, three_digits
 from dirtylab.structures.posted_tree import IMPOSSIBLE_FRAME, RADIX, PostedCrashError, PostedTree
 from dirtylab.studies.mailing_list.program import Arena, list_and_destination, run_once
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, posted_rows

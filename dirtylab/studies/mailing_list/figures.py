@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from dirtylab._units import count_text, nbytes_text, ns_text, three_digits, whole_text
+from dirtylab._format import count_text, nbytes_text, ns_text, three_digits, whole_text
 from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable
 
 from dirtylab import _tables as tables
-from dirtylab._units import ns_in_unit_of, ns_text, three_digits
+from dirtylab._format import ns_in_unit_of, ns_text, three_digits
 from dirtylab.measure.machine import caption
 from dirtylab.studies.mailing_list.claims import Verdict
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from dirtylab._units import count_text, nbytes_text, share_text
+from dirtylab._format import count_text, nbytes_text, share_text
 from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     INK,
