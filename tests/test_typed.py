@@ -78,3 +78,14 @@ def test_a_typed_share_is_one_of_the_slot_and_reset_puts_readouts_back(shown):
     assert shown.view.state.dirty == 500_000
     shown._reset()
     assert shown.panel.widgets["dirty typed"].value == "100 k frames"
+
+
+def test_views_take_text_as_commands_do():
+    state = explore.crossovers(pages="64GiB", dirty="1%", dataset="clustered", length=16).view.state
+    assert (state.pages, state.dirty) == (2**24, 167_772)
+    assert explore.crossovers(density="2%").view.state.density == 0.02
+    assert explore.memory(pages="1 TiB", dirty="5k").view.state.pages == 2**28
+    assert explore.patterns(pages="2^20", dirty="0.01").view.state.dirty == 10_486
+    assert explore.anatomy(pages="48").view.state.pages == 48
+    with pytest.raises(ValueError, match="pages='12 apples': must be a number of pages"):
+        explore.memory(pages="12 apples")

@@ -10,10 +10,12 @@
 ``views``
     A module for each view, and for its figure.
 
-The signatures below state the defaults; Reset goes back to them.  Views are functions of a frozen
-state and are tested without a browser; only ``kit.widget`` and ``kit.control_widgets`` know
-ipywidgets.  A callback sets the state and requests one drawing on the kernel's main loop:
-JupyterLab runs callbacks on another thread than cells, and drawing there would corrupt figures.
+The signatures below state the defaults; Reset goes back to them.  Numbers may be text, as on the
+command line: ``pages="64GiB"`` (of guest memory), ``dirty="1%"`` (of the pages).  Views are
+functions of a frozen state and are tested without a browser; only ``kit.widget`` and
+``kit.control_widgets`` know ipywidgets.  A callback sets the state and requests one drawing on the
+kernel's main loop: JupyterLab runs callbacks on another thread than cells, and drawing there would
+corrupt figures.
 """
 
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,7 +33,8 @@ expect_matplotlib()
 
 
 def crossovers(
-    *, pages: int = 10_000_000, dirty: int = 100_000, density: float | None = None,
+    *, pages: int | str = 10_000_000, dirty: int | str = 100_000,
+    density: float | str | None = None,
     dataset: str = "random", structures: tuple[str, ...] = ("list", "bitmap", "tree"),
     radix: int = 64, operation: str = "collect", x: str = "dirty", rounds: int = 7,
     **dataset_options: Any,
@@ -40,11 +43,11 @@ def crossovers(
 
     Parameters
     ----------
-    pages : int, optional
+    pages : int or str, optional
         Size of the slot in 4 KiB pages, 2 … 2^52.
-    dirty : int, optional
+    dirty : int or str, optional
         Dirty frames, 1 or more; where ``x`` is "dirty" the sentence gives the times at this place.
-    density : float, optional
+    density : float or str, optional
         Share of the slot that is dirty, above 0 up to 1, instead of `dirty`.
     dataset : str, optional
         Name in ``dirtylab.DATASETS``, or ``"trace: …"`` for a recorded one.
@@ -77,8 +80,9 @@ def crossovers(
     from dirtylab.explore.views.resources import model, worker
 
     options = checked_options(dataset, dataset_options)
+    size, frames = _read(pages, dirty)
     state = CrossoverState(
-        pages=pages, dirty=dirty, density=density, dataset=dataset, options=options,
+        pages=size, dirty=frames, density=_read_share(density), dataset=dataset, options=options,
         structures=tuple(structures), radix=radix, operation=operation, x=x, rounds=rounds,
     )  # fmt: skip
     return ViewWidget(CrossoverView(state, _usual(CrossoverState, crossovers), model(), worker))
@@ -86,8 +90,8 @@ def crossovers(
 
 def memory(
     *,
-    pages: int = 10_000_000,
-    dirty: int = 100_000,
+    pages: int | str = 10_000_000,
+    dirty: int | str = 100_000,
     radix: int = 8,
     entry: int = 8,
     show: str = "times the bitmap",
@@ -96,9 +100,9 @@ def memory(
 
     Parameters
     ----------
-    pages : int, optional
+    pages : int or str, optional
         Size of the slot in 4 KiB pages, 9 … 2^52.
-    dirty : int, optional
+    dirty : int or str, optional
         Dirty frames that the list holds.
     radix : int, optional
         Radix of the tree, 2 … 4096.
@@ -120,13 +124,14 @@ def memory(
     from dirtylab.explore.kit.widget import ViewWidget
     from dirtylab.explore.views.memory import MemoryState, MemoryView
 
-    state = MemoryState(pages=pages, dirty=dirty, radix=radix, entry=entry, show=show)
+    size, frames = _read(pages, dirty)
+    state = MemoryState(pages=size, dirty=frames, radix=radix, entry=entry, show=show)
     return ViewWidget(MemoryView(state, _usual(MemoryState, memory)))
 
 
 def anatomy(
     *,
-    pages: int = 64,
+    pages: int | str = 64,
     radix: int = 8,
     frames: tuple[int, ...] = (10, 1, 11, 10, 45),
     frame: int = 20,
@@ -160,15 +165,16 @@ def anatomy(
     from dirtylab.explore.kit.widget import ViewWidget
     from dirtylab.explore.views.anatomy import AnatomyState, AnatomyView
 
-    state = AnatomyState(pages=pages, radix=radix, frames=tuple(frames), frame=frame, step=step)
+    size, _ = _read(pages, 0)
+    state = AnatomyState(pages=size, radix=radix, frames=tuple(frames), frame=frame, step=step)
     return ViewWidget(AnatomyView(state, _usual(AnatomyState, anatomy)))
 
 
 def patterns(
     *,
     dataset: str = "clustered",
-    pages: int = 2**18,
-    dirty: int = 10_000,
+    pages: int | str = 2**18,
+    dirty: int | str = 10_000,
     seed: int = 0,
     **dataset_options: Any,
 ) -> "ViewWidget":
@@ -178,9 +184,9 @@ def patterns(
     ----------
     dataset : str, optional
         Name in ``dirtylab.DATASETS``, or ``"trace: …"`` for a recorded one.
-    pages : int, optional
+    pages : int or str, optional
         Size of the slot in 4 KiB pages, 2 … 2^52.
-    dirty : int, optional
+    dirty : int or str, optional
         Writes, 1 … 4,000,000.
     seed : int, optional
         Seed of the generator.
@@ -202,7 +208,8 @@ def patterns(
     from dirtylab.explore.views.patterns import PatternState, PatternView
 
     options = checked_options(dataset, dataset_options)
-    state = PatternState(dataset=dataset, options=options, pages=pages, dirty=dirty, seed=seed)
+    size, frames = _read(pages, dirty)
+    state = PatternState(dataset=dataset, options=options, pages=size, dirty=frames, seed=seed)
     return ViewWidget(PatternView(state, _usual(PatternState, patterns)))
 
 
@@ -268,3 +275,17 @@ _vcpus = vcpus
 def _usual(state: type[_State], function: Any) -> _State:
     """Return the state of a call without arguments: the defaults of the function's signature."""
     return state(**function.__kwdefaults__)
+
+
+def _read(pages: int | str, dirty: int | str) -> tuple[int, int]:
+    """Return pages and dirty frames, read where they are text."""
+    from dirtylab._units import parse_frames, parse_pages
+
+    size = parse_pages("pages", pages) if isinstance(pages, str) else pages
+    return size, parse_frames("dirty", dirty, size) if isinstance(dirty, str) else dirty
+
+
+def _read_share(density: float | str | None) -> float | None:
+    from dirtylab._units import parse_share
+
+    return parse_share("density", density) if isinstance(density, str) else density
