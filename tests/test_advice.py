@@ -297,7 +297,7 @@ def test_the_calibration_command_writes_a_model_that_advises(
     monkeypatch.setattr(calibration, "design", lambda *_, **__: small)
     status, out, err = run(capsys, "calibrate", "--seconds", "10", "--out", str(tmp_path))
     assert status == 0, err
-    assert "cells held out" in out
+    assert "held-out cells" in out
     model = Model.load(tmp_path / "model.json")
     assert advise(1_000_000, 100, model=model).pick == "list"
     held_out = pd.read_csv(tmp_path / "held_out.csv")
