@@ -64,7 +64,8 @@ WORDS = ["--interval", "0.03", "--", *writer(500, 100)]
 def test_a_signal_ends_a_recording_and_keeps_it(name, tmp_path):
     number = getattr(signal, name)
     out = tmp_path / "trace.npz"
-    with recording(out, *WORDS) as process:
+    heed = {"preexec_fn": lambda: signal.signal(number, signal.SIG_DFL)}  # as nohup does not
+    with recording(out, *WORDS, **heed) as process:
         process.send_signal(number)
         told, _ = process.communicate()
         assert process.returncode == 128 + number

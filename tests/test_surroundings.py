@@ -642,7 +642,7 @@ def test_a_caption_leaves_out_what_is_not_known(missing):
     whole = machine.caption(facts)
     del facts[missing]
     assert len(machine.caption(facts)) <= len(whole)
-    assert machine.caption({}) == "a machine that is not told"
+    assert machine.caption({}) == "an unknown machine"
 
 
 # --- taking turns ---------------------------------------------------------------------------------
