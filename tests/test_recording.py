@@ -34,7 +34,7 @@ def test_a_markdown_table_has_heads_rule_and_rows():
 @pytest.mark.parametrize(
     ("form", "place"),
     [
-        (r"\(1e9, |\b_thousands\b", "_units.py"),
+        (r"\(1e9, |\b_thousands\b", "_format.py"),
         (r'"\| " \+|" \| "\.join', "_tables.py"),
         (r"from tqdm", "_progress.py"),
         (r"json\.dumps\(.*indent.*\+", "files.py"),

@@ -56,8 +56,8 @@ from dirtylab.structures import (
     tree,
 )
 from dirtylab.studies.crossovers import figures as crossovers
+from dirtylab.studies.crossovers import maps, report
 from dirtylab.studies.crossovers import record as crossovers_record
-from dirtylab.studies.crossovers import report
 from dirtylab.studies.crossovers.figures import curves_picture
 from dirtylab.studies.live import experiments, replay
 from dirtylab.studies.live import figures as live_figures
@@ -517,7 +517,7 @@ def test_the_crossover_study_has_the_structure(runs, pretended, monkeypatch, tmp
     study, model = crossovers_record.load(tmp_path), shipped_model()
     study = study._replace(machine=model.machine)
     assert runs in crossovers_record.measure_now(10_000).rounds
-    monkeypatch.setattr(crossovers, "MAP_LENGTHS", np.array([1, 16]))
+    monkeypatch.setattr(maps, "MAP_LENGTHS", np.array([1, 16]))
     for _ in range(2):
         assert runs in study.tuned
         found = report.all_crossovers(study)
@@ -525,7 +525,7 @@ def test_the_crossover_study_has_the_structure(runs, pretended, monkeypatch, tmp
         assert f"`{runs}`, `bitmap`" in report.markdown(study, found, model)
         drawn = [
             crossovers.curves_picture(study, pages=10_000, model=model),
-            crossovers.winner_map_picture(
+            maps.winner_map_picture(
                 model, crossovers_record.MAP_PAGES, structures=study.tuned, measured=study.map
             ),
         ]

@@ -277,10 +277,13 @@ def test_the_last_cache_is_the_largest(monkeypatch):
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="growth is not told here")
 @pytest.mark.parametrize("size", [2**20, 2**24, 2**27])
 def test_growth_is_what_was_touched_even_where_freed_memory_is_taken_again(size):
-    for _ in range(3):
+    found = []
+    for _ in range(5):
         made, grown = growth_of(lambda: np.ones(size // 8, np.uint64))
-        assert grown == pytest.approx(size, rel=0.1, abs=150_000)
+        found.append(grown)
         del made
+    # The median: a system that reclaims idle memory may take some back meanwhile.
+    assert np.median(found) == pytest.approx(size, rel=0.1, abs=150_000)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="growth is not told here")
