@@ -42,7 +42,7 @@ WORD_SHIFT = np.uint64(6)
 BIT_MASK = np.uint64(63)
 
 
-def _target_has(*features: str) -> bool:
+def target_has(*features: str) -> bool:
     """Return whether the CPU that Numba compiles for, not only the host's, has all `features`."""
     if config.DISABLE_JIT:
         return False
@@ -53,7 +53,7 @@ def _target_has(*features: str) -> bool:
     return set(features) <= {word[1:] for word in told.split(",") if word.startswith("+")}
 
 
-HAS_VECTOR = _target_has("avx512f", "avx512bw", "avx512vl", "avx512vbmi2", "avx512vpopcntdq")
+HAS_VECTOR = target_has("avx512f", "avx512bw", "avx512vl", "avx512vbmi2", "avx512vpopcntdq")
 
 _I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 _BYTES, _LANES = ir.VectorType(_I8, 64), ir.VectorType(_I64, 8)

@@ -12,11 +12,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from dirtylab import __version__, _check
+from dirtylab._format import nbytes_text
 from dirtylab._reading import printable
+from dirtylab.measure.processor import (
+    cpuinfo,
+    describe_processor,
+    hypervisor,
+    threads_per_core,
+    vector_code,
+)
 
 PACKAGES = ("numpy", "numba", "llvmlite", "pandas", "matplotlib")
 _LONGEST = 200
 """Characters of a part of a caption."""
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
 @functools.cache
@@ -24,9 +33,13 @@ def describe_machine() -> dict[str, Any]:
     """Return CPU, memory, system, versions, git revision and date, ready for JSON."""
     return {
         "cpu": cpu_model(),
+        "processor": describe_processor(),
+        "vector_code": vector_code(),
         "cores": os.cpu_count(),
+        "threads_per_core": threads_per_core(),
         "memory_gib": round(_check.physical_memory() / 2**30, 1),
-        "virtual_machine": "hypervisor" in _cpuinfo("flags").split(),
+        "virtual_machine": hypervisor() is not None,
+        "hypervisor": hypervisor(),
         "caches": cache_sizes(),
         "transparent_hugepages": _chosen_hugepages(),
         "architecture": platform.machine(),
@@ -44,12 +57,11 @@ def caption(machine: Mapping[str, Any]) -> str:
     gib, revision = machine.get("memory_gib"), machine.get("git_revision")
     packages = machine.get("packages")
     versions = packages if isinstance(packages, dict) else {}
-    size = f"{gib:.0f} GiB" if isinstance(gib, int | float) else None
-    if machine.get("virtual_machine"):
-        size = f"{size}, virtual machine" if size else "virtual machine"
     own = f"dirtylab {machine.get('dirtylab')}{f' ({revision})' if revision else ''}"
-    told = [
-        [machine.get("cpu"), _after(machine.get("cores"), " cores"), size],
+    told: list[list[Any]] = [
+        [_cpu_text(machine), _core_text(machine),
+         f"{gib:.0f} GiB" if isinstance(gib, int | float) else None, _guest_text(machine)],
+        [f"{level} {_cache_text(size)}" for level, size in _data_caches(machine)],
         [machine.get("system")],
         [
             _after(version, before=name)
@@ -60,9 +72,87 @@ def caption(machine: Mapping[str, Any]) -> str:
             )
         ],
         [own if machine.get("dirtylab") else None, str(machine.get("date") or "")[:10]],
-    ]
+    ]  # fmt: skip
     parts = [", ".join(printable(one)[:_LONGEST] for one in part if one) for part in told]
     return "; ".join(filter(None, parts)) or "an unknown machine"
+
+
+def kind_of(machine: Mapping[str, Any]) -> str | None:
+    """Return what kind of machine this is, such as ``amd-zen-4-25-17-1-avx-512-…``.
+
+    Two machines are of one kind where core design, family, model, stepping, vector code, caches,
+    cores, threads a core and hypervisor are equal: then they share captions and cost models.
+
+    Parameters
+    ----------
+    machine : mapping
+        As :func:`describe_machine` gives it.
+
+    Returns
+    -------
+    str or None
+        None where the description tells no family and model, as in recordings before version 0.2.
+    """
+    processor = _mapping(machine.get("processor"))
+    if "family" not in processor or "model" not in processor:
+        return None
+    parts = [
+        *(processor.get(name) for name in ("vendor", "core", "family", "model", "stepping")),
+        *_mapping(machine.get("vector_code")).values(),
+        *(f"{level} {size}" for level, size in _data_caches(machine)),
+        f"{machine.get('cores')} cores",
+        f"{machine.get('threads_per_core') or 1} threads",
+        machine.get("hypervisor") or "bare metal",
+    ]
+    words = " ".join(printable(part) for part in parts if part is not None)
+    return re.sub(r"[^a-z0-9.+]+", "-", words.lower()).strip("-")[:_LONGEST]
+
+
+def _cpu_text(machine: Mapping[str, Any]) -> str | None:
+    """Return the product, and in brackets the core design, its numbers and the vector code."""
+    processor = _mapping(machine.get("processor"))
+    code = _mapping(machine.get("vector_code"))
+    ours, numpys = code.get("dirtylab"), code.get("numpy")
+    numbers = " ".join(
+        f"{name} {processor[name]}" for name in ("family", "model", "stepping") if name in processor
+    )
+    inside = [processor.get("core"), numbers, "no wide vectors" if ours == "baseline" else ours]
+    if numpys and not str(ours).startswith(str(numpys)):
+        inside.append(f"NumPy: {numpys}")
+    told = ", ".join(str(part) for part in inside if part)
+    name = machine.get("cpu")
+    return f"{name} ({told})" if name and told else name or told or None
+
+
+def _core_text(machine: Mapping[str, Any]) -> str | None:
+    threads = machine.get("threads_per_core")
+    shared = f" with {threads} threads each" if isinstance(threads, int) and threads > 1 else ""
+    count = machine.get("cores")
+    if shared and isinstance(count, int):
+        return f"{count // int(threads or 1)} cores{shared}"
+    return _after(count, " cores")
+
+
+def _data_caches(machine: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return level and size of the caches that hold data, the smallest first."""
+    told = sorted(_mapping(machine.get("caches")).items())
+    return [(str(level), size) for level, size in told if not str(level).endswith("i")]
+
+
+def _cache_text(size: object) -> str:
+    """Return a size of the system, such as 1024K, as 1 MiB; other text as it is."""
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([KM])", str(size), re.ASCII)
+    return nbytes_text(int(found[1]) * _UNITS[found[2]]) if found else str(size)
+
+
+def _guest_text(machine: Mapping[str, Any]) -> str | None:
+    if name := machine.get("hypervisor"):
+        return f"guest of {name}" if name != "unknown" else "virtual machine"
+    return "virtual machine" if machine.get("virtual_machine") else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _after(value: Any, after: str = "", before: str = "") -> str | None:
@@ -73,12 +163,12 @@ def cpu_model() -> str:
     """Return the CPU's name as the system gives it."""
     if platform.system() == "Darwin":
         return _run(["sysctl", "-n", "machdep.cpu.brand_string"]) or platform.processor()
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
+    return cpuinfo().get("model name") or platform.processor() or platform.machine()
 
 
 def cpu_features() -> list[str]:
-    """Return the the CPU's features, such as ``avx2``; none where the system does not tell."""
-    return (_cpuinfo("flags") or _cpuinfo("Features")).split()
+    """Return the CPU's features, such as ``avx2``; none where the system does not tell."""
+    return (cpuinfo().get("flags") or cpuinfo().get("Features", "")).split()
 
 
 def cache_sizes() -> dict[str, str]:
@@ -92,11 +182,10 @@ def cache_sizes() -> dict[str, str]:
 
 def last_cache_bytes(usual: int = 32 * 2**20) -> int:
     """Return the bytes of the largest cache; `usual` where it is unknown."""
-    units = {"K": 2**10, "M": 2**20, "G": 2**30}
-    told = [
-        int(size[:-1]) * units[size[-1]]
+    told: list[list[Any]] = [
+        int(size[:-1]) * _UNITS[size[-1]]
         for size in cache_sizes().values()
-        if size[:-1].isdecimal() and size[-1] in units
+        if size[:-1].isdecimal() and size[-1] in _UNITS
     ]
     return max(told, default=usual)
 
@@ -133,14 +222,6 @@ def _git(top: pathlib.Path, *words: str) -> str:
 def _chosen_hugepages() -> str | None:
     text = _read(pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled"))
     return text.partition("[")[2].partition("]")[0] or None
-
-
-def _cpuinfo(key: str) -> str:
-    for line in _read(pathlib.Path("/proc/cpuinfo")).splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == key:
-            return value.strip()
-    return ""
 
 
 def _read(path: pathlib.Path) -> str:

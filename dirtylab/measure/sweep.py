@@ -23,7 +23,7 @@ from dirtylab.measure.cell import BenchmarkPlan, Cell, CellBenchmark, Row, label
 from dirtylab.measure.clock import python_step
 from dirtylab.measure.grid import Choice, Grid, build
 from dirtylab.measure.locks import alone_on_machine
-from dirtylab.measure.machine import describe_machine
+from dirtylab.measure.machine import describe_machine, kind_of
 from dirtylab.measure.sample_store import SampleStore, describe_bad
 from dirtylab.measure.samples import owner_of
 from dirtylab.structures import tuned
@@ -221,7 +221,7 @@ def measure_added(sent: bytes, task: Task, ticket: str) -> Done:
 def this_machine() -> dict[str, Any]:
     """Return a short name of this machine, and the facts."""
     facts = {**describe_machine(), "clock_step_ns": python_step()}
-    named = f"{platform.node()} {facts['cpu']} {facts['cores']} {facts['memory_gib']}"
+    named = f"{platform.node()} {facts['cpu']} {facts['memory_gib']} {kind_of(facts)}"
     return {"id": hashlib.sha256(named.encode()).hexdigest()[:8], "facts": facts}
 
 
