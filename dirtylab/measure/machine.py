@@ -182,7 +182,7 @@ def cache_sizes() -> dict[str, str]:
 
 def last_cache_bytes(usual: int = 32 * 2**20) -> int:
     """Return the bytes of the largest cache; `usual` where it is unknown."""
-    told: list[list[Any]] = [
+    told = [
         int(size[:-1]) * _UNITS[size[-1]]
         for size in cache_sizes().values()
         if size[:-1].isdecimal() and size[-1] in _UNITS
