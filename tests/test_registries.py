@@ -264,6 +264,29 @@ def test_a_calibration_leaves_what_has_no_closed_form_to_measurement(added, pret
         assert not errors[errors["dataset"] == "random"]["error"].isna().any()
 
 
+def test_a_calibration_draws_what_declares_how_and_has_a_law(monkeypatch):
+    steps = datasets.Calibrated(share=3, values={"step": (2, 5)}, large=True)
+
+    @datasets.pattern(calibrated=steps)
+    def jumps(pages: int, dirty: int, *, seed: int = 0, step: int = 2) -> np.ndarray:
+        """Go up to `step` pages up or down."""
+        return walk(pages, dirty, seed=seed, step=step)
+
+    usual = calibration.design(128, seed=1)
+    monkeypatch.setitem(DATASETS, "jumps", jumps)
+    assert calibration.design(128, seed=1) == usual, "it has no law"
+
+    def blocks(pages, dirty, block, *, step=2):
+        return np.asarray(dirty, float)
+
+    monkeypatch.setitem(LAWS, "jumps", Law(blocks=blocks))
+    drawn = [cell for cell in calibration.design(128, seed=1) if cell.dataset == "jumps"]
+    assert {cell.options for cell in drawn} == {(("step", 2),), (("step", 5),)}
+    assert len(drawn) > 128 / 4
+    assert any(cell.pages >= 10**7.3 for cell in drawn)
+    assert {cell.dataset for cell in calibration.design(128, seed=1)} > {"jumps", "random"}
+
+
 def test_it_is_recorded_and_described_like_any(added, tmp_path, capsys):
     for name, options, _ in added.patterns():
         frames = DATASETS[name](PAGES, DIRTY, seed=1, **options)

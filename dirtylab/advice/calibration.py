@@ -3,19 +3,22 @@
 import contextlib
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dirtylab import datasets
 from dirtylab._check import Array
 from dirtylab._data import data_file, user_cache
 from dirtylab._units import parse_seconds
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
 from dirtylab.advice.validation import LEAST_PAGES, trial_of
+from dirtylab.datasets import Calibrated
 from dirtylab.measure.cell import BenchmarkPlan, Candidate, Cell
 from dirtylab.measure.sweep import Task, measure, this_machine
 from dirtylab.structures import tuned
+from dirtylab.theory.occupancy import has_occupancy_law
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +38,8 @@ HELD_OUT = 0.25
 """Share of the cells held out from the fit, to validate the model."""
 BUSY = 1.3
 """Multiple of the reference kernel's usual time above which a machine counts as busy."""
-_COMPILES = Cell("clustered", (("length", 2),), 4096, 64)
+_COMPILED_PAGES, _COMPILED_DIRTY = 4096, 64
 _MOST_DIRTY = 3_000_000
-_LENGTH = (1.0, 12.0)
-_STRIDES = (2, 7, 15, 63, 64, 65, 513, 4097)
 
 
 class _Space(NamedTuple):
@@ -46,17 +47,12 @@ class _Space(NamedTuple):
 
     pages: tuple[float, float]
     density: tuple[float, float]
-    kinds: tuple[str, ...]
 
 
-_ANY = _Space(
-    (4.5, 8.0),
-    (-5.5, 0.0),
-    ("random", "random", "clustered", "clustered", "sequential", "strided"),
-)
+_ANY = _Space((4.5, 8.0), (-5.5, 0.0))
 # Where a structure outgrows the last cache, picks cost most when they are wrong: with cells drawn
 # evenly the worst of 103 regrets was 127 %.
-_LARGE = _Space((7.3, 8.0), (-2.5, -1.0), ("random", "random", "clustered", "clustered"))
+_LARGE = _Space((7.3, 8.0), (-2.5, -1.0))
 _LARGE_SHARE = 0.2
 
 
@@ -78,23 +74,39 @@ def design(number: int, seed: int) -> list[Cell]:
 
     Notes
     -----
-    A scrambled Sobol sequence over the logarithms of pages (10^4.5 … 10^8), density (10^-5.5 … 1)
-    and cluster length (2 … 4,096), a fifth of it in the corner where bitmaps outgrow caches; at
-    most 3 million dirty frames, so that a cell takes no more than some seconds.
+    A scrambled Sobol sequence over the logarithms of pages (10^4.5 … 10^8) and density
+    (10^-5.5 … 1), the patterns that declare how they are calibrated and have a law, and their
+    options; a fifth of it in the corner where bitmaps outgrow caches; at most 3 million dirty
+    frames, so that a cell takes no more than some seconds.
     """
     from scipy.stats import qmc
 
     rng = np.random.default_rng(seed)
     places = qmc.Sobol(4, seed=rng).random(1 << (number - 1).bit_length())[:number]
     large = rng.random(number) < _LARGE_SHARE
-    return [_cell(place, _LARGE if one else _ANY) for place, one in zip(places, large, strict=True)]
+    any_kind, large_kinds = _kinds(), _kinds(large=True)
+    return [
+        _cell(place, _LARGE, large_kinds) if one else _cell(place, _ANY, any_kind)
+        for place, one in zip(places, large & bool(large_kinds), strict=True)
+    ]
 
 
-def _cell(place: Array, space: "_Space") -> Cell:
+def _kinds(*, large: bool = False) -> list[tuple[str, Calibrated]]:
+    """Return patterns and how they are drawn, each as often as its share says."""
+    return [
+        (name, how)
+        for name, how in datasets.calibrated().items()
+        if has_occupancy_law(name, how.values) and (how.large or not large)
+        for _ in range(how.share)
+    ]
+
+
+def _cell(place: Array, space: "_Space", kinds: Sequence[tuple[str, Calibrated]]) -> Cell:
     pages = round(10 ** _between(space.pages, place[0]))
     dirty = max(10, round(pages * 10 ** _between(space.density, place[1])))
-    kind = space.kinds[int(place[2] * len(space.kinds))]
-    return Cell(kind, _options(kind, pages, place[3]), pages, min(dirty, _MOST_DIRTY, pages))
+    name, how = kinds[int(place[2] * len(kinds))]
+    options = tuple((option, _value(values, place[3])) for option, values in how.values.items())
+    return Cell(name, options, pages, min(dirty, _MOST_DIRTY, pages))
 
 
 class Calibration(NamedTuple):
@@ -162,7 +174,8 @@ def calibrated(table: "pd.DataFrame", machine: dict[str, Any]) -> Calibration:
 
 def measured(cells: list[Cell], seconds: float) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
     """Measure cells for half of the time, and then again; yield each with its rows."""
-    _visit(_COMPILES, True, 0)
+    first = cells[0]._replace(options=(), pages=_COMPILED_PAGES, dirty=_COMPILED_DIRTY)
+    _visit(first, True, 0)  # compiles
     begun = time.monotonic()
     # Random: every fourth point of a Sobol sequence would be a corner of the space.
     kept = np.random.default_rng(len(cells)).random(len(cells)) < HELD_OUT
@@ -219,9 +232,8 @@ def _between(ends: tuple[float, float], share: float) -> float:
     return ends[0] + (ends[1] - ends[0]) * share
 
 
-def _options(kind: str, pages: int, place: float) -> tuple[tuple[str, Any], ...]:
-    if kind == "clustered":
-        return (("length", min(round(2 ** _between(_LENGTH, place)), pages // 4)),)
-    if kind == "strided":
-        return (("stride", _STRIDES[int(place * len(_STRIDES))]),)
-    return ()
+def _value(values: range | tuple[Any, ...], place: float) -> Any:
+    if isinstance(values, range):
+        ends = float(np.log2(values.start)), float(np.log2(values.stop))
+        return round(2 ** _between(ends, place))
+    return values[int(place * len(values))]

@@ -10,7 +10,14 @@ from typing import Any
 
 from dirtylab import _check
 from dirtylab.datasets.clusters import clustered
-from dirtylab.datasets.declare import Declaration, Generator, declaration, pattern, size
+from dirtylab.datasets.declare import (
+    Calibrated,
+    Declaration,
+    Generator,
+    declaration,
+    pattern,
+    size,
+)
 from dirtylab.datasets.glibc import ORDERS, mailing_list
 from dirtylab.datasets.patterns import random, sequential, strided
 from dirtylab.datasets.skewed import hotset, phases, zipf
@@ -58,6 +65,13 @@ def drawn() -> dict[str, Mapping[str, Any]]:
     found = {name: declared(name).drawn for name in free()}
     shown = {name: options for name, options in found.items() if options is not None}
     return dict(sorted(shown.items(), key=lambda one: declared(one[0]).place))
+
+
+def calibrated() -> dict[str, Calibrated]:
+    """Return the patterns of which calibrations draw cells, and how; the most drawn first."""
+    found = {name: declared(name).calibrated for name in free()}
+    shown = {name: how for name, how in found.items() if how is not None}
+    return dict(sorted(shown.items(), key=lambda one: -one[1].share))
 
 
 def require(dataset: str, pages: int, dirty: int, options: Mapping[str, Any]) -> None:
@@ -124,6 +138,8 @@ def parsed(text: str) -> tuple[str, dict[str, Any]]:
 __all__ = [
     "DATASETS",
     "ORDERS",
+    "Calibrated",
+    "calibrated",
     "clustered",
     "declared",
     "drawn",

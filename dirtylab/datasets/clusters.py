@@ -29,7 +29,7 @@ from dirtylab._options import Option, one_two_five
 from dirtylab._words import ONE, ZERO
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import Bijection, bijection, permute
-from dirtylab.datasets.declare import pattern
+from dirtylab.datasets.declare import Calibrated, pattern
 from dirtylab.datasets.draws import below, word
 from dirtylab.datasets.patterns import fill_random
 
@@ -178,7 +178,10 @@ def require_room(
         raise ValueError(f"dirty={dirty}: without overlap must be 0 … {span}, {where}")
 
 
-@pattern(require_room, studied={"length": 64}, place=3)
+@pattern(
+    require_room, studied={"length": 64}, place=3,
+    calibrated=Calibrated(share=2, values={"length": range(2, 4096)}, large=True),
+)  # fmt: skip
 def clustered(
     pages: int, dirty: int, *, seed: int = 0,
     length: Annotated[int | None, Option(

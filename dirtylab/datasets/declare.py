@@ -13,7 +13,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 from dirtylab import _check
 from dirtylab._check import Frames
@@ -50,6 +50,17 @@ _RAISES = "Raises\n------\n"
 _AS_IS: Mapping[str, Any] = types.MappingProxyType({})
 
 
+class Calibrated(NamedTuple):
+    """How a calibration of the cost model draws cells of a pattern."""
+
+    share: int = 1
+    """Its share of the cells, in units of the others'."""
+    values: Mapping[str, range | tuple[Any, ...]] = types.MappingProxyType({})
+    """Option to its values: all numbers of a range, evenly on a log scale, or one of a tuple."""
+    large: bool = False
+    """Whether the corner where bitmaps outgrow the caches is drawn with it, too."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Declaration:
     """What is known of a pattern."""
@@ -64,6 +75,9 @@ class Declaration:
     """Options with which figures of all patterns draw it; None: it looks like another."""
     place: float = float("inf")
     """Where it stands in such figures: in ascending order, then in that of the registry."""
+
+    calibrated: Calibrated | None = None
+    """None: calibrations leave it out, as they do what has no law."""
 
     @property
     def free(self) -> bool:
@@ -102,6 +116,7 @@ def pattern(
     studied: Mapping[str, Any] | None = _AS_IS,
     drawn: Mapping[str, Any] | None = _AS_IS,
     place: float = float("inf"),
+    calibrated: Calibrated | None = None,
 ) -> Callable[[Callable[P, Frames]], Callable[P, Frames]]:
     """Let a generator's arguments be checked by its signature, and its documentation list them.
 
@@ -109,7 +124,7 @@ def pattern(
     ----------
     require : callable, optional
         Raises where options, each fine by itself, do not fit together, the slot or the frames.
-    studied, drawn, place : optional
+    studied, drawn, place, calibrated : optional
         See :class:`Declaration`.
     """
 
@@ -119,6 +134,7 @@ def pattern(
         declared = Declaration(
             function.__name__.replace("_", "-"), tuple(options.values()),
             _SEED if seed.low is None else seed, require, studied, drawn, place,
+            calibrated,
         )  # fmt: skip
         signature = inspect.signature(function)
 

@@ -19,7 +19,7 @@ from dirtylab._options import Option
 from dirtylab._words import ONE, ZERO
 from dirtylab.datasets import draws
 from dirtylab.datasets.bijection import bijection, fill_distinct
-from dirtylab.datasets.declare import pattern
+from dirtylab.datasets.declare import Calibrated, pattern
 from dirtylab.datasets.draws import below, word
 
 USUAL_STRIDE = 64
@@ -60,7 +60,7 @@ def require_enough(pages: int, dirty: int, *, replacement: bool) -> None:
         raise ValueError(f"dirty={dirty}: without replacement must be 0 … {pages}, all the pages")
 
 
-@pattern(require_enough, place=1)
+@pattern(require_enough, place=1, calibrated=Calibrated(share=2, large=True))
 def random(
     pages: int, dirty: int, *, seed: int = 0,
     replacement: Annotated[bool, Option("Whether a frame may come again.", label="repeats")] = True,
@@ -97,7 +97,7 @@ def require_room(pages: int, dirty: int, *, start: int, wrap: bool) -> None:
         raise ValueError(f"dirty={dirty}: without wrap must be 0 … {pages - start}, pages - start")
 
 
-@pattern(require_room, place=0)
+@pattern(require_room, place=0, calibrated=Calibrated())
 def sequential(
     pages: int, dirty: int, *, seed: int = 0, start: First = 0,
     wrap: Annotated[bool, Option(
@@ -127,7 +127,10 @@ def sequential(
     return out
 
 
-@pattern(studied=None, drawn={"stride": 63}, place=2)
+@pattern(
+    studied=None, drawn={"stride": 63}, place=2,
+    calibrated=Calibrated(values={"stride": (2, 7, 15, 63, 64, 65, 513, 4097)}),
+)  # fmt: skip
 def strided(
     pages: int, dirty: int, *, seed: int = 0,
     stride: Annotated[int | None, Option(
