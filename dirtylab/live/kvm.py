@@ -199,22 +199,10 @@ class KvmLog(Guest):
         own_pages = self.machine.own.size // PAGE_BYTES
         self._log = _Log(MEMORY_SLOT, self._seen.size, self.machine.pages)
         self._own_log = _Log(OWN_SLOT, self._own.size, own_pages)
-        self._raw = np.empty(0, np.uint64)
 
     @property
     def nbytes(self) -> int:
-        return self._seen.nbytes + self._log.words.nbytes + self._raw.nbytes
-
-    def fetch_log(self) -> Words:
-        """Ask the kernel for the log of the tracked slot, clearing it; one word for 64 pages.
-
-        For those who measure the call; what it returns is no longer part of the next collect.
-        """
-        self._require_open()
-        if not self._raw.size:
-            self._raw = np.zeros_like(self._seen)
-        self._fetch(MEMORY_SLOT, self._raw, self.machine.pages)
-        return self._raw
+        return self._seen.nbytes + self._log.words.nbytes
 
     def _sync(self) -> None:
         self._require_open()

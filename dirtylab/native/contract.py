@@ -139,7 +139,7 @@ class _Run:
         """Yield a finding for each property that was begun."""
         with self._pipe, self._child:
             try:
-                yield from self._told()
+                yield from self._findings_of_child()
             except TimeoutError:
                 self.hung = True
             finally:
@@ -152,7 +152,7 @@ class _Run:
                 how = how if self.hung else f"the process ended {_how(status)}"
                 yield Finding(self._tracker, self._begun, how)
 
-    def _told(self) -> Iterator[Finding]:
+    def _findings_of_child(self) -> Iterator[Finding]:
         for told in _lines(self._pipe, self._time_limit):
             self.names = told.get("all", self.names)
             self._begun = told.get("begin", "")

@@ -51,7 +51,6 @@ class RawTable(ctypes.Structure):
 
 
 NEEDED = ("create", "destroy", "insert", "harvest", "clear", "bytes")
-OPTIONAL = ("harvest_runs", "insert_range", "count")
 _PROTOTYPES: dict[str, Any] = {
     "create": ctypes.CFUNCTYPE(_PTR, _U64),
     "destroy": ctypes.CFUNCTYPE(None, _PTR),
