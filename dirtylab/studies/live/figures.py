@@ -109,8 +109,8 @@ def maps_picture(names: Sequence[str] | None = None) -> Picture:
     figure.supylabel("pages (MiB of the recorded memory)", fontsize=10, color=INK)
     alt = (
         "A map for each recording, time to the right and memory upwards, darker where more pages "
-        f"are dirty: {'; '.join(told)}. Programs write to bands and sweeps, not to scattered pages: "
-        "only the guests that follow a random pattern look grey all over."
+        f"are dirty: {'; '.join(told)}. Programs write to bands and sweeps, not to scattered pages:"
+        " only the guests that follow a random pattern look grey all over."
     )
     return finished(figure, alt)
 
