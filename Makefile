@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures words \
+KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures ordering words \
   datasets generators patterns laws traces tracefile describe bounds interrupts)
 
 # The lowest versions, on the lowest Python; its own environment.

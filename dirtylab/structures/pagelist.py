@@ -14,13 +14,12 @@ number is stale.
 
 ==========  =====================================================================================
 insert      one append a frame; where the list is full, a sort and one pass more
-collect     "arrival": a copy; "sorted": NumPy's vectorised sort and one pass to drop repeats, once
-            after an insert
+collect     "arrival": a copy; "sorted": a sort (:mod:`dirtylab.structures.ordering`) and one pass
+            to drop repeats, once after an insert
 clear       forget the count
 ==========  =====================================================================================
 
-Sources: the posted list of 2016.  A radix sort of 11 bits a pass was tried: for a million random
-frames it took 2.5 times as long as NumPy's sort where that uses AVX-512, for 10,000 twice.
+Source: the posted list of 2016.
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -33,11 +32,13 @@ from dirtylab._check import Counts, Frames
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ZERO
 from dirtylab.structures.base import Operations, Structure, require
+from dirtylab.structures.ordering import order
 
 OUTPUTS = ("sorted", "arrival")
 
-COUNT, DISTINCT = 0, 1
-"""Places in the list's counts: entries in use, and how many of them differ."""
+COUNT, DISTINCT, IN_ORDER, PAGES = 0, 1, 2, 3
+"""Places in the list's counts: entries in use, and how many of them differ; whether they are
+returned in order; the size of the slot."""
 STALE = -1
 
 Entries = npt.NDArray[np.unsignedinteger[Any]]
@@ -57,7 +58,7 @@ def in_use(state: ListState) -> int:
 
 
 @kernel
-def append(state: ListState, frames: Frames, pages: int) -> bool:
+def append(state: ListState, frames: Frames) -> bool:
     """Append `frames` and count them; False, and nothing appended, where one can't be.
 
     That is where there is no room for all, or where one is not below `pages`: entries beyond the
@@ -72,7 +73,7 @@ def append(state: ListState, frames: Frames, pages: int) -> bool:
         state.entries[count + place] = frames[place]
     if frames.size == 0:
         return True
-    if highest >= np.uint64(pages):
+    if highest >= np.uint64(state.counts[PAGES]):
         return False
     state.counts[DISTINCT] = STALE
     state.counts[COUNT] = count + frames.size
@@ -107,24 +108,81 @@ def drop_repeats(ordered: Entries, out: Entries) -> int:
 
 
 @kernel
-def keep(entries: Entries, counts: Counts, ordered: Entries) -> None:
-    """Replace the entries by those of a sorted array, without repeats."""
-    counts[COUNT] = counts[DISTINCT] = drop_repeats(ordered, entries)
+def distinct(state: ListState) -> Entries:
+    """Return the distinct entries in ascending order, in memory of their own.
+
+    Sorting them in place would take a few per cent less, but another thread that wrote to them
+    meanwhile could lead the sort beyond the array.
+    """
+    ordered = state.entries[: in_use(state)].copy()
+    order(ordered)
+    return ordered[: drop_repeats(ordered, ordered)]
 
 
 @kernel
-def take_entries(state: ListState, out: Frames) -> int:
-    """Copy the entries to `out` and forget them."""
-    count = copy_entries(state, out)
+def count_distinct(state: ListState) -> int:
+    """Return how many entries differ; where they are returned in order, keep only those."""
+    if state.counts[DISTINCT] == STALE:
+        found = distinct(state)
+        if state.counts[IN_ORDER]:
+            state.counts[COUNT] = drop_repeats(found, state.entries)
+        state.counts[DISTINCT] = found.size
+    return state.counts[DISTINCT]
+
+
+@kernel
+def insert(state: ListState, frames: Frames) -> int:
+    """Append the frames, all below the slot's size; return 0.
+
+    Where there is no room, drop repeats and append the new ones; where even these do not fit,
+    append nothing and return how many they are.
+    """
+    if append(state, frames):
+        return 0
+    known = distinct(state)
+    given = np.empty(frames.size, state.entries.dtype)
+    given[:] = frames
+    order(given)
+    given = given[: drop_repeats(given, given)]
+    new = 0
+    place = 0
+    for frame in given:
+        while place < known.size and known[place] < frame:
+            place += 1
+        if place == known.size or known[place] != frame:
+            given[new] = frame
+            new += 1
+    if new > state.entries.size - known.size:
+        return new
+    state.entries[: known.size] = known
+    state.entries[known.size : known.size + new] = given[:new]
+    state.counts[COUNT] = known.size + new
+    state.counts[DISTINCT] = STALE
+    return 0
+
+
+@kernel
+def collect(state: ListState, out: Frames) -> int:
+    """Write the entries to `out`, as far as there is room; return how many."""
+    if state.counts[IN_ORDER]:
+        count_distinct(state)
+    return copy_entries(state, out)
+
+
+@kernel
+def harvest(state: ListState, out: Frames) -> int:
+    """Collect and forget.
+
+    Where there is room for all entries one pass drops the repeats and writes, which takes 0.8
+    times as long as two.
+    """
+    if state.counts[IN_ORDER] and state.counts[DISTINCT] == STALE and out.size >= in_use(state):
+        ordered = state.entries[: in_use(state)].copy()
+        order(ordered)
+        count = drop_repeats(ordered, out)
+    else:
+        count = collect(state, out)
     state.counts[COUNT] = state.counts[DISTINCT] = 0
-    return count
-
-
-@kernel
-def take_ordered(counts: Counts, ordered: Entries, out: Frames) -> int:
-    """Write the entries, sorted beforehand, to `out` without repeats, and forget them."""
-    count = drop_repeats(ordered, out)
-    counts[COUNT] = counts[DISTINCT] = 0
     return count
 
 
@@ -132,18 +190,28 @@ def take_ordered(counts: Counts, ordered: Entries, out: Frames) -> int:
 
 
 @uncounted
-def _append(entries: Entries, counts: Counts, frames: Frames, pages: int) -> bool:
-    return append(ListState(entries, counts), frames, pages)
+def _append(entries: Entries, counts: Counts, frames: Frames) -> bool:
+    return append(ListState(entries, counts), frames)
 
 
 @kernel
-def _copy_entries(entries: Entries, counts: Counts, out: Frames) -> int:
-    return copy_entries(ListState(entries, counts), out)
+def _insert(entries: Entries, counts: Counts, frames: Frames) -> int:
+    return insert(ListState(entries, counts), frames)
 
 
 @kernel
-def _take_entries(entries: Entries, counts: Counts, out: Frames) -> int:
-    return take_entries(ListState(entries, counts), out)
+def _count_distinct(entries: Entries, counts: Counts) -> int:
+    return count_distinct(ListState(entries, counts))
+
+
+@kernel
+def _collect(entries: Entries, counts: Counts, out: Frames) -> int:
+    return collect(ListState(entries, counts), out)
+
+
+@kernel
+def _harvest(entries: Entries, counts: Counts, out: Frames) -> int:
+    return harvest(ListState(entries, counts), out)
 
 
 class PageList(Structure):
@@ -168,10 +236,10 @@ class PageList(Structure):
 
     Notes
     -----
-    Cost: insert O(1) a frame; collect and ``len`` O(entries log entries) once after an insert;
-    clear O(1); ``in`` O(entries); memory 4 bytes an entry of capacity, 8 where there are more than
-    2^32 pages.  An insert of which even the distinct frames do not fit raises OverflowError and
-    marks nothing.
+    Cost: insert O(1) a frame; collect and ``len`` O(entries) once after an insert, with as much
+    memory again for a moment; clear O(1); ``in`` O(entries); memory 4 bytes an entry of capacity,
+    8 where there are more than 2^32 pages.  An insert of which even the distinct frames do not fit
+    raises OverflowError and marks nothing.
     """
 
     name = "list"
@@ -185,7 +253,9 @@ class PageList(Structure):
         _check.memory("pages" if capacity is None else "capacity", room, kind.itemsize * room)
         self._in_order = _check.choice("output", output, OUTPUTS) == "sorted"
         self.sorted_output = self.unique_output = self._in_order  # type: ignore[misc]
-        self._state = ListState(np.empty(room, kind), np.zeros(2, np.int64))
+        self._state = ListState(
+            np.empty(room, kind), np.array([0, 0, self._in_order, self._pages], np.int64)
+        )
 
     @classmethod
     def options_for(cls, dirty: int) -> dict[str, int]:
@@ -202,20 +272,18 @@ class PageList(Structure):
         return self._count
 
     def clear(self) -> None:
-        self._state.counts[:] = 0
+        self._state.counts[COUNT] = self._state.counts[DISTINCT] = 0
         self._taken = None
 
     def __len__(self) -> int:
         if self._taken is not None:
             self._settle()
-        counts = self._state.counts
-        if counts.item(DISTINCT) == STALE:
-            self._count_distinct()
-        return counts.item(DISTINCT)
+        known: int = self._state.counts.item(DISTINCT)
+        return _count_distinct(*self._state) if known == STALE else known
 
     def check(self) -> None:
         self._settle()
-        count, distinct = self._state.counts.tolist()
+        count, distinct = self._state.counts[[COUNT, DISTINCT]].tolist()
         require(0 <= count <= self._state.entries.size, "no more entries than capacity")
         used = self._used()
         require(bool((used < np.uint64(self._pages)).all()), "every entry is a frame")
@@ -246,46 +314,16 @@ class PageList(Structure):
         return self._state.entries[: self._count]
 
     def _append(self, frames: Frames) -> bool:
-        return _append(self._state.entries, self._state.counts, frames, self._pages)
+        return _append(*self._state, frames)
 
     def _insert(self, frames: Frames) -> None:
-        if not self._append(frames):
-            self._append(self._make_room(frames))
-
-    def _make_room(self, frames: Frames) -> Frames:
-        """Drop repeats until `frames` fit; return those of them that are new."""
-        known = self._distinct()
-        fresh = np.setdiff1d(frames, known)
-        size = self._state.entries.size
-        if known.size + fresh.size > size:
+        if new := _insert(*self._state, frames):
+            size = self._state.entries.size
+            known = np.unique(self._used()).size
             raise OverflowError(
-                f"frames: {fresh.size} new ones, room for {size - known.size} of "
-                f"capacity {size}; nothing was marked"
+                f"frames: {new} new ones, room for {size - known} of capacity {size}; nothing was "
+                "marked"
             )
-        keep(*self._state, known)
-        return fresh
-
-    def _distinct(self) -> Entries:
-        """Return the distinct frames in ascending order, in memory of their own."""
-        ordered = self._ordered()
-        return ordered[: drop_repeats(ordered, ordered)]
-
-    def _ordered(self) -> Entries:
-        """Return the entries sorted, in memory of their own.
-
-        Sorting them in place would take a few per cent less, but another thread that wrote to them
-        meanwhile could lead NumPy's sort beyond the array.
-        """
-        ordered = self._used().copy()
-        ordered.sort()
-        return ordered
-
-    def _count_distinct(self) -> None:
-        """Count the distinct frames; where order of arrival does not matter, keep only those."""
-        if self._in_order:
-            keep(*self._state, self._ordered())
-        else:
-            self._state.counts[DISTINCT] = self._distinct().size
 
     @property
     def _is_unsorted(self) -> bool:
@@ -302,16 +340,11 @@ class PageList(Structure):
         return len(self) if self._in_order else self._count
 
     def _collect(self, out: Frames) -> int:
-        entries, counts = self._state
-        return _copy_entries(entries, counts, out)
+        return _collect(*self._state, out)
 
     def _take(self, out: Frames) -> int:
         self._taken = self._count
-        if self._is_unsorted:
-            # Room for all entries: one pass drops the repeats and writes, 0.8 times as long as two.
-            return take_ordered(self._state.counts, self._ordered(), out)
-        entries, counts = self._state
-        return _take_entries(entries, counts, out)
+        return _harvest(*self._state, out)
 
     def _put_back(self, taken: int) -> None:
         self._state.counts[DISTINCT] = STALE
