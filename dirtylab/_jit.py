@@ -32,6 +32,7 @@ import numba
 
 from dirtylab._console import note_once
 
+_OWN = "dirtylab."
 Function = TypeVar("Function", bound=Callable[..., object])
 
 _UNCACHED = (
@@ -71,8 +72,8 @@ def _cache(dispatcher: Any) -> None:
         note_once(_UNCACHED)
         return
     cache = dispatcher._cache
-    cache.load_overload = _or_nothing(cache.load_overload)
-    cache.save_overload = _or_nothing(cache.save_overload)
+    cache.load_overload = _or_nothing(_unless_foreign(cache.load_overload))
+    cache.save_overload = _or_nothing(_unless_foreign(cache.save_overload))
 
 
 def _uninterrupted(compile_for: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,6 +121,23 @@ _postponed: list[int] = []
 
 def _postpone(number: int, _: object) -> None:
     _postponed.append(number)
+
+
+def _unless_foreign(action: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `action`, doing nothing for arguments whose class is not this package's.
+
+    Numba keeps the classes of all calls of a kernel in one file, which a process that can't import
+    one of them, a user's own in a script, could not read.
+    """
+
+    def attempt(signature: Any, *others: Any) -> Any:
+        kinds = getattr(signature, "args", signature)
+        classes = (getattr(kind, "instance_class", None) for kind in kinds)
+        if all(one is None or one.__module__.startswith(_OWN) for one in classes):
+            return action(signature, *others)
+        return None
+
+    return attempt
 
 
 def _or_nothing(action: Callable[..., Any]) -> Callable[..., Any]:

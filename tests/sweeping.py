@@ -31,6 +31,7 @@ def pretend(task, noise=0.01):
             "control": one.control,
             "seed": task.plan.seed,
             "cache": task.plan.cache,
+            "through": "compiled",
             "repeat": number,
             "ns": float(1000 * task.cell.dirty * np.exp(noise * rngs[number].standard_normal())),
             "reference_ns": 32_000.5,

@@ -22,6 +22,7 @@ from dirtylab.measure import cell as cells
 from dirtylab.measure import machine
 from dirtylab.measure import sweep as sweeping
 from dirtylab.measure.cell import BenchmarkPlan, Candidate, Cell, CellBenchmark
+from dirtylab.measure.driver import OPERATIONS
 from dirtylab.measure.files import OutputError
 from dirtylab.measure.growth import give_back
 from dirtylab.measure.quality import rounds_needed
@@ -246,7 +247,7 @@ def test_each_round_has_frames_of_its_own_and_all_candidates_the_same(monkeypatc
     monkeypatch.setattr(cells, "draw", lambda cell, seed: drawn.append(seed) or draw(cell, seed))
     candidates = (Candidate("list"), Candidate("bitmap"))
     running = CellBenchmark(
-        Cell("random", (), 4096, 50), BenchmarkPlan(candidates, cells.OPERATIONS, 7, "warm")
+        Cell("random", (), 4096, 50), BenchmarkPlan(candidates, OPERATIONS, 7, "warm")
     )
     for number in range(5):
         running.round(number)
@@ -471,7 +472,7 @@ EDITS = {
     "moved": (lambda row: edited(row, dirty="6"), "round 0 of random, 6 of 4,096 pages: 1 of 6"),
     "removed": (lambda row: None, "round 0 of random, 5 of 4,096 pages: 5 of 6 rows"),
     "quote": (lambda row: edited(row, structure='"list'), "line 4: "),
-    "field": (lambda row: edited(row, machine=f"{MACHINE['id']},1"), "line 4: 17 fields, 16"),
+    "field": (lambda row: edited(row, machine=f"{MACHINE['id']},1"), "line 4: 18 fields, 17"),
 }
 
 
@@ -521,7 +522,7 @@ def test_earlier_copies_of_bad_files_are_kept_too(tmp_path, pretended):
         ("sweep.json", None, "samples without a sweep.json"),
         ("sweep.json", "{", "is no header of a sweep"),
         ("sweep.json", "[]", "is no header of a sweep"),
-        ("sweep.json", '{"format": 1, "grid": {}}', "is no header of a sweep"),
+        ("sweep.json", '{"format": 2, "grid": {}}', "is no header of a sweep"),
         ("sweep.json", '{"format": 9, "grid": {}, "machines": {}}', "has format 9, this version"),
         ("samples.csv", "", "line 1 does not name the columns"),
         ("samples.csv", "a,b\n1,2\n", "line 1 does not name the columns"),

@@ -1,19 +1,18 @@
 """One cell of a sweep: structures that track the same frames, side by side, in one process.
 
 In each round every structure has its turn, in a new random order.  A turn begins with an untimed
-epoch, which brings the structure's own memory into the caches (or, for a cold cache, with streaming
-other memory to evict it).  Then, on frames that it has not seen before:
+epoch, which brings the structure's own memory into the caches.  Then the compiled loop drives it on
+frames that it has not seen before (:mod:`dirtylab.measure.driver`)::
 
     insert (timed), collect (timed)  ·  insert, harvest (timed)  ·  insert, clear (timed)  ·  epoch
 
 With few frames a burst of epochs is timed, each with frames of its own, and its time is divided:
-one epoch of 100 frames would be a few steps of the clock.  Times include the calls from Python,
-about a µs each.  A reference kernel that never changes is timed before and after each turn; its
-time shows the machine's speed at that moment.
+one epoch of 100 frames would be a few steps of the clock.  A reference kernel that never changes is
+timed before and after each turn; its time shows the machine's speed at that moment.
 """
 
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,17 +21,15 @@ from dirtylab import structures
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab.datasets import DATASETS
+from dirtylab.measure.driver import PYTHON, Bursts, Driver
 from dirtylab.measure.growth import growth_of
 from dirtylab.measure.machine import last_cache_bytes
 from dirtylab.structures import Structure
 
-Drawn = Mapping[str, Frames]
-"""The frames of one epoch, for each operation."""
 Row = dict[str, Any]
 Options = tuple[tuple[str, Any], ...]
 """Names and values, in a form that can be hashed and sent."""
 
-OPERATIONS = ("insert", "collect", "harvest", "clear", "epoch")
 _DRAWS = ("insert", "harvest", "clear", "epoch")
 """Operations that have frames of their own; a collect follows the insert."""
 CACHES = ("warm", "cold")
@@ -49,7 +46,6 @@ _COLD_TIMES = 2
 _STEP = np.uint64(6364136223846793005)
 _MASK = np.uint64(_REFERENCE_WORDS - 1)
 _HIGH = np.uint64(40)
-_NO_FRAME = np.uint64(2**64 - 1)
 
 
 class Candidate(NamedTuple):
@@ -115,6 +111,8 @@ class CellBenchmark:
         What is tracked.
     plan : BenchmarkPlan
         Which structures and operations.
+    cpu_time : bool, optional
+        Whether the thread's CPU time counts where it is less than the wall clock's.
 
     Raises
     ------
@@ -124,35 +122,34 @@ class CellBenchmark:
         A structure can't take the cell's frames, for lack of capacity say.
     """
 
-    def __init__(self, cell: Cell, plan: BenchmarkPlan) -> None:
-        self._cell, self._plan = cell, plan
+    def __init__(self, cell: Cell, plan: BenchmarkPlan, *, cpu_time: bool = False) -> None:
+        self._cell, self._plan, self._cpu_time = cell, plan, cpu_time
         work = max(cell.dirty + cell.pages // WORDS_A_FRAME, 1)
         self._epochs = min(max(BURST_FRAMES // work, 1), MOST_EPOCHS)
-        self._out = np.zeros(cell.dirty, np.uint64)
         self._memory = np.arange(_REFERENCE_WORDS, dtype=np.uint64)
         cold = _COLD_TIMES * last_cache_bytes() // 8 if plan.cache == "cold" else 0
         self._others = np.zeros(cold, np.uint64)
         self._rng = np.random.default_rng([plan.seed, cell.pages, cell.dirty])
-        self._made: list[Structure] = []
+        self._drivers: list[Driver] = []
         self._facts: list[Row] = []
         frames = draw(cell, plan.seed)
         expected = _distinct(frames)
         for candidate in plan.candidates:
             try:
                 self._require_agreement(candidate, frames, expected)
-                self._made.append(self._fresh(candidate, frames))
+                self._drivers.append(self._fresh(candidate, frames))
             except (OverflowError, RuntimeError) as error:
                 raise ValueError(f"{candidate.structure}: {label(cell)}: {error}") from None
         self._reference_ns()  # compiles it, or loads it: 45 ms on the clock of the first turn
 
     def _require_agreement(self, candidate: Candidate, frames: Frames, expected: Frames) -> None:
         """Raise unless a structure returns exactly the inserted frames and then is empty."""
-        structure = make(candidate, self._cell.pages)
+        driver = Driver(make(candidate, self._cell.pages), self._cell.dirty)
+        structure = driver.structure
         name = f"{candidate.structure}, {label(self._cell)}:"
-        for operation in ("collect", "harvest"):
-            structure.insert(frames)
-            self._out.fill(_NO_FRAME)  # else it would still hold the right answer of the last one
-            found = getattr(structure, operation)(self._out)
+        ways = dict.fromkeys((PYTHON, driver.through))
+        for way, operation in itertools.product(ways, ("collect", "harvest")):
+            found = driver.taken(frames, operation, way)
             in_order = found if structure.sorted_output else _distinct(found)
             if not np.array_equal(in_order, expected):
                 raise AssertionError(f"{name} {operation} returned other frames than went in")
@@ -163,8 +160,8 @@ class CellBenchmark:
             if len(structure):
                 raise AssertionError(f"{name} keeps frames after a clear or harvest")
 
-    def _fresh(self, candidate: Candidate, frames: Frames) -> Structure:
-        """Return a structure to be timed; note how much memory it takes and what a collect touches.
+    def _fresh(self, candidate: Candidate, frames: Frames) -> Driver:
+        """Return a structure in the loop; note how much memory it takes and what a collect touches.
 
         It is the second instance: the first has triggered all compilation, by which the process
         grew by 8 MB where the structure has 0.1.
@@ -177,48 +174,54 @@ class CellBenchmark:
 
         structure, grown = growth_of(filled)
         counted = structure.operations()
+        # Writes all memory first: else each round's frames fault on untouched pages, and an
+        # insert of 588 frames into 60 million pages took 186 µs, not 4 µs.
+        structure.harvest()
+        structure.clear()
+        driver = Driver(structure, self._cell.dirty, self._others, cpu_time=self._cpu_time)
         self._facts.append(
             {
                 "bytes": structure.nbytes,
                 "growth": grown,
                 "words": counted.words,
                 "nodes": counted.nodes,
+                "through": driver.through,
             }
         )
-        # Writes all memory first: else each round's frames fault on untouched pages, and an
-        # insert of 588 frames into 60 million pages took 186 µs, not 4 µs.
-        structure.harvest(self._out)
-        structure.clear()
-        return structure
+        return driver
 
     def round(self, number: int) -> list[Row]:
         """Measure each structure once; return a row for each of its operations."""
         first = self._plan.seed + (number + 1) * SEED_STEP
-        warming = draw(self._cell, first - 1)
-        burst = [self._draw_all(first + epoch * len(_DRAWS)) for epoch in range(self._epochs)]
+        warming = {"epoch": draw(self._cell, first - 1)[None]}
+        bursts = self._draw_all(first)
         rows: list[Row] = []
-        for index in self._rng.permutation(len(self._made)):
-            rows.extend(self._turn(int(index), number, warming, burst))
+        for index in self._rng.permutation(len(self._drivers)):
+            rows.extend(self._turn(int(index), number, warming, bursts))
         return rows
 
-    def _draw_all(self, seed: int) -> Drawn:
-        """Return frames for each operation, different for each.
+    def _draw_all(self, first: int) -> Bursts:
+        """Return frames for each epoch and operation, different for each.
 
         An epoch over frames that the insert before it had brought into the caches took 49 µs where
         its insert and harvest alone take 89 (tree64, 31,000 of 13 million pages in clusters).
         """
         wanted = self._plan.operations
         return {
-            operation: draw(self._cell, seed + place)
+            operation: np.stack(
+                [
+                    draw(self._cell, first + epoch * len(_DRAWS) + place)
+                    for epoch in range(self._epochs)
+                ]
+            )
             for place, operation in enumerate(_DRAWS)
             if operation in wanted or (operation == "insert" and "collect" in wanted)
         }
 
-    def _turn(self, index: int, number: int, warming: Frames, burst: Sequence[Drawn]) -> list[Row]:
-        structure, candidate = self._made[index], self._plan.candidates[index]
+    def _turn(self, index: int, number: int, warming: Bursts, bursts: Bursts) -> list[Row]:
+        driver, candidate = self._drivers[index], self._plan.candidates[index]
         before = self._reference_ns()
-        structure.insert(warming)
-        structure.harvest(self._out)
+        driver.spend(warming)
         common = {
             "structure": candidate.structure,
             **{f"structure_{name}": value for name, value in candidate.options},
@@ -228,41 +231,12 @@ class CellBenchmark:
             "cache": self._plan.cache,
             **self._facts[index],
         }
-        spent = self._spend(structure, burst)
+        spent = driver.spend(bursts)
         slow = (before + self._reference_ns()) / 2
         return [
-            {**common, "operation": name, "ns": ns / len(burst), "reference_ns": slow}
-            for name, ns in spent.items()
+            {**common, "operation": name, "ns": spent[name], "reference_ns": slow}
+            for name in self._plan.operations
         ]
-
-    def _spend(self, structure: Structure, burst: Sequence[Drawn]) -> Mapping[str, int]:
-        """Return the nanoseconds of each operation asked for, over the whole burst."""
-        spent = dict.fromkeys(self._plan.operations, 0)
-        out = self._out
-        for drawn in burst:
-            if "insert" in drawn:
-                spent_insert = self._time(lambda f=drawn["insert"]: structure.insert(f))  # type: ignore[misc]
-                spent_collect = self._time(lambda: structure.collect(out))
-                structure.harvest(out)
-                for name, ns in (("insert", spent_insert), ("collect", spent_collect)):
-                    if name in spent:
-                        spent[name] += ns
-            if "harvest" in drawn:
-                structure.insert(drawn["harvest"])
-                spent["harvest"] += self._time(lambda: structure.harvest(out))
-            if "clear" in drawn:
-                structure.insert(drawn["clear"])
-                spent["clear"] += self._time(structure.clear)
-            if "epoch" in drawn:
-                spent["epoch"] += self._time(lambda f=drawn["epoch"]: _epoch(structure, f, out))  # type: ignore[misc]
-        return spent
-
-    def _time(self, action: Callable[[], object]) -> int:
-        if self._others.size:
-            self._others += np.uint64(1)
-        begin = time.perf_counter_ns()
-        action()
-        return time.perf_counter_ns() - begin
 
     def _reference_ns(self) -> int:
         """Return the reference kernel's time with its memory cached: the lesser of two."""
@@ -273,11 +247,6 @@ class CellBenchmark:
         begin = time.perf_counter_ns()
         reference(self._memory, _REFERENCE_WORDS)
         return time.perf_counter_ns() - begin
-
-
-def _epoch(structure: Structure, frames: Frames, out: Frames) -> None:
-    structure.insert(frames)
-    structure.harvest(out)
 
 
 def _distinct(frames: Frames) -> Frames:

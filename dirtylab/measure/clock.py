@@ -18,10 +18,14 @@ from numba.extending import overload
 from dirtylab._jit import kernel
 
 Scratch = npt.NDArray[np.int64]
+Stopwatch = npt.NDArray[np.int64]
+"""Five words: the clock's two, whether CPU time counts, and both clocks when it was started."""
 
 HAS_POSIX_CLOCK = hasattr(time, "CLOCK_MONOTONIC")
 
 _CLOCK = getattr(time, "CLOCK_MONOTONIC", 0)
+_CPU_CLOCK = getattr(time, "CLOCK_THREAD_CPUTIME_ID", 0)
+_COUNTS_CPU, _WALL, _CPU = 2, 3, 4
 _SECOND = 1_000_000_000
 _clock_gettime = types.ExternalFunction("clock_gettime", types.intc(types.intc, types.voidptr))
 
@@ -48,6 +52,62 @@ def _now_compiled(words: Scratch) -> Callable[[Scratch], int]:
         return ticks
 
     return posix if HAS_POSIX_CLOCK else portable
+
+
+def cpu_now(words: Scratch) -> int:
+    """Return the nanoseconds that this thread has run; callable from compiled code."""
+    return time.thread_time_ns()
+
+
+@overload(cpu_now)
+def _cpu_now_compiled(words: Scratch) -> Callable[[Scratch], int]:
+    def posix(words: Scratch) -> int:
+        _clock_gettime(_CPU_CLOCK, words.ctypes)  # type: ignore[call-overload]
+        return words[0] * _SECOND + words[1]
+
+    def portable(words: Scratch) -> int:
+        with numba.objmode(ticks="int64"):
+            ticks = time.thread_time_ns()
+        return ticks
+
+    return posix if HAS_POSIX_CLOCK else portable
+
+
+def stopwatch(*, cpu_time: bool = False) -> Stopwatch:
+    """Return a stopwatch; with `cpu_time` it takes the CPU's time where that is less.
+
+    So preemption is excluded: the thread's clock stands still while the system runs another one.
+    """
+    words = np.zeros(5, np.int64)
+    words[_COUNTS_CPU] = cpu_time
+    return words
+
+
+@kernel
+def start(words: Stopwatch) -> None:
+    """Start a stopwatch; the CPU's clock, which takes longer to read, is read first."""
+    if words[_COUNTS_CPU]:
+        words[_CPU] = cpu_now(words)
+    words[_WALL] = now(words)
+
+
+@kernel
+def elapsed(words: Stopwatch) -> int:
+    """Return the nanoseconds since it was started."""
+    spent = now(words) - words[_WALL]
+    if words[_COUNTS_CPU]:
+        spent = min(spent, cpu_now(words) - words[_CPU])
+    return spent
+
+
+@kernel
+def reading_ns(words: Stopwatch, trials: int) -> int:
+    """Return what starting and reading a stopwatch takes itself, at least."""
+    least = _SECOND
+    for _ in range(trials):
+        start(words)
+        least = min(least, elapsed(words))
+    return least
 
 
 @kernel

@@ -12,7 +12,6 @@ from dirtylab._units import frames_of, parse_amounts, parse_count, parse_pages_l
 from dirtylab.datasets import DATASETS, declared
 from dirtylab.measure.cell import (
     CACHES,
-    OPERATIONS,
     BenchmarkPlan,
     Candidate,
     Cell,
@@ -20,6 +19,7 @@ from dirtylab.measure.cell import (
     label,
     make,
 )
+from dirtylab.measure.driver import OPERATIONS
 from dirtylab.structures import names
 
 BYTES_A_PAGE = 16

@@ -44,7 +44,8 @@ from dirtylab.measure.samples import (
     owners,
 )
 
-FORMAT = 1
+FORMAT = 2
+"""2: times by the compiled loop, and what drove each structure."""
 SHAPE = {
     "grid": dict,
     "machines": Each(dict, {"clock_step_ns": Lacking(Number(0))}),

@@ -20,7 +20,7 @@ from dirtylab.measure.grid import Grid
 LEADING = ("structure", "operation", "dataset", "pages", "dirty")
 TRAILING = (
     "seed", "repeat", "ns", "reference_ns", "bytes", "growth", "words", "nodes", "cache",
-    "control", "machine",
+    "through", "control", "machine",
 )  # fmt: skip
 OPTION_PREFIXES = ("structure_", "dataset_")
 _COUNTS = ("pages", "dirty", "seed", "repeat", "bytes", "growth", "words", "nodes")

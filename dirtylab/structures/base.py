@@ -89,6 +89,8 @@ class Structure(abc.ABC):
     grows: ClassVar[bool] = False
     """Whether memory is allocated as frames come; else all of it when it is made."""
 
+    _driven: ClassVar[type | None] = None
+    """Class of the state that compiled loops drive, see :mod:`dirtylab.structures.driven`."""
     _taken: Any = None
     """What a harvest has taken and the caller may not have got; its form is the subclass's own."""
 
@@ -241,6 +243,14 @@ class Structure(abc.ABC):
     def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
         """Return the arrays of which a user can have a view."""
         return ()
+
+    def _driven_state(self, dirty: int) -> Any:
+        """Return the state for compiled loops, with room for `dirty` frames.
+
+        None where only Python can drive it.
+        """
+        self._settle()
+        return vars(self).get("_state")
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)

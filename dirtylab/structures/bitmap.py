@@ -43,6 +43,7 @@ from dirtylab._words import (
 )
 from dirtylab.structures.base import Operations
 from dirtylab.structures.bits import DIRTY, VECTOR, BitStructure, Header, words_for
+from dirtylab.structures.driven import driven
 
 BLOCK = 512
 """Words of which the dirty ones are listed at a time, so that the list stays in the L1 cache."""
@@ -173,6 +174,13 @@ def harvest(state: BitmapState, out: Frames) -> int:
     return found
 
 
+@kernel
+def clear(state: BitmapState) -> None:
+    """Zero bits and count."""
+    state.words[:] = ZERO
+    state.header[DIRTY] = 0
+
+
 # Numba looks at a NamedTuple for 0.5 µs at each call from Python, at arrays for a tenth of that.
 
 
@@ -197,6 +205,7 @@ def _clear(words: Words, header: Header) -> None:
     header[DIRTY] = 0
 
 
+@driven(BitmapState, insert=insert, collect=collect, harvest=harvest, clear=clear)
 class Bitmap(BitStructure):
     """A bitmap of 64-bit words.
 

@@ -61,6 +61,7 @@ from dirtylab.structures.bits import (
     count_set,
     words_for,
 )
+from dirtylab.structures.driven import driven
 
 BLOCK_WORDS = 8
 """A cache line."""
@@ -166,6 +167,14 @@ def harvest(state: HybridState, out: Frames) -> int:
 # As in the bitmap: from Python the arrays one by one.
 
 
+@kernel
+def clear(state: HybridState) -> None:
+    """Zero bits, summary and count."""
+    state.words[:] = ZERO
+    state.summary[:] = ZERO
+    state.header[DIRTY] = 0
+
+
 @uncounted
 def _insert(words: Words, summary: Words, header: Header, frames: Frames) -> None:
     insert(HybridState(words, summary, header), frames)
@@ -188,6 +197,7 @@ def _clear(words: Words, summary: Words, header: Header) -> None:
     header[DIRTY] = 0
 
 
+@driven(HybridState, insert=insert, collect=collect, harvest=harvest, clear=clear)
 class Hybrid(BitStructure):
     """A bitmap under one summary bit for each 512 pages.
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab._jit import kernel
+from dirtylab._jit import inlined, kernel
 from dirtylab._words import ZERO, popcount
 
 Values = npt.NDArray[np.unsignedinteger[Any]]
@@ -44,31 +44,41 @@ _BLOCK = 256
 
 
 @kernel
-def order(values: Values) -> None:
+def order(values: Values, spare: Values) -> None:
     """Sort an array of frames, each below 2^52, in place.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        uint32 or uint64.
+    spare : numpy.ndarray
+        As long and of the same dtype; its contents are lost.
 
     Notes
     -----
-    Cost: O(values) up to `FEW`, O(values · digits) beyond; as much memory again, for a moment.
+    Cost: O(values) up to `FEW`, O(values · digits) beyond.
     """
     if values.size < 2 or is_ascending(values):
         return
     low, high = values[0], values[0]
     for place in range(values.size):
         low, high = min(low, values[place]), max(high, values[place])
-    spare = np.empty_like(values)
     if values.size <= FEW:
         spread(values, spare, np.uint64(low), np.uint64(high - low) + np.uint64(1))
-        if insert_within(spare):
-            values[:] = spare
+        done = insert_within(spare)
+        copy(spare, values)
+        if done:
             return
-        values[:] = spare
     bits = NARROW if values.size > MANY else WIDE
     span = np.uint64(high - low)
-    if values.size < 2**32:
-        by_digits(values, spare, np.empty(1 << bits, np.uint32), np.uint64(low), span)
-    else:
-        by_digits(values, spare, np.empty(1 << bits, np.uint64), np.uint64(low), span)
+    by_digits(values, spare, np.empty(1 << bits, np.uint64), np.uint64(low), span)
+
+
+@inlined
+def copy(source: Values, target: Values) -> None:
+    """Copy an array; a loop compiles in a tenth of the time that an assignment takes."""
+    for place in range(source.size):
+        target[place] = source[place]
 
 
 @kernel
@@ -131,9 +141,11 @@ def by_digits(
     mask = np.uint64(heads.size - 1)
     bits = np.uint64(popcount(mask))
     shift = ZERO
+    passes = 0
     source, target = values, spare
     while span >> shift:
-        heads[:] = 0
+        for number in range(heads.size):
+            heads[number] = 0
         for place in range(source.size):
             heads[((np.uint64(source[place]) - low) >> shift) & mask] += 1
         if heads[((np.uint64(source[0]) - low) >> shift) & mask] != source.size:
@@ -149,6 +161,7 @@ def by_digits(
                 target[heads[digit]] = value
                 heads[digit] += 1
             source, target = target, source
+            passes += 1
         shift += bits
-    if source is not values:
-        values[:] = source
+    if passes % 2:
+        copy(spare, values)

@@ -32,7 +32,8 @@ from dirtylab._check import Counts, Frames
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ZERO
 from dirtylab.structures.base import Operations, Structure, require
-from dirtylab.structures.ordering import order
+from dirtylab.structures.driven import driven
+from dirtylab.structures.ordering import copy, order
 
 OUTPUTS = ("sorted", "arrival")
 
@@ -115,7 +116,7 @@ def distinct(state: ListState) -> Entries:
     meanwhile could lead the sort beyond the array.
     """
     ordered = state.entries[: in_use(state)].copy()
-    order(ordered)
+    order(ordered, np.empty_like(ordered))
     return ordered[: drop_repeats(ordered, ordered)]
 
 
@@ -141,8 +142,8 @@ def insert(state: ListState, frames: Frames) -> int:
         return 0
     known = distinct(state)
     given = np.empty(frames.size, state.entries.dtype)
-    given[:] = frames
-    order(given)
+    copy(frames, given)
+    order(given, np.empty_like(given))
     given = given[: drop_repeats(given, given)]
     new = 0
     place = 0
@@ -154,8 +155,8 @@ def insert(state: ListState, frames: Frames) -> int:
             new += 1
     if new > state.entries.size - known.size:
         return new
-    state.entries[: known.size] = known
-    state.entries[known.size : known.size + new] = given[:new]
+    copy(known, state.entries)
+    copy(given[:new], state.entries[known.size :])
     state.counts[COUNT] = known.size + new
     state.counts[DISTINCT] = STALE
     return 0
@@ -178,12 +179,19 @@ def harvest(state: ListState, out: Frames) -> int:
     """
     if state.counts[IN_ORDER] and state.counts[DISTINCT] == STALE and out.size >= in_use(state):
         ordered = state.entries[: in_use(state)].copy()
-        order(ordered)
+        # What is written to anyhow serves as spare memory: fresh memory costs page faults.
+        order(ordered, out.view(state.entries.dtype)[: ordered.size])
         count = drop_repeats(ordered, out)
     else:
         count = collect(state, out)
     state.counts[COUNT] = state.counts[DISTINCT] = 0
     return count
+
+
+@kernel
+def clear(state: ListState) -> None:
+    """Forget the counts of entries."""
+    state.counts[COUNT] = state.counts[DISTINCT] = 0
 
 
 # As in the bitmap: from Python the arrays one by one.
@@ -214,6 +222,7 @@ def _harvest(entries: Entries, counts: Counts, out: Frames) -> int:
     return harvest(ListState(entries, counts), out)
 
 
+@driven(ListState, insert=insert, collect=collect, harvest=harvest, clear=clear)
 class PageList(Structure):
     """An append-only list of dirty frames.
 

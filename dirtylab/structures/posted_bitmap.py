@@ -16,7 +16,7 @@ Cost: insert 1 byte or; collect every bit of the slot; clear fills with zeros.
 Source: Radim Krčmář's mail to the KVM list of 4 May 2016 (the algorithm; the code is new).
 """
 
-from typing import Any, Never
+from typing import Any, NamedTuple, Never
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._words import ONE, ZERO
 from dirtylab.structures.base import Operations, Structure, require
+from dirtylab.structures.driven import driven
 
 _SHIFT = np.uint64(3)
 _LAST_SLOT = np.uint64(7)
@@ -159,6 +160,38 @@ class PostedBits(Structure):
         return bool(self._bottom[frame // 8] >> (frame % 8) & 1)
 
 
+class CrudeBitmap(NamedTuple):
+    """The posted bitmap's state."""
+
+    bitmap: Bytes
+    pages: np.uint64
+
+
+@kernel
+def insert(state: CrudeBitmap, frames: Frames) -> None:
+    """Mark the frames, which are all below the slot's size."""
+    insert_into_bitmap(state.bitmap, frames)
+
+
+@kernel
+def collect(state: CrudeBitmap, out: Frames) -> int:
+    """Write the dirty frames to `out` as far as there is room; return how many."""
+    return scan_bitmap(state.bitmap, state.pages, out)
+
+
+@kernel
+def harvest(state: CrudeBitmap, out: Frames) -> int:
+    """Collect and forget."""
+    return harvest_bitmap(state.bitmap, state.pages, out)
+
+
+@kernel
+def clear(state: CrudeBitmap) -> None:
+    """Fill with zeros."""
+    state.bitmap[:] = 0
+
+
+@driven(CrudeBitmap, insert=insert, collect=collect, harvest=harvest, clear=clear)
 class PostedBitmap(PostedBits):
     """The posted bitmap with its bit-by-bit scan; pass ``as_posted=True`` for any size.
 
@@ -186,6 +219,10 @@ class PostedBitmap(PostedBits):
 
     def operations(self) -> Operations:
         return Operations(words=self._pages, nodes=0, bytes=self._bottom.size)
+
+    def _driven_state(self, dirty: int) -> CrudeBitmap:
+        self._settle()
+        return CrudeBitmap(self._bottom, np.uint64(self._pages))
 
     def _insert(self, frames: Frames) -> None:
         insert_into_bitmap(self._bottom, frames)

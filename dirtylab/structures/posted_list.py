@@ -20,6 +20,7 @@ from dirtylab import _check
 from dirtylab._check import Counts, Frames
 from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab.structures.base import Operations, Structure, require
+from dirtylab.structures.driven import driven
 
 
 class PostedListState(NamedTuple):
@@ -66,6 +67,12 @@ def harvest(state: PostedListState, out: Frames) -> int:
     return count
 
 
+@kernel
+def clear(state: PostedListState) -> None:
+    """Forget the count."""
+    state.counts[0] = 0
+
+
 # As in the bitmap: from Python the arrays one by one.
 
 
@@ -84,6 +91,7 @@ def _harvest(entries: Frames, counts: Counts, out: Frames) -> int:
     return harvest(PostedListState(entries, counts), out)
 
 
+@driven(PostedListState, insert=insert, collect=collect, harvest=harvest, clear=clear)
 class PostedList(Structure):
     """The posted list: an array that is appended to and copied out; repeats are kept.
 

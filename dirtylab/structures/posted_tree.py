@@ -49,6 +49,7 @@ from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._words import ONE, ZERO
 from dirtylab.structures.base import Operations, require
+from dirtylab.structures.driven import driven
 from dirtylab.structures.posted_bitmap import PostedBits, count_bits, refuse_size
 
 RADIX = 8
@@ -185,6 +186,15 @@ def count_walk(tree: PackedTree) -> tuple[int, int]:
             return nodes, reads
 
 
+@kernel
+def clear_tree(tree: PackedTree) -> None:
+    """Fill with zeros."""
+    tree.packed[:] = 0
+
+
+@driven(
+    PackedTree, insert=insert_into_tree, collect=walk_tree, harvest=harvest_tree, clear=clear_tree
+)
 class PostedTree(PostedBits):
     """The posted packed radix-8 tree.
 
@@ -241,6 +251,10 @@ class PostedTree(PostedBits):
         self._refuse_crash()
         nodes, reads = count_walk(self.state)
         return Operations(words=reads, nodes=nodes, bytes=nodes)
+
+    def _driven_state(self, dirty: int) -> PackedTree | None:
+        self._settle()
+        return None if self._pages <= RADIX or self.lost else self.state
 
     def _insert(self, frames: Frames) -> None:
         insert_into_tree(self.state, frames)

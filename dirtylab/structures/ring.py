@@ -36,6 +36,7 @@ from dirtylab._jit import inlined, kernel
 from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, ZERO, Words
 from dirtylab.structures.base import Operations, Structure, require
 from dirtylab.structures.bits import count_set, words_for
+from dirtylab.structures.driven import driven
 
 ENTRY_BYTES = 16
 """Size of a struct kvm_dirty_gfn: flags, slot, offset."""
@@ -177,6 +178,12 @@ def harvest(state: RingState, out: Frames) -> int:
     return count
 
 
+@kernel
+def insert_all(state: RingState, frames: Frames) -> bool:
+    """Push all frames, where the backlog has room; return whether they are in."""
+    return insert(state, frames, 0) == frames.size
+
+
 # As in the bitmap: from Python the arrays one by one.
 
 
@@ -202,6 +209,7 @@ def _clear(entries: Frames, backlog: Frames, written: Words, counts: Counts) -> 
     clear(RingState(entries, backlog, written, counts))
 
 
+@driven(RingState, insert=insert_all, collect=collect, harvest=harvest, clear=clear)
 class Ring(Structure):
     """A model of one vCPU's dirty ring.
 
@@ -304,6 +312,12 @@ class Ring(Structure):
                 raise RingFull(done, self._limit)
             self._grow()
             done = _insert(*self._state, frames, done)
+
+    def _driven_state(self, dirty: int) -> RingState | None:
+        self._settle()
+        while self._state.backlog.size < dirty:
+            self._grow()
+        return self._state if self._state.counts[DRAINS] else None
 
     def _grow(self) -> None:
         """Make the backlog twice as large, by one ring at least."""

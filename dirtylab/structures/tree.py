@@ -56,6 +56,7 @@ from dirtylab.structures.bits import (
     read_only,
     words_for,
 )
+from dirtylab.structures.driven import driven
 from dirtylab.structures.levels import Levels, level_bits, radix_of, summarise_new
 
 RADICES = (8, 16, 32, 64)
@@ -175,6 +176,13 @@ def harvest(levels: Levels, out: Frames) -> int:
 
 
 @kernel
+def clear(levels: Levels) -> None:
+    """Zero all levels and the count."""
+    levels.words[:] = ZERO
+    levels.header[DIRTY] = 0
+
+
+@kernel
 def count_nodes(levels: Levels) -> npt.NDArray[np.int64]:
     """Return how many nodes of each level a walk visits: one for each bit set above it."""
     nodes = np.ones(levels.shifts.size, np.int64)
@@ -211,6 +219,7 @@ def _clear(words: Words, header: Header) -> None:
 # --- the structure ------------------------------------------------------------------------------
 
 
+@driven(Levels, insert=insert, collect=collect, harvest=harvest, clear=clear)
 class Tree(BitStructure):
     """A summary tree over a bitmap.
 

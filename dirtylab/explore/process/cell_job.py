@@ -5,8 +5,7 @@ import dataclasses
 import gc
 import pathlib
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from dirtylab import _check
@@ -16,7 +15,6 @@ from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure.additions import packed, register
 from dirtylab.measure.cell import (
-    OPERATIONS,
     BenchmarkPlan,
     Candidate,
     Cell,
@@ -24,6 +22,7 @@ from dirtylab.measure.cell import (
     Row,
     label,
 )
+from dirtylab.measure.driver import OPERATIONS
 from dirtylab.measure.grid import BYTES_A_PAGE
 from dirtylab.structures import kind_of, names
 from dirtylab.theory.memory import known_bytes
@@ -194,21 +193,6 @@ def _text_of(path: str) -> str:
 # --- measuring, in the measuring process ----------------------------------------------------------
 
 
-class CpuTimeBenchmark(CellBenchmark):
-    """A benchmark timed by min(wall clock, CPU time of the thread), so that preemption is excluded.
-
-    On two cores a browser that draws and a kernel that calculates take the processor away from
-    every sample of some milliseconds: the median of a sort of 4.4 ms was anything from 4.5 to 13.8.
-    Nothing changes where that does not happen: the CPU time is read outside of the wall clock, so
-    that it is the longer one.
-    """
-
-    def _time(self, action: Callable[[], object]) -> int:
-        begin = time.thread_time_ns()
-        wall = super()._time(action)
-        return min(wall, time.thread_time_ns() - begin)
-
-
 def _compile(job: CellJob, reporter: Reporter) -> None:
     """Run each structure that is new in this process once on a few frames, and say which."""
     for candidate in _plan(job).candidates:
@@ -232,7 +216,10 @@ def _measure_cell(job: CellJob, index: int, reporter: Reporter) -> tuple[Rows, i
     reporter.progress(index, f"checking that all structures agree: {label(cell)}")
     if reporter.cancelled():
         return (), 0
-    benchmark = CpuTimeBenchmark(cell, _plan(job))
+    # CPU time: on two cores a browser that draws and a kernel that calculates take the processor
+    # away from every sample of some milliseconds; the median of a sort of 4.4 ms was anything from
+    # 4.5 to 13.8.
+    benchmark = CellBenchmark(cell, _plan(job), cpu_time=True)
     rows: list[Row] = []
     done = 0
     with _without_collector():
