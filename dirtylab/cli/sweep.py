@@ -1,6 +1,7 @@
 """``dirtylab sweep``: its arguments, and what it prints."""
 
 import argparse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import tell
@@ -8,6 +9,9 @@ from dirtylab.cli.arguments import amounts, choice, count, dataset, pages_list, 
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_CALL_PAGES = 4104
+"""A size that every structure takes."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -83,7 +87,29 @@ def summary(table: "pd.DataFrame") -> str:
         "",
         medians.unstack(columns).to_string(float_format=lambda value: f"{value:,.2f}"),
         "",
+        *_how(kept),
         *[f"note: {remark}" for remark in remarks(table)],
         *[f"Measured on {caption(facts)}" for facts in table.attrs["machines"].values()],
     ]
     return "\n".join(lines)
+
+
+def _how(table: "pd.DataFrame") -> Iterator[str]:
+    """Yield how structures were driven, and what a call from Python would add."""
+    from dirtylab._format import ns_text
+    from dirtylab.measure.driver import COMPILED, call_costs
+    from dirtylab.structures import make
+
+    driven = table["through"] == COMPILED
+    names = dict.fromkeys(table.loc[driven, "structure"])
+    costs = {name: call_costs(make(name, _CALL_PAGES)) for name in names}
+    told = ", ".join(
+        f"{name} {ns_text(found['insert'])} and {ns_text(found['harvest'])}"
+        for name, found in costs.items()
+        if found
+    )
+    if told:
+        yield "Driven by one compiled loop; frames were checked before, off the clock. A call from"
+        yield f"Python would add, to an insert and to a harvest: {told}."
+    if rest := sorted(set(table.loc[~driven, "structure"])):
+        yield f"Timed through Python, calls included, for want of kernels: {', '.join(rest)}."

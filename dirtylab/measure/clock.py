@@ -120,9 +120,3 @@ def shortest_step(words: Scratch, trials: int) -> int:
         if 0 < step < shortest:
             shortest = step
     return shortest
-
-
-def python_step(trials: int = 1000) -> int:
-    """Return the smallest difference, in ns, that two readings from Python ever show."""
-    differences = (-time.perf_counter_ns() + time.perf_counter_ns() for _ in range(trials))
-    return min((one for one in differences if one > 0), default=1)

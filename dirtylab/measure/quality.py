@@ -24,7 +24,7 @@ SLOWS = 1.15
 CLOCK_STEPS = 10
 """Steps of the clock below which a sample is near its floor."""
 USUAL_STEP = 50.0
-"""Assumed step of Python's clock, in ns, where it was not measured."""
+"""Assumed step of the clock, in ns, where it was not measured."""
 _TOO_FEW = "too few to tell drift from noise"
 
 

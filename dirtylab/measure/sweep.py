@@ -20,7 +20,7 @@ from dirtylab._progress import time_bar, work_bar
 from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
 from dirtylab.measure.cell import BenchmarkPlan, Cell, CellBenchmark, Row, label
-from dirtylab.measure.clock import python_step
+from dirtylab.measure.clock import scratch, shortest_step
 from dirtylab.measure.grid import Choice, Grid, build
 from dirtylab.measure.locks import alone_on_machine
 from dirtylab.measure.machine import describe_machine, kind_of
@@ -36,6 +36,7 @@ LEAST_ROUNDS = 3
 """Rounds of a cell at a time, where a budget decides: making its structures anew takes one or two.
 """
 MOST_ATTEMPTS = 3
+_CLOCK_TRIALS = 1000
 HOPELESS = (ValueError, TypeError, AssertionError, MemoryError, concurrent.futures.BrokenExecutor)
 """Errors that a retry would raise again."""
 
@@ -222,7 +223,7 @@ def measure_added(sent: bytes, task: Task, ticket: str) -> Done:
 
 def this_machine() -> dict[str, Any]:
     """Return a short name of this machine, and the facts."""
-    facts = {**describe_machine(), "clock_step_ns": python_step()}
+    facts = {**describe_machine(), "clock_step_ns": shortest_step(scratch(), _CLOCK_TRIALS)}
     named = f"{platform.node()} {facts['cpu']} {facts['memory_gib']} {kind_of(facts)}"
     return {"id": hashlib.sha256(named.encode()).hexdigest()[:8], "facts": facts}
 
