@@ -32,6 +32,7 @@ def pretend(task, noise=0.01):
             "seed": task.plan.seed,
             "cache": task.plan.cache,
             "through": "compiled",
+            "call_ns": 1000,
             "repeat": number,
             "ns": float(1000 * task.cell.dirty * np.exp(noise * rngs[number].standard_normal())),
             "reference_ns": 32_000.5,

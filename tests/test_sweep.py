@@ -472,7 +472,7 @@ EDITS = {
     "moved": (lambda row: edited(row, dirty="6"), "round 0 of random, 6 of 4,096 pages: 1 of 6"),
     "removed": (lambda row: None, "round 0 of random, 5 of 4,096 pages: 5 of 6 rows"),
     "quote": (lambda row: edited(row, structure='"list'), "line 4: "),
-    "field": (lambda row: edited(row, machine=f"{MACHINE['id']},1"), "line 4: 18 fields, 17"),
+    "field": (lambda row: edited(row, machine=f"{MACHINE['id']},1"), "line 4: 19 fields, 18"),
 }
 
 

@@ -17,9 +17,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser(
         "compare",
         help="every structure against a copy of its result, and against other libraries",
-        description="Compare the structures at 10,000,000 pages: collect against np.copyto, insert "
-        "against a NumPy scatter, whole epochs against NumPy, pyroaring and bitarray (those that "
-        "are installed; extra 'peers'); write samples and machine.",
+        description="Compare the structures at 10,000,000 pages: collect against copying, insert "
+        "against setting a byte a page, whole epochs against NumPy, pyroaring and bitarray (those "
+        "that are installed; extra 'peers'); write samples and machine.",
     )
     command.add_argument(
         "--out",

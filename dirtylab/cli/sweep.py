@@ -10,9 +10,6 @@ from dirtylab.cli.arguments import amounts, choice, count, dataset, pages_list, 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CALL_PAGES = 4104
-"""A size that every structure takes."""
-
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
@@ -97,19 +94,12 @@ def summary(table: "pd.DataFrame") -> str:
 def _how(table: "pd.DataFrame") -> Iterator[str]:
     """Yield how structures were driven, and what a call from Python would add."""
     from dirtylab._format import ns_text
-    from dirtylab.measure.driver import COMPILED, call_costs
-    from dirtylab.structures import make
+    from dirtylab.measure.driver import COMPILED
 
     driven = table["through"] == COMPILED
-    names = dict.fromkeys(table.loc[driven, "structure"])
-    costs = {name: call_costs(make(name, _CALL_PAGES)) for name in names}
-    told = ", ".join(
-        f"{name} {ns_text(found['insert'])} and {ns_text(found['harvest'])}"
-        for name, found in costs.items()
-        if found
-    )
-    if told:
-        yield "Driven by one compiled loop; frames were checked before, off the clock. A call from"
-        yield f"Python would add, to an insert and to a harvest: {told}."
+    costs = table[driven].groupby(["operation", "structure"], sort=False)["call_ns"].median()
+    if len(costs):
+        yield "Driven by one compiled loop; frames were checked before, off the clock."
+        yield f"A call from Python would add {ns_text(costs.min())} … {ns_text(costs.max())}."
     if rest := sorted(set(table.loc[~driven, "structure"])):
         yield f"Timed through Python, calls included, for want of kernels: {', '.join(rest)}."

@@ -13,6 +13,7 @@ timed before and after each turn; its time shows the machine's speed at that mom
 
 import itertools
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from dirtylab import structures
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab.datasets import DATASETS
-from dirtylab.measure.driver import PYTHON, Bursts, Driver
+from dirtylab.measure.driver import PYTHON, Bursts, Driver, call_costs
 from dirtylab.measure.growth import growth_of
 from dirtylab.measure.machine import last_cache_bytes
 from dirtylab.structures import Structure
@@ -41,6 +42,7 @@ MOST_EPOCHS = 16
 SEED_STEP = 1000
 """Number of seeds reserved for a round."""
 _REFERENCE_WORDS = 2**15
+_CALLS = 25
 _COLD_TIMES = 2
 """Memory streamed to evict all else from the caches, in units of the last-level cache."""
 _STEP = np.uint64(6364136223846793005)
@@ -132,6 +134,7 @@ class CellBenchmark:
         self._rng = np.random.default_rng([plan.seed, cell.pages, cell.dirty])
         self._drivers: list[Driver] = []
         self._facts: list[Row] = []
+        self._calls: list[Mapping[str, float]] = []
         frames = draw(cell, plan.seed)
         expected = _distinct(frames)
         for candidate in plan.candidates:
@@ -179,6 +182,7 @@ class CellBenchmark:
         structure.harvest()
         structure.clear()
         driver = Driver(structure, self._cell.dirty, self._others, cpu_time=self._cpu_time)
+        self._calls.append(call_costs(structure, _CALLS))
         self._facts.append(
             {
                 "bytes": structure.nbytes,
@@ -234,9 +238,12 @@ class CellBenchmark:
         spent = driver.spend(bursts)
         slow = (before + self._reference_ns()) / 2
         return [
-            {**common, "operation": name, "ns": spent[name], "reference_ns": slow}
+            {
+                **common, "operation": name, "ns": spent[name], "reference_ns": slow,
+                "call_ns": round(max(self._calls[index].get(name, 0), 0)),
+            }
             for name in self._plan.operations
-        ]
+        ]  # fmt: skip
 
     def _reference_ns(self) -> int:
         """Return the reference kernel's time with its memory cached: the lesser of two."""

@@ -15,8 +15,7 @@ where other memory is to be in the caches first, around each.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +111,58 @@ def time_epochs(state: State, burst: Frames, out: Frames, others: Frames, watch:
 
 
 @kernel
+def time_replay(
+    state: State, frames: Frames, ends: Frames, out: Frames, watch: Stopwatch
+) -> tuple[int, int]:
+    """Return the ns of all inserts and of all harvests of epochs that end where `ends` says."""
+    inserts, harvests = 0, 0
+    begin = np.uint64(0)
+    for end in ends:
+        start(watch)
+        insert(state, frames[begin:end])
+        inserts += elapsed(watch)
+        start(watch)
+        harvest(state, out)
+        harvests += elapsed(watch)
+        begin = end
+    return inserts, harvests
+
+
+@kernel
+def time_insert(state: State, frames: Frames, watch: Stopwatch) -> int:
+    """Return the ns of one insert; what was in stays."""
+    start(watch)
+    insert(state, frames)
+    return elapsed(watch)
+
+
+@kernel
+def time_collect(state: State, out: Frames, watch: Stopwatch) -> int:
+    """Return the ns of one collect of what is in."""
+    start(watch)
+    collect(state, out)
+    return elapsed(watch)
+
+
+@kernel
+def time_copy(source: Frames, out: Frames, watch: Stopwatch) -> int:
+    """Return the ns of copying frames: the least that giving them can take."""
+    start(watch)
+    for place in range(source.size):
+        out[place] = source[place]
+    return elapsed(watch)
+
+
+@kernel
+def time_mask(mask: npt.NDArray[np.bool_], frames: Frames, watch: Stopwatch) -> int:
+    """Return the ns of marking frames in a byte a page."""
+    start(watch)
+    for frame in frames:
+        mask[frame] = True
+    return elapsed(watch)
+
+
+@kernel
 def take(state: State, frames: Frames, out: Frames, clearing: bool) -> int:
     """Insert frames and collect or harvest them; return how many came."""
     insert(state, frames)
@@ -168,6 +219,35 @@ class Driver:
         self.structure.insert(frames)
         found: Frames = getattr(self.structure, operation)(self._out)
         return found
+
+    def replay(self, epochs: Sequence[Frames]) -> tuple[int, int]:
+        """Insert and harvest epoch after epoch; return the ns of all inserts, and all harvests."""
+        if self.through == COMPILED:
+            ends = np.cumsum([epoch.size for epoch in epochs], dtype=np.uint64)
+            frames = np.concatenate([np.empty(0, np.uint64), *epochs])
+            state = state_for(self.structure, self._dirty)
+            spent = time_replay(state, frames, ends, self._out, self._watch)
+            reading = self._reading * len(epochs)
+            return max(spent[0] - reading, 1), max(spent[1] - reading, 1)
+        insert_ns = harvest_ns = 0
+        for epoch in epochs:
+            insert_ns += self._time(lambda f=epoch: self.structure.insert(f))  # type: ignore[misc]
+            harvest_ns += self._time(lambda: self.structure.harvest(self._out))
+        return insert_ns, harvest_ns
+
+    def insert_ns(self, frames: Frames) -> int:
+        """Insert frames; return the ns that took."""
+        if self.through == COMPILED:
+            state = state_for(self.structure, self._dirty)
+            return max(time_insert(state, frames, self._watch) - self._reading, 1)
+        return self._time(lambda: self.structure.insert(frames))
+
+    def collect_ns(self) -> int:
+        """Collect what is in; return the ns that took."""
+        if self.through == COMPILED:
+            state = state_for(self.structure, self._dirty)
+            return max(time_collect(state, self._out, self._watch) - self._reading, 1)
+        return self._time(lambda: self.structure.collect(self._out))
 
     def spend(self, bursts: Bursts) -> dict[str, float]:
         """Return the ns of one operation, on average over the epochs of its burst.
@@ -246,22 +326,23 @@ def call_costs(structure: Structure, trials: int = 200) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Verb to ns, of the public verb less that of the same work in the compiled loop; empty where
-        the structure is driven through Python anyhow.
+        Operation to ns, of the public verb less that of the same work in the compiled loop; of an
+        ``epoch`` those of insert and harvest together.  Empty where the structure is driven through
+        Python anyhow, or has no pages.
     """
     driver = Driver(structure, 1)
     if driver.through == PYTHON or structure.pages == 0:
         return {}
     frame = np.zeros((1, 1), np.uint64)
-    bursts: dict[str, Any] = dict.fromkeys(("insert", "harvest"), frame)
+    bursts: Bursts = dict.fromkeys(("insert", "harvest", "clear"), frame)
     compiled = [driver.spend(bursts) for _ in range(trials)]
     called = [
-        {name: ns for b in bursts for name, ns, _ in driver._by_python(b, frame)}
+        {name: ns for burst in bursts for name, ns, _ in driver._by_python(burst, frame)}
         for _ in range(trials)
     ]
-    return {
-        verb: float(
-            np.median([one[verb] for one in called]) - np.median([one[verb] for one in compiled])
-        )
-        for verb in ("insert", "collect", "harvest")
+    found = {
+        verb: float(np.median([one[verb] for one in called]))
+        - float(np.median([one[verb] for one in compiled]))
+        for verb in called[0]
     }
+    return {**found, "epoch": found["insert"] + found["harvest"]}

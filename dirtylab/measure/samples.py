@@ -20,10 +20,10 @@ from dirtylab.measure.grid import Grid
 LEADING = ("structure", "operation", "dataset", "pages", "dirty")
 TRAILING = (
     "seed", "repeat", "ns", "reference_ns", "bytes", "growth", "words", "nodes", "cache",
-    "through", "control", "machine",
+    "through", "call_ns", "control", "machine",
 )  # fmt: skip
 OPTION_PREFIXES = ("structure_", "dataset_")
-_COUNTS = ("pages", "dirty", "seed", "repeat", "bytes", "growth", "words", "nodes")
+_COUNTS = ("pages", "dirty", "seed", "repeat", "bytes", "growth", "words", "nodes", "call_ns")
 _TIMES = ("ns", "reference_ns")
 _MOST = 2**63 - 1
 _LONGEST = 200

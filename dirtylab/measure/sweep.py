@@ -114,8 +114,9 @@ def sweep(
     pandas.DataFrame
         Columns ``structure, operation, dataset, pages, dirty``, options as ``structure_…`` and
         ``dataset_…``, ``seed, repeat, ns, reference_ns, bytes, growth, words, nodes, cache,
-        through, control, machine``.  ``through`` says whether the compiled loop drove the
-        structure, as it should, or Python did (:mod:`dirtylab.measure.driver`).  ``control`` marks
+        through, call_ns, control, machine``.  ``through`` says whether the compiled loop drove the
+        structure, as it should, or Python did (:mod:`dirtylab.measure.driver`); ``call_ns`` is what
+        a call from Python would add.  ``control`` marks
         the first structure's second entry, to be compared with the first; ``reference_ns`` is the
         time of the reference kernel beside it.
         ``attrs`` holds ``machines``, ``skipped`` and ``bad_rows``.

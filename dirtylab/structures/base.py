@@ -89,8 +89,8 @@ class Structure(abc.ABC):
     grows: ClassVar[bool] = False
     """Whether memory is allocated as frames come; else all of it when it is made."""
 
-    _driven: ClassVar[type | None] = None
-    """Class of the state that compiled loops drive, see :mod:`dirtylab.structures.driven`."""
+    _driven: ClassVar[dict[str, Any] | None] = None
+    """The verbs that compiled loops know, see :mod:`dirtylab.structures.driven`."""
     _taken: Any = None
     """What a harvest has taken and the caller may not have got; its form is the subclass's own."""
 

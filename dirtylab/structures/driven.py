@@ -29,7 +29,8 @@ _VERBS = (
     "insert", "collect", "harvest", "clear", "_insert", "_collect", "_take", "_clear", "_append",
     "_driven_state",
 )  # fmt: skip
-"""Methods that say what a structure does; whoever overrides one is no longer driven."""
+"""Methods that say what a structure does; where one is another than was declared, nothing is
+driven."""
 
 
 class Kernels(NamedTuple):
@@ -71,7 +72,7 @@ def driven(state: type, **kernels: Callable[..., Any]) -> Callable[[Kind], Kind]
         raise ValueError(f"state={state.__name__}: has other kernels already")
 
     def declare(kind: Kind) -> Kind:
-        kind._driven = state
+        kind._driven = {verb: getattr(kind, verb, None) for verb in _VERBS}
         return kind
 
     return declare
@@ -92,13 +93,10 @@ def state_for(structure: Structure, dirty: int) -> State | None:
     NamedTuple or None
         None where it can be driven through Python only.
     """
-    for kind in type(structure).__mro__:
-        own = vars(kind)
-        if "_driven" in own:
-            return structure._driven_state(dirty)
-        if any(verb in own for verb in _VERBS):
-            return None
-    return None
+    kind, known = type(structure), structure._driven
+    if known is None or any(getattr(kind, verb, None) is not known[verb] for verb in _VERBS):
+        return None
+    return structure._driven_state(dirty)
 
 
 def insert(state: State, frames: Frames) -> None:

@@ -1,21 +1,21 @@
 """Replay every trace on every structure.
 
 In each round the structures take turns, in a new random order, and each replays the whole trace:
-for each epoch an insert of its frames in the order recorded, then a harvest.  Before a structure is
+for each epoch an insert of its frames in the order recorded, then a harvest, in the compiled loop
+(:mod:`dirtylab.measure.driver`).  Before a structure is
 timed it replays the trace once, untimed, and must return exactly the pages of each epoch.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab._check import Frames
 from dirtylab._progress import Step
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
+from dirtylab.measure.driver import Driver
 from dirtylab.structures import STRUCTURES, Structure, known_first, tuned
 from dirtylab.theory.intervals import Interval, ratio_interval
 
@@ -77,50 +77,32 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
     """
     rng = np.random.default_rng(seed)
     most = max((epoch.size for epoch in trace.epochs), default=0)
-    out = np.zeros(most + 1, np.uint64)
-    made = {name: make(name, trace.pages, most) for name in playable(trace.pages)}
+    made = {name: Driver(make(name, trace.pages, most), most + 1) for name in playable(trace.pages)}
     sets = [np.unique(epoch) for epoch in trace.epochs]
-    for name, structure in made.items():
-        _require_pages(name, structure, trace, sets, out)
+    for name, driver in made.items():
+        _require_pages(name, driver, trace, sets)
     rows: list[Record] = []
     for repeat in range(rounds):
         for index in rng.permutation(len(made)):
             name = list(made)[index]
-            spent = play(made[name], trace, out)
+            spent = made[name].replay(trace.epochs)
             rows += [
                 {
                     "trace": trace.facts.get("name", ""), "structure": name, "operation": operation,
                     "repeat": repeat, "ns": ns, "epochs": len(trace.epochs), "pages": trace.pages,
-                    "bytes": made[name].nbytes,
+                    "bytes": made[name].structure.nbytes, "through": made[name].through,
                 }
                 for operation, ns in zip(("insert", "harvest"), spent, strict=True)
             ]  # fmt: skip
     return rows
 
 
-def play(structure: Structure, trace: Trace, out: Frames) -> tuple[int, int]:
-    """Replay a trace; return the ns of all inserts, and of all harvests."""
-    inserts = harvests = 0
-    for epoch in trace.epochs:
-        begin = time.perf_counter_ns()
-        structure.insert(epoch)
-        inserted = time.perf_counter_ns()
-        structure.harvest(out)
-        harvests += time.perf_counter_ns() - inserted
-        inserts += inserted - begin
-    return inserts, harvests
-
-
 def _require_pages(
-    name: str,
-    structure: Structure,
-    trace: Trace,
-    sets: Sequence[npt.NDArray[np.uint64]],
-    out: Frames,
+    name: str, driver: Driver, trace: Trace, sets: Sequence[npt.NDArray[np.uint64]]
 ) -> None:
     for epoch, expected in zip(trace.epochs, sets, strict=True):
-        structure.insert(epoch)
-        if not np.array_equal(np.unique(structure.harvest(out)), expected):
+        found = driver.taken(epoch, "harvest", driver.through)
+        if not np.array_equal(np.unique(found), expected):
             raise AssertionError(f"{name} returned other pages than the trace has")
 
 

@@ -18,7 +18,7 @@ COLUMNS = {
 }
 
 
-WORDS = ("contestant", "trace", "structure", "operation")
+WORDS = ("contestant", "trace", "structure", "operation", "through")
 
 
 class Measured(NamedTuple):

@@ -3,6 +3,10 @@
 All as ratios of medians taken in one run, candidates interleaved, new frames for each round.  An
 epoch of few frames is timed as a burst of epochs, each with frames of its own: caches are warm, as
 in a hypervisor that harvests repeatedly, but the branch predictor has not seen the frames.
+
+Our structures, the copy and the mask are timed in compiled code (:mod:`dirtylab.measure.driver`).
+The peers are Python's libraries; their times include calls from Python, one to three an epoch, for
+that is how they are used.  Each record says which it was.
 """
 
 import time
@@ -15,8 +19,10 @@ import numpy.typing as npt
 from dirtylab._check import Frames
 from dirtylab._progress import Step
 from dirtylab.datasets import DATASETS, parsed, studied
+from dirtylab.measure.clock import stopwatch
+from dirtylab.measure.driver import COMPILED, PYTHON, Driver, time_copy, time_mask
 from dirtylab.measure.timing import Sampler, interleave
-from dirtylab.structures import STRUCTURES, Structure, tuned
+from dirtylab.structures import STRUCTURES, tuned
 from dirtylab.studies.peers.libraries import PEERS, available
 
 PAGES = 10_000_000
@@ -26,7 +32,7 @@ MOST_EPOCHS = 64
 DENSITIES = (0.00001, 0.0001, 0.001, 0.01, 0.1, 0.3, 0.6, 1.0)
 BATCHES = (100, 10_000, 1_000_000)
 DIRTY = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-COPY, SCATTER = "np.copyto", "mask[frames] = True"
+COPY, SCATTER = "copy", "byte mask"
 
 Record = dict[str, Any]
 
@@ -67,22 +73,13 @@ def measure(cell: ComparisonCell, repeats: int, rng: np.random.Generator) -> lis
     benchmark.require_agreement()
     found = interleave(benchmark.samplers(), repeats, rng, prepare=benchmark.prepare, floor_ns=0)
     return [
-        {**cell._asdict(), "pages": PAGES, "contestant": name, "repeat": repeat, "ns": float(ns)}
+        {
+            **cell._asdict(), "pages": PAGES, "contestant": name, "repeat": repeat,
+            "through": benchmark.through(name), "ns": float(ns),
+        }
         for name, samples in found.items()
         for repeat, ns in enumerate(samples.ns)
-    ]
-
-
-def timed(action: Callable[[], object]) -> Sampler:
-    """Return a sampler that reads Python's clock around `action`: calls are part of the job."""
-
-    def sampler(loops: int) -> int:
-        begin = time.perf_counter_ns()
-        for _ in range(loops):
-            action()
-        return time.perf_counter_ns() - begin
-
-    return sampler
+    ]  # fmt: skip
 
 
 class _Contest:
@@ -90,9 +87,14 @@ class _Contest:
 
     def __init__(self, cell: ComparisonCell) -> None:
         self.cell = cell
-        self.ours = {name: STRUCTURES[name](PAGES) for name in tuned()}
+        self.ours = {name: Driver(STRUCTURES[name](PAGES), cell.dirty) for name in tuned()}
         self.frames = np.empty(0, np.uint64)
         self.out = np.zeros(cell.dirty, np.uint64)
+        self.watch = stopwatch()
+
+    def through(self, name: str) -> str:
+        """Return what drives a candidate: compiled code, or Python."""
+        return self.ours[name].through if name in self.ours else COMPILED
 
     def prepare(self, repeat: int) -> None:
         """Draw the frames of a round and bring all candidates into the state it begins with."""
@@ -109,25 +111,26 @@ class _Contest:
 class _Collect(_Contest):
     def prepare(self, repeat: int) -> None:
         super().prepare(repeat)
-        for structure in self.ours.values():
-            structure.clear()
-            structure.insert(self.frames)
-            len(structure)  # a list sorts itself when asked for its number
+        for driver in self.ours.values():
+            driver.structure.clear()
+            driver.structure.insert(self.frames)
+            len(driver.structure)  # a list sorts itself when asked for its number
         self.expected = np.unique(self.frames)
         self.room = self.out[: self.expected.size]
         self.room[:] = 0
 
     def require_agreement(self) -> None:
-        for name, structure in self.ours.items():
-            _require(name, structure.collect(), self.expected)
+        for name, driver in self.ours.items():
+            _require(name, driver.structure.collect(), self.expected)
 
     def samplers(self) -> dict[str, Sampler]:
         ours = {
-            name: timed(lambda s=structure: s.collect(self.out))  # type: ignore[misc]
-            for name, structure in self.ours.items()
+            name: repeated(driver.collect_ns)
+            for name, driver in self.ours.items()
             if name != "list"  # sorted beforehand, it would only copy
         }
-        return {COPY: timed(lambda: np.copyto(self.room, self.expected)), **ours}
+        copied = repeated(lambda: time_copy(self.expected, self.room, self.watch))
+        return {COPY: copied, **ours}
 
 
 class _Insert(_Contest):
@@ -138,26 +141,26 @@ class _Insert(_Contest):
     def prepare(self, repeat: int) -> None:
         super().prepare(repeat)
         self.mask[:] = False
-        for structure in self.ours.values():
-            structure.clear()
+        for driver in self.ours.values():
+            driver.structure.clear()
 
     def require_agreement(self) -> None:
         expected = np.unique(self.frames)
         self._scatter()
         _require(SCATTER, np.flatnonzero(self.mask), expected)
-        for name, structure in self.ours.items():
-            structure.insert(self.frames)
-            _require(name, structure.harvest(), expected)
+        for name, driver in self.ours.items():
+            driver.insert_ns(self.frames)
+            _require(name, driver.structure.harvest(), expected)
 
     def samplers(self) -> dict[str, Sampler]:
         ours = {
-            name: timed(lambda s=structure: s.insert(self.frames))  # type: ignore[misc]
-            for name, structure in self.ours.items()
+            name: repeated(lambda d=driver: d.insert_ns(self.frames))  # type: ignore[misc]
+            for name, driver in self.ours.items()
         }
-        return {SCATTER: timed(self._scatter), **ours}
+        return {SCATTER: repeated(self._scatter), **ours}
 
-    def _scatter(self) -> None:
-        self.mask[self.frames] = True
+    def _scatter(self) -> int:
+        return time_mask(self.mask, self.frames, self.watch)
 
 
 class _Epoch(_Contest):
@@ -165,34 +168,34 @@ class _Epoch(_Contest):
         super().__init__(cell)
         self.peers = {name: PEERS[name](PAGES) for name in available()}
         self.epochs = min(max(BURST_FRAMES // cell.dirty, 1), MOST_EPOCHS)
-        self.burst: list[Frames] = []
+        self.burst = np.empty((0, cell.dirty), np.uint64)
+
+    def through(self, name: str) -> str:
+        return PYTHON if name in self.peers else super().through(name)
 
     def prepare(self, repeat: int) -> None:
         seeds = range(repeat * self.epochs, (repeat + 1) * self.epochs)
-        self.burst = [draw(self.cell, seed) for seed in seeds]
+        self.burst = np.stack([draw(self.cell, seed) for seed in seeds])
 
     def require_agreement(self) -> None:
         for frames in self.burst[:2]:
             expected = np.unique(frames)
-            for name, structure in self.ours.items():
-                structure.insert(frames)
-                _require(name, structure.harvest(self.out), expected)
+            for name, driver in self.ours.items():
+                _require(name, driver.taken(frames, "harvest", driver.through), expected)
             for name, epoch in self.peers.items():
                 _require(name, epoch(frames), expected)
 
     def samplers(self) -> dict[str, Sampler]:
-        ours = {name: self._sampler(self._epoch_of(made)) for name, made in self.ours.items()}
-        peers = {name: self._sampler(epoch) for name, epoch in self.peers.items()}
+        ours = {
+            name: repeated(lambda d=driver: d.spend({"epoch": self.burst})["epoch"])  # type: ignore[misc]
+            for name, driver in self.ours.items()
+        }
+        peers = {name: self._called(epoch) for name, epoch in self.peers.items()}
         return ours | peers
 
-    def _epoch_of(self, structure: Structure) -> Callable[[Frames], Frames]:
-        def epoch(frames: Frames) -> Frames:
-            structure.insert(frames)
-            return structure.harvest(self.out)
+    def _called(self, epoch: Callable[[Frames], object]) -> Sampler:
+        """Return a sampler that reads Python's clock around a burst: calls are part of the job."""
 
-        return epoch
-
-    def _sampler(self, epoch: Callable[[Frames], object]) -> Sampler:
         def sampler(loops: int) -> int:
             begin = time.perf_counter_ns()
             for frames in self.burst:
@@ -200,6 +203,11 @@ class _Epoch(_Contest):
             return (time.perf_counter_ns() - begin) * loops // len(self.burst)
 
         return sampler
+
+
+def repeated(spent: Callable[[], float]) -> Sampler:
+    """Return a sampler of what returns its own time."""
+    return lambda loops: round(sum(spent() for _ in range(loops)))
 
 
 def draw(cell: ComparisonCell, repeat: int) -> Frames:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("operation", "pattern", "dirty", "pages", "contestant", "repeat", "ns")
-WORDS = ("operation", "pattern", "contestant")
+WORDS = ("operation", "pattern", "contestant", "through")
 OURS, PEER = "best of ours", "best peer"
 
 
@@ -86,12 +86,13 @@ def text_report(records: list[Record]) -> str:
     parts = [f"{PAGES:,} pages; medians, interleaved, in one run"]
     if "collect" in done:
         table = ratios(records, "collect", COPY).round(2).to_string()
-        parts.append(f"Collect, as a multiple of {COPY} of the very list it returns\n\n{table}")
+        parts.append(f"Collect, as a multiple of copying the very list it returns\n\n{table}")
     if "insert" in done:
         table = ratios(records, "insert", SCATTER).round(2).to_string()
-        parts.append(f"Insert, as a multiple of {SCATTER}\n\n{table}")
+        parts.append(f"Insert, as a multiple of setting a byte a page\n\n{table}")
     if "epoch" in done:
         table = epochs(records).round(2).to_string()
         parts.append(f"Whole epoch: insert, sorted unique list, clear\n\n{table}")
+        parts.append("Ours in compiled code; the peers' times include their calls from Python.")
     parts.append(f"Measured on {caption(describe_machine())}")
     return "\n\n".join(parts)
