@@ -1,7 +1,7 @@
 """Crossovers of a study with intervals, validated on the holdout set."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -56,7 +56,8 @@ def find_crossovers(
         ``one, other, operation, pattern, pages, at, low, high, rising, cheaper``; ``rising`` says
         that `one` is cheaper below the crossover; ``cheaper`` is the structure that is cheaper
         below it, or throughout; ``neither`` where both win at some points without a significant
-        crossover.
+        crossover, or with one that may lie anywhere: ``low`` and ``high`` are then the least and
+        the greatest number of frames tried.
     """
     import pandas as pd
 
@@ -100,11 +101,14 @@ def _grids(
 def _curve_crossovers(x: Array, ratio: Array, curve: Curve) -> Iterator[dict[str, Any]]:
     one, other = curve.one, curve.other
     found = crossovers(x, ratio) if x.size >= LEAST_POINTS else []
-    if not found:
+    known = [crossover for crossover in found if crossover.low > 0 or np.isfinite(crossover.high)]
+    if not known:
         below = float(np.mean(np.median(ratio, axis=1) < 1))
         throughout = one if below >= MOSTLY else other if below <= 1 - MOSTLY else EVEN
-        yield {"at": np.nan, "low": np.nan, "high": np.nan, "rising": None, "cheaper": throughout}
-    for crossover in found:
+        even = EVEN if found else throughout
+        ends = {"low": x[0], "high": x[-1]} if even == EVEN else {"low": np.nan, "high": np.nan}
+        yield {"at": np.nan, **ends, "rising": None, "cheaper": even}
+    for crossover in known:
         yield {**crossover._asdict(), "cheaper": one if crossover.rising else other}
 
 
@@ -218,12 +222,15 @@ def named(crossover: Crossover, one: str, other: str, pages: int) -> str:
     before, after = (one, other) if crossover.rising else (other, one)
     share = share_text(crossover.at / pages, 2)
     return (
-        f"{before} beats {after} below {_round(crossover.at)} dirty frames "
-        f"({_round(crossover.low)}–{_round(crossover.high)}), {share} of the pages"
+        f"{before} beats {after} below {whole_text(crossover.at)} dirty frames "
+        f"({range_text(crossover.low, crossover.high, whole_text)}), {share} of the pages"
     )
 
 
-def _round(value: float) -> str:
-    if not np.isfinite(value):
-        return "more than were tried"
-    return whole_text(value) if value >= 1 else "fewer than were tried"
+def range_text(low: float, high: float, text: Callable[[float], str]) -> str:
+    """Return an interval in words; an end that was not found is left open."""
+    if low <= 0 and not np.isfinite(high):
+        return "anywhere in what was tried"
+    if low <= 0:
+        return f"up to {text(high)}"
+    return f"{text(low)}–{text(high)}" if np.isfinite(high) else f"from {text(low)}"

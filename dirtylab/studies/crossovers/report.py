@@ -9,7 +9,7 @@ from dirtylab._format import ns_text, share_text
 from dirtylab._tables import markdown_table
 from dirtylab.advice.model import Model
 from dirtylab.structures import known_first, posted
-from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers
+from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers, range_text
 from dirtylab.studies.crossovers.record import CrossoverStudy
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def _cell(rows: "pd.DataFrame", first: str) -> str:
     told = []
     for row in rows.to_dict("records"):
         if row["cheaper"] == EVEN:
-            return "too close to call"
+            ends = (share_text(row[end] / row["pages"], 2) for end in ("low", "high"))
+            return f"too close to call from {' to '.join(ends)}"
         if not np.isfinite(row["at"]):
             return "first always" if row["cheaper"] == first else "second always"
         way = "" if row["cheaper"] == first else "above "
@@ -96,9 +97,7 @@ def _cell(rows: "pd.DataFrame", first: str) -> str:
 
 
 def _interval(row: dict[Any, Any]) -> str:
-    low = share_text(row["low"] / row["pages"], 2) if row["low"] > 0 else "0"
-    high = share_text(row["high"] / row["pages"], 2) if np.isfinite(row["high"]) else "…"
-    return f"{low}–{high}"
+    return range_text(row["low"], row["high"], lambda end: share_text(end / row["pages"], 2))
 
 
 def moves(found: "pd.DataFrame") -> Iterator[str]:
