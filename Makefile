@@ -74,7 +74,7 @@ format: $(VENV)/ready-dev  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean-cache:  ## forget compiled kernels; needed after editing a helper that a kernel of another file calls
+clean-cache:  ## forget compiled kernels, those of earlier states of the code too
 	find dirtylab -name '*.nbi' -delete -o -name '*.nbc' -delete
 
 clean: clean-cache  ## remove the environments

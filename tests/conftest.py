@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 
-# Numba's cache does not notice a change in a helper of another file: start from nothing.
+# Tests start from nothing: what is compiled for them is no one else's.
 _cache = tempfile.mkdtemp(prefix="dirtylab-tests-")
 os.environ["NUMBA_CACHE_DIR"] = _cache
 os.environ.setdefault("MPLCONFIGDIR", _cache)

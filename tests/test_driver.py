@@ -1,6 +1,8 @@
 """The loop that drives structures while they are timed, against their public verbs."""
 
 import os
+import pathlib
+import shutil
 import subprocess
 import sys
 from typing import NamedTuple
@@ -247,3 +249,27 @@ def test_rows_say_what_drove_the_structure(monkeypatch):
     found = dict(table.groupby("structure")["through"].first())
     assert found == {"bitmap": COMPILED, "runs": PYTHON}
     assert driving.OPERATIONS == OPERATIONS
+
+
+def test_compiled_loops_notice_a_change_in_a_structures_file(tmp_path):
+    package = pathlib.Path(dirtylab.__file__).parent
+    shutil.copytree(package, tmp_path / "dirtylab", ignore=shutil.ignore_patterns("__pycache__"))
+    script = (
+        "import numpy as np\n"
+        "from dirtylab.measure.driver import take\n"
+        "from dirtylab.structures import Bitmap\n"
+        "print(take(Bitmap(64)._state, np.zeros(1, np.uint64), np.zeros(1, np.uint64), True))\n"
+    )
+    told = []
+    for change in (0, 100, 0):
+        file = tmp_path / "dirtylab/structures/bitmap.py"
+        text = (package / "structures/bitmap.py").read_text()
+        changed = text.replace("= 0\n    return found\n", f"= 0\n    return found + {change}\n")
+        assert changed != text
+        file.write_text(changed)
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "c")},
+        )  # fmt: skip
+        told.append(int(done.stdout))
+    assert told == [1, 101, 1]

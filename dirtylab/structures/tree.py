@@ -46,13 +46,14 @@ from dirtylab._words import (
     decode,
 )
 from dirtylab.structures.base import Operations, require
-from dirtylab.structures.bitmap import LONELY, mark, take_listed
+from dirtylab.structures.bitmap import LONELY, mark_and_count, take_listed
 from dirtylab.structures.bits import (
     DIRTY,
     VECTOR,
     BitStructure,
     Header,
     count_set,
+    counted,
     read_only,
     words_for,
 )
@@ -149,16 +150,14 @@ def walk(levels: Levels, dirty: int, out: Frames, clearing: bool, vector: bool) 
 @kernel
 def insert(levels: Levels, frames: Frames) -> None:
     """Mark the frames, which are all below the slot's size."""
-    new = mark(levels.words[: levels.starts[1]], frames)
-    if new:
+    if mark_and_count(levels.words[: levels.starts[1]], levels.header, frames):
         summarise_new(levels, frames)
-        levels.header[DIRTY] += new
 
 
 @kernel
 def collect(levels: Levels, out: Frames) -> int:
     """Write the dirty frames to `out` as far as there is room; return how many."""
-    dirty = levels.header[DIRTY]
+    dirty = counted(levels.words[: levels.starts[1]], levels.header)
     if dirty == 0:
         return 0
     return walk(levels, dirty, out, False, levels.header[VECTOR] != 0)
@@ -167,7 +166,7 @@ def collect(levels: Levels, out: Frames) -> int:
 @kernel
 def harvest(levels: Levels, out: Frames) -> int:
     """Collect and forget."""
-    dirty = levels.header[DIRTY]
+    dirty = counted(levels.words[: levels.starts[1]], levels.header)
     if dirty == 0:
         return 0
     found = walk(levels, dirty, out, True, levels.header[VECTOR] != 0)
