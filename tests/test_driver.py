@@ -268,7 +268,8 @@ def test_compiled_loops_notice_a_change_in_a_structures_file(tmp_path):
         assert changed != text
         file.write_text(changed)
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path,
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+            cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "c")},
         )  # fmt: skip
         told.append(int(done.stdout))
