@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import json
 import os
 import pkgutil
 import re
@@ -18,6 +19,7 @@ import yaml
 import dirtylab
 from dirtylab import _readme, mailing_list
 from dirtylab._data import data_file
+from dirtylab.measure.machine import caption
 
 ROOT = Path(__file__).parent.parent
 MODULES = [
@@ -109,7 +111,29 @@ def test_the_readme_is_made_from_the_data():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     study = mailing_list.load(data_file("measured/mailing_list"))
     assert _readme.rendered(text, study) == text
-    assert text.count(study.machine["cpu"]) == 6
+
+
+RECORDED = {
+    "compare": ["collect", "insert", "epoch"],
+    "crossovers": ["findings"],
+    "live": ["recordings", "harvests"],
+    "lockless": ["lockless"],
+    "mailing_list": ["runs", "verdicts", "experiments"],
+}
+"""Recording to the parts of the README that are made from it."""
+
+
+def test_every_table_of_the_readme_names_the_machine_that_it_was_measured_on():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    parts = dict(re.findall(r"<!-- begin: ([\w-]+) -->(.*?)<!-- end: \1 -->", text, re.DOTALL))
+    for recording, names in RECORDED.items():
+        folder = data_file("measured") / recording
+        file = folder / ("study.json" if recording == "mailing_list" else "machine.json")
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        for name in names:
+            assert f"Measured on {caption(facts.get('machine', facts))}" in parts[name], name
+    unmeasured = {"figure", "structures", "patterns", "crossovers"}  # pictures, and declarations
+    assert {name for names in RECORDED.values() for name in names} | unmeasured == set(parts)
 
 
 def test_every_file_the_readme_points_to_is_there():
