@@ -41,10 +41,6 @@ UNLEARNT = (2**9, 2**12, 2**15)
 """Units of work after which a branch predictor may have learnt the pattern."""
 LONELY = 10
 """Words a dirty frame above which most dirty words have a single bit."""
-SPREAD, MANY_SORTED = 2**11, 2**19
-"""Frames up to which the list spreads them, and above which it sorts by narrow digits."""
-WIDE_DIGIT, NARROW_DIGIT = 12, 8
-"""Bits of a digit."""
 REBUILD = {64: 48}
 """Words of the bitmap a frame below which summaries are rebuilt, by radix; 8 for others."""
 
@@ -135,12 +131,6 @@ def first_touches(pattern: Pattern, caches: tuple[int, ...], radix: int = 1) -> 
     }
 
 
-def in_order(pattern: Pattern) -> int:
-    """Return how many frames come in ascending order, from the first on; 0 where chance decides."""
-    passed = pattern.law.first_pass
-    return 0 if passed is None else passed(pattern.pages, **pattern.options)
-
-
 # --- lists ---------------------------------------------------------------------------------------
 
 
@@ -151,18 +141,14 @@ def _list_insert(subject: Subject, pattern: Pattern) -> Features:
 
 def _list_harvest(subject: Subject, pattern: Pattern) -> Features:
     frames, distinct = pattern.dirty, pattern.occupied(1)
-    ascending = frames <= in_order(pattern)
-    few = frames <= SPREAD
-    width = np.where(frames > MANY_SORTED, NARROW_DIGIT, WIDE_DIGIT)
-    sort = np.where(ascending | few, 0.0, frames * np.ceil(np.log2(max(pattern.pages, 2)) / width))
+    sort = frames * np.log2(frames + 1)
     return Features(
         {"frames": frames, "sort": sort, "distinct": distinct},
         {
             **unlearnt("frames", frames),
-            "spread": np.where(few & ~ascending, frames, 0.0),
-            "narrow digits": np.where(frames > MANY_SORTED, sort, 0.0),
+            "sort of many": frames * np.maximum(np.log2(np.maximum(frames, 1) / 256), 0.0),
             "repeats": frames - distinct,
-            **with_caches("sort", sort, 12 * frames, subject.caches),
+            **with_caches("sort", sort, 4 * frames, subject.caches),
             **with_caches("distinct", distinct, 12 * distinct, subject.caches),
         },
     )
@@ -188,7 +174,6 @@ def _bitmap_insert(subject: Subject, pattern: Pattern) -> Features:
         {"frames in runs": run, "frames": alone, "waiting": waiting, "lines": lines},
         {
             "run or not": run * alone / np.maximum(frames, 1.0),
-            "frames counted": np.where(frames < words_for(pattern.pages), alone, 0.0),
             "jumps": far,
             **unlearnt("frames", frames),
             **with_caches("lines", lines, touched, subject.caches),
@@ -200,12 +185,6 @@ def _bitmap_insert(subject: Subject, pattern: Pattern) -> Features:
             **first_touches(pattern, subject.caches),
         },
     )
-
-
-def _words_counted(pattern: Pattern) -> Array:
-    """Return the words whose bits are counted after an insert of as many frames as words."""
-    words = float(words_for(pattern.pages))
-    return np.where(pattern.dirty >= words, words, 0.0)
 
 
 def _output(subject: Subject, distinct: Array) -> Values:
@@ -237,7 +216,6 @@ def _decoding(subject: Subject, pattern: Pattern, words: int) -> Features:
             "undecided, dense": np.where(dense, undecided, 0.0),
             **unlearnt("dirty words", dirty_words),
             "words after clean ones": np.where(dense, 0.0, boundaries(pattern, WORD_BITS)),
-            "words counted": _words_counted(pattern),
             **_output(subject, distinct),
         },
     )
@@ -352,7 +330,6 @@ def _tree_collect(subject: Subject, pattern: Pattern) -> Features:
             **unlearnt("inner nodes", inner),
             "partial leaves": partial,
             "leaves after clean ones": boundaries(pattern, radices[0]),
-            "words counted": _words_counted(pattern),
             "lines apart": np.where(pattern.law.regular, 0.0, lines),
             **with_caches("lines", lines, 64 * lines, subject.caches),
             **with_tlb("lines", lines, TRANSLATED * pattern.occupied(BITMAP_PAGE)),

@@ -51,9 +51,6 @@ class Law:
     elsewhere: Callable[..., Array] | None = None
     """``elsewhere(pages, dirty, block, **options)``: frames that come from another block than the
     frame before them; those of runs, or else nearly all, when omitted."""
-    first_pass: Callable[..., int] | None = None
-    """``first_pass(pages, **options)``: frames that come in ascending order, from the first on, of
-    a pattern without chance; None: they do not."""
     runs: Runs = lambda dirty, **_: None
     """Number of runs of neighbouring frames and of the frames in them; None: no runs."""
 
@@ -236,10 +233,6 @@ def _strided_elsewhere(
     return dirty * min(1.0, stride_of(pages, stride) / block)
 
 
-def _strided_pass(pages: int, *, stride: int | None = None, start: int = 0, **_: Any) -> int:
-    return -(-(pages - start) // stride_of(pages, stride))
-
-
 LAWS: dict[str, Law] = {
     "mailing-list": Law(_mailing_list),
     "random": Law(_random),
@@ -247,7 +240,6 @@ LAWS: dict[str, Law] = {
         count=sequential_blocks,
         regular=True,
         elsewhere=lambda pages, dirty, block, **_: np.ceil(dirty / block),
-        first_pass=lambda pages, start=0, **_: pages - start,
         runs=_in_a_row,
     ),
     "clustered": Law(_clustered, runs=clusters_of),
@@ -255,7 +247,6 @@ LAWS: dict[str, Law] = {
         count=strided_blocks,
         regular=True,
         elsewhere=_strided_elsewhere,
-        first_pass=_strided_pass,
         runs=lambda dirty, stride=None, **_: _in_a_row(dirty) if stride == 1 else None,
     ),
     "zipf": Law(_zipf),
