@@ -1,12 +1,29 @@
 """What each structure and generator may be asked, so that one contract test serves all of them."""
 
+import contextlib
+import pathlib
+
 import numpy as np
 from toys import RunList
 
-from dirtylab import DATASETS, STRUCTURES
+from dirtylab import DATASETS, STRUCTURES, native
+from dirtylab.native.compiler import LANGUAGES, find_compiler
+from dirtylab.native.errors import TrackerError
 
-KINDS = {**STRUCTURES, "runs": RunList}
-"""What keeps the contract: the package's structures, and one that grows."""
+
+def native_kinds():
+    """Return the examples of native trackers, in those languages that have a compiler here."""
+    found = {}
+    for example in sorted((pathlib.Path(native.__file__).parent / "examples").iterdir()):
+        with contextlib.suppress(TrackerError):
+            find_compiler(LANGUAGES[example.suffix], example)
+            found |= native.load(example)
+    return found
+
+
+KINDS = {**STRUCTURES, "runs": RunList, **native_kinds()}
+"""What keeps the contract: the package's structures, one that grows, and those in other languages.
+"""
 IMPOSSIBLE = 2**64 - 1
 OPTIONS = {"posted-list": {"capacity": 200_000}}
 """Options without which a structure could not take what the tests insert."""

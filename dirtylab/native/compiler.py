@@ -15,7 +15,6 @@ import subprocess
 import tempfile
 from typing import NamedTuple
 
-from dirtylab.measure.machine import cpu_features
 from dirtylab.native.errors import TrackerError
 
 LIBRARIES = (".so", ".dylib")
@@ -117,25 +116,26 @@ def cache_folder() -> pathlib.Path:
 
 
 def _digest(source: pathlib.Path, language: Language, compiler: list[str]) -> str:
+    from numba.core.codegen import get_host_cpu_features
+
     state = os.stat(compiler[0])
     parts: list[bytes] = [
         *(header.read_bytes() for header in sorted(INCLUDE.iterdir())),
-        _expanded(source, language, compiler),
+        expanded(source),
         repr((compiler, state.st_size, state.st_mtime_ns, language.flags)).encode(),
-        " ".join(cpu_features()).encode(),  # of -march=native
+        get_host_cpu_features().encode(),  # of -march=native
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
 
 
-def _expanded(source: pathlib.Path, language: Language, compiler: list[str]) -> bytes:
-    """Return the source; where it includes files of its own, with those."""
-    text = source.read_bytes()
+def expanded(source: pathlib.Path) -> bytes:
+    """Return a source's text; where it includes files of its own, with those."""
+    text, language = source.read_bytes(), LANGUAGES[source.suffix]
     if source.suffix == ".rs" or not _OWN_INCLUDE.search(text.decode(errors="replace")):
         return text
     flags = [flag for flag in language.flags if not flag.startswith("-Wl") and flag != "-shared"]
-    done = subprocess.run(
-        [*compiler, *flags, "-E", str(source)], capture_output=True, timeout=TIME_LIMIT_S
-    )
+    words = [*find_compiler(language, source), *flags, "-E", "-P", str(source)]
+    done = subprocess.run(words, capture_output=True, timeout=TIME_LIMIT_S)
     return text + done.stdout  # a failure is told when it is compiled
 
 

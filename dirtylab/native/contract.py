@@ -88,12 +88,13 @@ def check_library(
         It can't be loaded, or its table is wrong.
     """
     for tracker in trackers_of(library, time_limit):
-        yield from _check_tracker(library, tracker, seed, time_limit)
+        yield from check_tracker(library, tracker, seed, time_limit)
 
 
-def _check_tracker(
-    library: pathlib.Path, tracker: str, seed: int, time_limit: float
+def check_tracker(
+    library: pathlib.Path, tracker: str, seed: int = 2016, time_limit: float = TIME_LIMIT_S
 ) -> Iterator[Finding]:
+    """Check one tracker of a library; as :func:`check_library`."""
     hung = 0
     done: list[str] = []
     while True:

@@ -89,6 +89,10 @@ class Structure(abc.ABC):
     grows: ClassVar[bool] = False
     """Whether memory is allocated as frames come; else all of it when it is made."""
 
+    collects: ClassVar[bool] = True
+    """Whether it can collect without forgetting; else a collect is a harvest whose frames are
+    inserted again, and is not timed."""
+
     _driven: ClassVar[dict[str, Any] | None] = None
     """The verbs that compiled loops know, see :mod:`dirtylab.structures.driven`."""
     _taken: Any = None
