@@ -27,6 +27,7 @@ from dirtylab.cli import (
     tracker,
 )  # fmt: skip
 from dirtylab.cli.arguments import Parser, UsageError
+from dirtylab.native.errors import TrackerError
 
 COMMANDS = (
     radix_tree, reproduce, compare, sweep, crossovers, advise, live, record, trace, lockless,
@@ -68,6 +69,8 @@ def _judged(error: BaseException) -> tuple[object, int]:
     """Return the message for an error, and the exit status."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", INTERRUPTED
+    if isinstance(error, TrackerError):
+        return error, FAILED
     if isinstance(error, WRONG):
         return error, WRONG_USAGE
     if isinstance(error, FAILURES):
@@ -86,7 +89,10 @@ def _ended(name: str, trouble: object, status: int) -> int:
     if lost and not (isinstance(lost, BrokenPipeError)):
         trouble = f"standard output: {lost.strerror}"
     if trouble:
-        tell(f"{name}: {described(trouble)}")
+        # A compiler's own words take several lines.
+        whole = isinstance(trouble, TrackerError)
+        for line in described(trouble).splitlines() if whole else [described(trouble)]:
+            tell(f"{name}: {line}")
     flushed(sys.stderr)
     return status or (FAILED if lost else 0)
 

@@ -81,6 +81,13 @@ def dataset(text: str) -> tuple[str, dict[str, Any]]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def structure(text: str) -> tuple[str, dict[str, Any]]:
+    """Return name and options as :func:`choice` does, or the path of a native tracker."""
+    from dirtylab.native.paths import is_path
+
+    return (text, {}) if is_path(text) else choice(text)
+
+
 def choice(text: str) -> tuple[str, dict[str, Any]]:
     """Return name and options from text such as ``tree:radix=16``."""
     from dirtylab._options import guessed

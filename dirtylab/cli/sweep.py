@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import tell
-from dirtylab.cli.arguments import amounts, choice, count, dataset, pages_list, seconds, seed
+from dirtylab.cli.arguments import amounts, count, dataset, pages_list, seconds, seed, structure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,10 +19,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Measure every structure x operation x pattern x size and write one row a "
         "sample. The same command goes on where it stopped. A name may have options, as in "
         "tree:radix=16 or clustered:length=64; numbers may be written 10M, 2^20, 64GiB (of guest "
-        "memory), 1%% or 0.01 (of the pages) or 1k..1M (in steps of 1, 2 and 5).",
+        "memory), 1%% or 0.01 (of the pages) or 1k..1M (in steps of 1, 2 and 5). A structure may be the "
+        "path of a tracker of your own, such as ./mine.c (see dirtylab tracker).",
     )
     names: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
-    command.add_argument("--structures", **names, type=choice, help="default: the tuned ones")
+    command.add_argument("--structures", **names, type=structure, help="default: the tuned ones")
     command.add_argument("--operations", **names, help="default: insert collect harvest epoch")
     command.add_argument("--datasets", **names, type=dataset, help="default: random")
     numbers: dict[str, Any] = {"nargs": "+", "metavar": "N"}
@@ -43,6 +44,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the arguments ask for; return the exit status."""
+    from dirtylab.measure.apart import ApartError
     from dirtylab.measure.sweep import sweep
 
     given: dict[str, Any] = {
@@ -61,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         tell(f"dirtylab sweep: interrupted; finished cells are in {arguments.out}, the same")
         tell("command goes on from there")
         return 130
-    except AssertionError as error:  # wrong frames returned: no timing of the cell counts
+    except (AssertionError, ApartError) as error:
+        # Wrong frames returned, or a native tracker crashed: no timing of the cell counts.
         tell(f"dirtylab sweep: {error}; cells finished before are in {arguments.out}")
         return 1
     print(summary(table))

@@ -22,6 +22,7 @@ from dirtylab import structures
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab.datasets import DATASETS
+from dirtylab.measure.apart import beat
 from dirtylab.measure.driver import PYTHON, Bursts, Driver, call_costs
 from dirtylab.measure.growth import growth_of
 from dirtylab.measure.machine import last_cache_bytes
@@ -138,6 +139,7 @@ class CellBenchmark:
         frames = draw(cell, plan.seed)
         expected = _distinct(frames)
         for candidate in plan.candidates:
+            beat(candidate.structure)
             try:
                 self._require_agreement(candidate, frames, expected)
                 self._drivers.append(self._fresh(candidate, frames))
@@ -224,6 +226,7 @@ class CellBenchmark:
 
     def _turn(self, index: int, number: int, warming: Bursts, bursts: Bursts) -> list[Row]:
         driver, candidate = self._drivers[index], self._plan.candidates[index]
+        beat(candidate.structure)
         before = self._reference_ns()
         driver.spend(warming)
         common = {

@@ -10,6 +10,7 @@ import numpy as np
 from dirtylab import _check
 from dirtylab._units import frames_of, parse_amounts, parse_count, parse_pages_list
 from dirtylab.datasets import DATASETS, declared
+from dirtylab.measure.apart import ApartError, Call, beat, measuring
 from dirtylab.measure.cell import (
     CACHES,
     BenchmarkPlan,
@@ -20,7 +21,9 @@ from dirtylab.measure.cell import (
     make,
 )
 from dirtylab.measure.driver import OPERATIONS
-from dirtylab.structures import names
+from dirtylab.native.contestants import entered, native
+from dirtylab.native.paths import is_path
+from dirtylab.structures import kind_of, names
 
 BYTES_A_PAGE = 16
 """Most memory that a cell needs for each page and frame: a list, its copy, a mask."""
@@ -29,6 +32,8 @@ _ANY_PAGES = 4104
 """A size that every structure accepts."""
 _TRIED_FRAMES = 2**16
 _SHOWN = 5
+USUAL = ("insert", "collect", "harvest", "epoch")
+"""What is timed where nothing else is asked for."""
 
 Option = str | int | float
 Choice = str | tuple[str, Mapping[str, Any]]
@@ -45,6 +50,8 @@ class Grid(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything that determines a sweep's rows, ready for JSON."""
+        own = native([one.structure for one in self.plan.candidates])
+        trackers = {name: origin.identity for name, origin in own.items()}
         return {
             "contestants": [
                 [one.structure, dict(one.options), one.control] for one in self.plan.candidates
@@ -52,12 +59,18 @@ class Grid(NamedTuple):
             "operations": list(self.plan.operations),
             "seed": self.plan.seed,
             "cache": self.plan.cache,
+            **({"trackers": trackers} if trackers else {}),
         }
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """Return the patterns and the structures."""
+        patterns = dict.fromkeys(cell.dataset for cell in self.cells)
+        return list(patterns), [one.structure for one in self.plan.candidates]
 
 
 def build(
     structures: Sequence[Choice],
-    operations: Sequence[str],
+    operations: Sequence[str] | None,
     datasets: Sequence[Choice],
     pages: Iterable[int | str],
     dirty: Iterable[float | str],
@@ -65,34 +78,63 @@ def build(
     cache: str,
 ) -> Grid:
     """Return the grid; parameters and errors as :func:`dirtylab.sweep`."""
-    given = {
-        "structures": structures, "operations": operations, "datasets": datasets,
-        "pages": pages, "dirty": dirty,
-    }  # fmt: skip
+    given = {"structures": structures, "datasets": datasets, "pages": pages, "dirty": dirty}
     listed = {name: _listed(name, values) for name, values in given.items()}
-    candidates = [Candidate(*_choice("structures", one, names())) for one in listed["structures"]]
-    if len(set(candidates)) < len(candidates):
-        raise ValueError(f"structures={structures!r}: names one twice")
-    for one in listed["operations"]:
-        _check.choice("operations", one, OPERATIONS)
+    candidates = _candidates(listed["structures"])
+    wanted = _operations(operations, candidates)
     patterns = [_choice("datasets", one, tuple(DATASETS)) for one in listed["datasets"]]
     sizes = [size for one in listed["pages"] for size in parse_pages_list("pages", one)]
     numbers = [number for one in listed["dirty"] for number in parse_amounts("dirty", one)]
-    for candidate in candidates:
-        _require_options(candidate)
     control = candidates[0]._replace(control=True)
     plan = BenchmarkPlan(
         (*candidates, control),
-        tuple(one for one in OPERATIONS if one in listed["operations"]),
+        wanted,
         parse_count("seed", seed, 0, 2**63),
         _check.choice("cache", cache, CACHES),
     )
-    cells, skipped = _cells(candidates, patterns, sizes, numbers)
+    with measuring([name for name, _ in patterns], (one.structure for one in candidates)) as call:
+        for candidate in candidates:
+            call(_require_options, candidate)
+        cells, skipped = _cells(candidates, patterns, sizes, numbers, call)
     if not cells:
         more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
         shown = "; ".join(skipped[:_SHOWN])
         raise ValueError(f"the grid has no cell that can be measured: {shown}{more}")
     return Grid(cells, plan, skipped)
+
+
+def _candidates(given: Sequence[Any]) -> list[Candidate]:
+    """Return structures with their options; native trackers, given by path, are read."""
+    found = [Candidate(*_choice("structures", _entered(one), names())) for one in given]
+    if len(set(found)) < len(found):
+        raise ValueError(f"structures={given!r}: names one twice")
+    return found
+
+
+def _entered(given: Any) -> Any:
+    if isinstance(given, os.PathLike) or (isinstance(given, str) and is_path(given)):
+        return entered(given)
+    if isinstance(given, tuple | list) and given and isinstance(given[0], str | os.PathLike):
+        return (_entered(given[0]), *given[1:])
+    return given
+
+
+def _operations(
+    given: Sequence[str] | None, candidates: Sequence[Candidate]
+) -> tuple[str, ...]:
+    """Return what is timed, in the usual order."""
+    lacking = [one.structure for one in candidates if not kind_of(one.structure).collects]
+    if given is None:
+        return tuple(one for one in USUAL if one != "collect" or not lacking)
+    listed = _listed("operations", given)
+    for one in listed:
+        _check.choice("operations", one, OPERATIONS)
+    if lacking and "collect" in listed:
+        raise ValueError(
+            f"operations: collect: {', '.join(lacking)} can harvest only; a native tracker has no "
+            "collect"
+        )
+    return tuple(one for one in OPERATIONS if one in listed)
 
 
 def _listed(name: str, values: Any) -> list[Any]:
@@ -137,10 +179,11 @@ def _cells(
     patterns: Sequence[tuple[str, Options]],
     sizes: Sequence[int],
     numbers: Sequence[float],
+    call: Call,
 ) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     cells: list[Cell] = []
     skipped: list[str] = []
-    refused = {pages: _refused(candidates, pages) for pages in sizes}
+    refused = {pages: _refused_by(call, candidates, pages) for pages in sizes}
     for (dataset, options), pages, number in itertools.product(patterns, sizes, numbers):
         cell = Cell(dataset, options, pages, frames_of(number, pages))
         if cell in cells:
@@ -152,11 +195,19 @@ def _cells(
     return tuple(cells), tuple(dict.fromkeys(skipped))
 
 
+def _refused_by(call: Call, candidates: Sequence[Candidate], pages: int) -> str:
+    try:
+        return str(call(_refused, candidates, pages))
+    except ApartError as error:  # a native tracker's create
+        return str(error)
+
+
 def _refused(candidates: Sequence[Candidate], pages: int) -> str:
     """Return why a structure can't be compared at a size, or nothing."""
     try:
         _check.memory("pages", pages, BYTES_A_PAGE * pages)
         for candidate in candidates:
+            beat(candidate.structure)
             if getattr(make(candidate, pages), "lost", ()):
                 return f"{candidate.structure} loses frames at this size"
     except (ValueError, TypeError, MemoryError) as error:

@@ -19,6 +19,7 @@ import numpy as np
 from dirtylab._progress import time_bar, work_bar
 from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
+from dirtylab.measure.apart import Call, measuring
 from dirtylab.measure.cell import BenchmarkPlan, Cell, CellBenchmark, Row, label
 from dirtylab.measure.clock import scratch, shortest_step
 from dirtylab.measure.grid import Choice, Grid, build
@@ -31,7 +32,6 @@ from dirtylab.structures import tuned
 if TYPE_CHECKING:
     import pandas as pd
 
-OPERATIONS = ("insert", "collect", "harvest", "epoch")
 LEAST_ROUNDS = 3
 """Rounds of a cell at a time, where a budget decides: making its structures anew takes one or two.
 """
@@ -60,7 +60,7 @@ class Done(NamedTuple):
 def sweep(
     *,
     structures: Sequence[Choice] | None = None,
-    operations: Sequence[str] = OPERATIONS,
+    operations: Sequence[str] | None = None,
     datasets: Sequence[Choice] = ("random",),
     pages: Iterable[int | str] = (10_000_000,),
     dirty: Iterable[float | str] = (0.0001, 0.001, 0.01, 0.1),
@@ -78,11 +78,13 @@ def sweep(
     Parameters
     ----------
     structures : sequence of str or (str, dict), optional
-        Names in ``dirtylab.STRUCTURES``, or ``"tree"``, with options where wanted; when omitted,
-        the tuned ones: not posted, each frame once and in ascending order.
-    operations : sequence of {"insert", "collect", "harvest", "clear", "epoch"}
-        What is timed.  A collect, harvest or clear follows an insert of the cell's frames; an
-        epoch is an insert and a harvest.
+        Names in ``dirtylab.STRUCTURES``, or ``"tree"``, with options where wanted, or paths of
+        native trackers, such as ``"./mine.c"`` (:mod:`dirtylab.native`); when omitted, the tuned
+        ones: not posted, each frame once and in ascending order.
+    operations : sequence of {"insert", "collect", "harvest", "clear", "epoch"}, optional
+        What is timed; all but clear when omitted, and without collect where a native tracker is
+        among the structures: it has none.  A collect, harvest or clear follows an insert of the
+        cell's frames; an epoch is an insert and a harvest.
     datasets : sequence of str or (str, dict)
         Names in ``dirtylab.DATASETS``, with options where wanted.
     pages : iterable of int or str
@@ -125,6 +127,10 @@ def sweep(
     ------
     ValueError, TypeError
         An argument is empty, unknown, contradictory or out of range; nothing is measured.
+    TrackerError
+        A native tracker can't be compiled or loaded, or fails its check; nothing is measured.
+    ApartError
+        A native tracker crashed or hung while it was measured; cells finished before are kept.
     OutputError, SampleStoreError
         `out` can't be written, or holds something else; it is left as it was.
 
@@ -159,8 +165,8 @@ def sweep(
         else:
             tasks = _budgeted(grid, store, seconds)
             bar = time_bar(seconds, shown=progress)
-        with bar as step:
-            for task, done in _run(tasks, executor):
+        with bar as step, measuring(*grid.names()) as call:
+            for task, done in _run(tasks, executor, call):
                 store.add(task.cell, done.rows, done.machine)
                 step(label(task.cell), _weight(task))
         if unmeasured := sum(not store.rounds(cell) for cell in grid.cells):
@@ -272,11 +278,11 @@ def uncertainty(rows: Sequence[Row]) -> float:
 
 
 def _run(
-    tasks: Iterator[Task], executor: concurrent.futures.Executor | None
+    tasks: Iterator[Task], executor: concurrent.futures.Executor | None, call: Call
 ) -> Iterator[tuple[Task, Done]]:
     if executor is None:
         for task in tasks:
-            yield task, measure(task)
+            yield task, call(measure, task)
     else:
         yield from _run_elsewhere(list(tasks), executor)
 

@@ -36,14 +36,12 @@ def example(suffix: str) -> str:
 
     Raises
     ------
-    TrackerError
+    ValueError
         There is none in that language.
     """
-    from dirtylab.native.errors import TrackerError
-
     found = {path.suffix: path for path in _EXAMPLES.iterdir()}
     if suffix not in found:
-        raise TrackerError(f"{suffix or 'no suffix'}: must be {', '.join(sorted(found))}")
+        raise ValueError(f"{suffix or 'no suffix'}: must be {', '.join(sorted(found))}")
     return found[suffix].read_text(encoding="utf-8")
 
 

@@ -16,8 +16,8 @@ import tempfile
 from typing import NamedTuple
 
 from dirtylab.native.errors import TrackerError
+from dirtylab.native.paths import LIBRARIES, SUFFIXES
 
-LIBRARIES = (".so", ".dylib")
 INCLUDE = pathlib.Path(__file__).parent / "include"
 """The folder of ``dirtylab.h`` and ``dirtylab.rs``."""
 
@@ -48,7 +48,6 @@ LANGUAGES = {
     ".cxx": _CXX,
     ".rs": Language("RUSTC", ("rustc",), _RUST_FLAGS),
 }
-SUFFIXES = (*LANGUAGES, *LIBRARIES)
 
 
 def library_of(path: pathlib.Path) -> pathlib.Path:

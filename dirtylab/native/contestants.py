@@ -1,7 +1,6 @@
 """Native trackers among the structures: by their path, under a name of their own.
 
-``mine.c``, ``./mine.so`` or, where a library has several, ``./mine.so:name``.  A text is a path
-where it has a slash or ends, before the colon, as a source or library does.  The name that a
+:mod:`~dirtylab.native.paths` says how they are written.  The name that a
 tracker gives itself stands on all axes; it must be no structure's of the package, and no other
 file's.  The same file, given again, is read again: what has changed is a new tracker.
 """
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 
 from dirtylab.native import compiler, contract
 from dirtylab.native.errors import TrackerError
+from dirtylab.native.paths import LIBRARIES, split
 from dirtylab.native.structure import NativeTracker, Origin, kind_of
 from dirtylab.native.table import read_tables
 from dirtylab.native.verdict import require_sound
@@ -22,20 +22,6 @@ _loaded: dict[tuple[str, str], type[NativeTracker]] = {}
 """Library and name to class; a library is read once a process."""
 _digests: dict[str, str] = {}
 """Library to digest, as it was when it was read."""
-
-
-def is_path(text: str) -> bool:
-    """Return whether a structure is given by the path of a file, not by a name."""
-    path, _ = split(text)
-    return "/" in text or os.sep in text or pathlib.Path(path).suffix in compiler.SUFFIXES
-
-
-def split(text: str) -> tuple[str, str]:
-    """Return path and name of a tracker given as ``path`` or ``path:name``; "" for no name."""
-    path, colon, name = text.rpartition(":")
-    if colon and pathlib.Path(path).suffix in compiler.SUFFIXES:
-        return path, name
-    return text, ""
 
 
 def classes(given: str | os.PathLike[str]) -> dict[str, type[NativeTracker]]:
@@ -133,7 +119,7 @@ def revived(
 
 def identity_of(path: pathlib.Path) -> str:
     """Return a digest of a source with the files of its own that it includes, or of a library."""
-    if path.suffix in compiler.LIBRARIES:
+    if path.suffix in LIBRARIES:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:20]
     return hashlib.sha256(compiler.expanded(path)).hexdigest()[:20]
 

@@ -54,7 +54,7 @@ def insert(state: NativeState, frames: Frames) -> None:
 def harvest(state: NativeState, out: Frames) -> int:
     """Write dirty frames to `out`, as far as there is room, and forget these; return how many."""
     told = call_harvest(state.harvest, state.tracker, out, np.uint64(out.size))
-    found = min(int(told), out.size)
+    found = min(np.int64(told), out.size)
     left = state.counts[GIVEN] - found if found == out.size else 0
     state.counts[GIVEN] = max(left, 0)
     return found
