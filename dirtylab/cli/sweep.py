@@ -19,8 +19,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Measure every structure x operation x pattern x size and write one row a "
         "sample. The same command goes on where it stopped. A name may have options, as in "
         "tree:radix=16 or clustered:length=64; numbers may be written 10M, 2^20, 64GiB (of guest "
-        "memory), 1%% or 0.01 (of the pages) or 1k..1M (in steps of 1, 2 and 5). A structure may be the "
-        "path of a tracker of your own, such as ./mine.c (see dirtylab tracker).",
+        "memory), 1%% or 0.01 (of the pages) or 1k..1M (in steps of 1, 2 and 5). A structure "
+        "may be the path of a tracker of your own, such as ./mine.c (see dirtylab tracker).",
     )
     names: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
     command.add_argument("--structures", **names, type=structure, help="default: the tuned ones")
@@ -88,6 +88,10 @@ def summary(table: "pd.DataFrame") -> str:
         medians.unstack(columns).to_string(float_format=lambda value: f"{value:,.2f}"),
         "",
         *_how(kept),
+        *(
+            f"{name} is the native tracker of {path}, which passed its check; measured only."
+            for name, path in table.attrs.get("trackers", {}).items()
+        ),
         *[f"note: {remark}" for remark in remarks(table)],
         *[f"Measured on {caption(facts)}" for facts in table.attrs["machines"].values()],
     ]

@@ -119,9 +119,7 @@ def _entered(given: Any) -> Any:
     return given
 
 
-def _operations(
-    given: Sequence[str] | None, candidates: Sequence[Candidate]
-) -> tuple[str, ...]:
+def _operations(given: Sequence[str] | None, candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """Return what is timed, in the usual order."""
     lacking = [one.structure for one in candidates if not kind_of(one.structure).collects]
     if given is None:

@@ -27,6 +27,7 @@ from dirtylab.measure.locks import alone_on_machine
 from dirtylab.measure.machine import describe_machine, kind_of
 from dirtylab.measure.sample_store import SampleStore, describe_bad
 from dirtylab.measure.samples import owner_of
+from dirtylab.native.contestants import native
 from dirtylab.structures import tuned
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def sweep(
         a call from Python would add.  ``control`` marks
         the first structure's second entry, to be compared with the first; ``reference_ns`` is the
         time of the reference kernel beside it.
-        ``attrs`` holds ``machines``, ``skipped`` and ``bad_rows``.
+        ``attrs`` holds ``machines``, ``skipped``, ``bad_rows`` and ``trackers``, the native ones
+        with their paths.
 
     Raises
     ------
@@ -337,5 +339,6 @@ def _frame(store: SampleStore, grid: Grid) -> "pd.DataFrame":
         "machines": store.machines,
         "skipped": list(grid.skipped),
         "bad_rows": list(store.bad),
+        "trackers": {name: str(one.path) for name, one in native(grid.names()[1]).items()},
     }
     return table

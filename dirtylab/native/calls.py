@@ -86,7 +86,7 @@ def _by_ctypes(kinds: str, *, returns: bool) -> Any:
     return call
 
 
-if config.DISABLE_JIT:
+if config.DISABLE_JIT:  # type: ignore[attr-defined]
     call_insert = _by_ctypes("pan", returns=False)
     call_harvest = _by_ctypes("pan", returns=True)
     call_clear = _by_ctypes("p", returns=False)

@@ -115,14 +115,14 @@ def cache_folder() -> pathlib.Path:
 
 
 def _digest(source: pathlib.Path, language: Language, compiler: list[str]) -> str:
-    from numba.core.codegen import get_host_cpu_features
+    from llvmlite.binding import get_host_cpu_features
 
     state = os.stat(compiler[0])
     parts: list[bytes] = [
         *(header.read_bytes() for header in sorted(INCLUDE.iterdir())),
         expanded(source),
         repr((compiler, state.st_size, state.st_mtime_ns, language.flags)).encode(),
-        get_host_cpu_features().encode(),  # of -march=native
+        get_host_cpu_features().flatten().encode(),  # of -march=native
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
 

@@ -54,7 +54,7 @@ def insert(state: NativeState, frames: Frames) -> None:
 def harvest(state: NativeState, out: Frames) -> int:
     """Write dirty frames to `out`, as far as there is room, and forget these; return how many."""
     told = call_harvest(state.harvest, state.tracker, out, np.uint64(out.size))
-    found = min(np.int64(told), out.size)
+    found = int(min(np.int64(told), np.int64(out.size)))
     left = state.counts[GIVEN] - found if found == out.size else 0
     state.counts[GIVEN] = max(left, 0)
     return found
@@ -147,12 +147,13 @@ class NativeTracker(Structure):
         if not address:
             raise MemoryError(f"pages={pages}: {self.name}: create({pages}) returned NULL")
         destroyed = weakref.finalize(self, self.table.call("destroy"), address)
-        destroyed.atexit = False  # type: ignore[misc]
+        destroyed.atexit = False
         self._own = np.empty(0, np.uint64)
-        names = ("insert", "harvest", "clear")
-        addresses = [np.uint64(self.table.addresses[name]) for name in names]
+        at = {name: np.uint64(place) for name, place in self.table.addresses.items()}
         counts = np.array([0, _NOTHING, _NOTHING], np.int64)
-        self._state = NativeState(np.uint64(address), *addresses, counts)
+        self._state = NativeState(
+            np.uint64(address), at["insert"], at["harvest"], at["clear"], counts
+        )
 
     @property
     def nbytes(self) -> int:
