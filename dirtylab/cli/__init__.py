@@ -19,6 +19,7 @@ from dirtylab.cli import (
     crossovers,
     live,
     lockless,
+    peers,
     radix_tree,
     record,
     reproduce,
@@ -31,7 +32,7 @@ from dirtylab.native.errors import TrackerError
 
 COMMANDS = (
     radix_tree, reproduce, compare, sweep, crossovers, advise, live, record, trace, lockless,
-    tracker,
+    tracker, peers,
 )  # fmt: skip
 """A module each; some add two commands."""
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130

@@ -85,7 +85,7 @@ def library_of(path: pathlib.Path) -> pathlib.Path:
     compiler = find_compiler(language, path)
     built = cache_folder() / f"{place.stem}-{_digest(place, language, compiler)}.so"
     if not built.exists():
-        _compile(place, language, compiler, built)
+        compile_into(place, language, compiler, built)
     return built
 
 
@@ -115,16 +115,21 @@ def cache_folder() -> pathlib.Path:
 
 
 def _digest(source: pathlib.Path, language: Language, compiler: list[str]) -> str:
-    from llvmlite.binding import get_host_cpu_features
-
     state = os.stat(compiler[0])
     parts: list[bytes] = [
         *(header.read_bytes() for header in sorted(INCLUDE.iterdir())),
         expanded(source),
         repr((compiler, state.st_size, state.st_mtime_ns, language.flags)).encode(),
-        get_host_cpu_features().flatten().encode(),  # of -march=native
+        ",".join(host_features()).encode(),  # of -march=native
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
+
+
+def host_features() -> list[str]:
+    """Return what this machine's processor has beyond the least, such as ``avx512f``."""
+    from llvmlite.binding import get_host_cpu_features
+
+    return sorted(name for name, has in get_host_cpu_features().items() if has)
 
 
 def expanded(source: pathlib.Path) -> bytes:
@@ -138,9 +143,10 @@ def expanded(source: pathlib.Path) -> bytes:
     return text + done.stdout  # a failure is told when it is compiled
 
 
-def _compile(
+def compile_into(
     source: pathlib.Path, language: Language, compiler: list[str], built: pathlib.Path
 ) -> None:
+    """Compile a source to a library that is there whole or not at all."""
     with tempfile.TemporaryDirectory(dir=built.parent, prefix=".building-") as folder:
         made = pathlib.Path(folder) / built.name
         words = [*compiler, *language.flags, str(source), "-o", str(made)]

