@@ -13,7 +13,7 @@ LOWEST_TESTS ?= tests
 
 VOILA := --classic-tree --show_tracebacks=True
 
-.PHONY: help reproduce soak lab dashboard notebooks docs test test-lowest weak-memory fuzz lint format \
+.PHONY: help reproduce soak peers lab dashboard notebooks docs test test-lowest weak-memory fuzz lint format \
   clean-cache clean
 
 help:  ## this list
@@ -24,6 +24,9 @@ reproduce: $(VENV)/ready  ## the nine runs of 2016 beside this machine's, with v
 
 soak: $(VENV)/ready  ## threads insert 10^9 times while one harvests, every insert accounted for
 	$(BIN)/dirtylab soak
+
+peers: $(VENV)/ready  ## build every peer, fetching the sources of others, and put the contract to each
+	$(BIN)/dirtylab peers build
 
 lab: $(VENV)/ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb

@@ -56,14 +56,13 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _build(arguments: argparse.Namespace) -> int:
     from dirtylab._progress import run_all
-    from dirtylab.native.errors import TrackerError
-    from dirtylab.native.peers.recipes import PEERS, peer
+    from dirtylab.native.peers.recipes import PEERS
 
     names = list(dict.fromkeys(arguments.names)) or list(PEERS)
-    for name in names:
-        peer(name)  # all are known before one is built
+    if unknown := [name for name in names if name not in PEERS]:
+        raise ValueError(f"{unknown[0]!r}: no peer; must be one of {', '.join(PEERS)}")
     if arguments.source and len(names) != 1:
-        raise TrackerError(f"--source: is for one NAME, not for {len(names)}")
+        raise ValueError(f"--source: is for one NAME, not for {len(names)}")
     own = pathlib.Path(arguments.source) if arguments.source else None
     told: dict[str, str] = {}
     try:

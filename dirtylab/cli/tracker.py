@@ -38,10 +38,11 @@ def _check(arguments: argparse.Namespace) -> int:
     from dirtylab.native.compiler import library_of
     from dirtylab.native.contract import check_library
     from dirtylab.native.errors import TrackerError
+    from dirtylab.native.paths import split
 
     failed, tracker = 0, ""
     try:
-        for finding in check_library(library_of(pathlib.Path(arguments.path))):
+        for finding in check_library(library_of(pathlib.Path(split(arguments.path)[0]))):
             if finding.tracker != tracker:
                 tracker = finding.tracker
                 print(tracker)
