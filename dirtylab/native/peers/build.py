@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import tempfile
 from typing import Any, NamedTuple
 
 from dirtylab.native import compiler
@@ -80,12 +81,28 @@ def build(name: str, source: pathlib.Path | None = None) -> pathlib.Path:
     place, digest = _sources(one, source)
     built = sources.folder() / _file_name(one, place, digest)
     if not built.exists():
-        language = _language(one, place)
-        shim = SHIMS / one.shim
-        compiler.compile_into(shim, language, compiler.find_compiler(language, shim), built)
+        _compile(one, place, built)
     own = str(source.absolute()) if source else ""
     _note(one, {"library": built.name, "own": own, "place": str(place), "digest": digest})
     return built
+
+
+def _compile(one: Peer, place: pathlib.Path, built: pathlib.Path) -> None:
+    """Compile the shim, with the files that stand beside it where there are any."""
+    language = _language(one, place)
+    command = compiler.find_compiler(language, SHIMS / one.shim)
+    with tempfile.TemporaryDirectory(dir=built.parent, prefix=".beside-") as name:
+        shim = SHIMS / one.shim
+        if one.beside:
+            shim = pathlib.Path(name) / one.shim
+            shim.write_bytes((SHIMS / one.shim).read_bytes())
+        for file in one.beside:
+            text = (place / file).read_text(encoding="utf-8")
+            if one.patch[0] not in text:
+                raise TrackerError(f"{one.name}: {file}: has no {one.patch[0]!r} to change")
+            changed = text.replace(*one.patch) if one.patch[0] else text
+            (pathlib.Path(name) / pathlib.Path(file).name).write_text(changed, encoding="utf-8")
+        compiler.compile_into(shim, language, command, built)
 
 
 def _sources(one: Peer, own: pathlib.Path | None) -> tuple[pathlib.Path, str]:
@@ -137,7 +154,7 @@ def _file_name(one: Peer, place: pathlib.Path, digest: str) -> str:
         shim.read_bytes(),
         (SHIMS / "shim.h").read_bytes(),
         *(header.read_bytes() for header in sorted(compiler.INCLUDE.iterdir())),
-        repr((command, told.st_size, told.st_mtime_ns, language.flags, digest)).encode(),
+        repr((command, told.st_size, told.st_mtime_ns, language.flags, digest, one.patch)).encode(),
         " ".join(compiler.host_features()).encode(),  # of -march=native
     ]
     return f"{one.name}-{hashlib.sha256(b'|'.join(parts)).hexdigest()[:20]}.so"

@@ -42,8 +42,14 @@ class Peer(NamedTuple):
     """Of the compiler; ``{source}`` is the folder of its sources."""
     features: tuple[str, ...] = ()
     """That the processor must have."""
+    beside: tuple[str, ...] = ()
+    """Files of the sources that are compiled beside the shim, as modules of it."""
+    patch: tuple[str, str] = ("", "")
+    """A text of those files and what stands for it: the list shows "original, changed"."""
 
 
+_LIBRARIES = "usr/lib/x86_64-linux-gnu"
+_CRATE = "usr/share/cargo/registry/vm-memory-0.10.0"
 CROARING = Source(
     "pip",
     ("pyroaring",),
@@ -51,12 +57,19 @@ CROARING = Source(
     ("pyroaring/roaring.c", "pyroaring/roaring.h"),
     "c539266b1c5dc240d554c425613fce4ac7bd518c8a67f924178304dcf9a7ad11",
 )
+VM_MEMORY = Source(
+    "apt",
+    ("librust-vm-memory-dev",),
+    "0.10.0-3",
+    (f"{_CRATE}/src/bitmap/backend/atomic_bitmap.rs",),
+    "9f08d23dfa7dcf392f053bfb1550ab8a11a4f7e22df8fc4e7ad707d116c7503e",
+)
 JUDY = Source(
     "apt",
     ("libjudy-dev", "libjudydebian1"),
     "1.0.5-5+b2",
-    ("usr/include/Judy.h", "usr/lib/x86_64-linux-gnu/libJudy.so.1.0.3"),
-    "@@JUDY@@",
+    ("usr/include/Judy.h", f"{_LIBRARIES}/libJudy.so.1.0.3"),
+    "fe5468ff05e93fa7f7145eb9c90127ded2b02047b7b03ae0b068d7bb821f2582",
 )
 
 PEERS = {
@@ -71,6 +84,26 @@ PEERS = {
         Peer(
             "croaring", "croaring.c", "Apache-2.0 or MIT", False, source=CROARING,
             flags=("-I{source}/pyroaring",),
+        ),
+        Peer(
+            "judy1", "judy.c", "LGPL-2.1+", False, source=JUDY,
+            flags=(
+                "-I{source}/usr/include", "-Wl,--no-as-needed", "-Wl,-rpath,{source}/" + _LIBRARIES,
+                "{source}/" + JUDY.files[1],
+            ),
+        ),
+        Peer(
+            "rust-vmm", "rust_vmm.rs", "Apache-2.0 or BSD-3-Clause", True, source=VM_MEMORY,
+            beside=VM_MEMORY.files,
+        ),
+        Peer(
+            "rust-vmm-skipping", "rust_vmm.rs", "Apache-2.0 or BSD-3-Clause", True,
+            source=VM_MEMORY, beside=VM_MEMORY.files, flags=("--cfg=skipping",),
+            patch=(
+                "|u| u.fetch_and(0, Ordering::SeqCst)",
+                "|u| match u.load(Ordering::Relaxed) { 0 => 0, "
+                "_ => u.fetch_and(0, Ordering::SeqCst) }",
+            ),
         ),
     )
 }  # fmt: skip
