@@ -40,9 +40,8 @@ def _list(arguments: argparse.Namespace) -> int:
         source = f"{one.source.packages[0]} {one.source.version}" if one.source else "dirtylab"
         now = state(one.name)
         done = f"built from {now.own}" if now.own else "built" if now.library else "not built"
-        code = "transcription" if one.transcription else "original"
         return (
-            one.name, source, one.licence, f"{code}, changed" if one.patch[0] else code,
+            one.name, source, one.licence, one.code,
             "atomic" if one.atomic else "plain", f"{done}: {now.missing}" if now.missing else done,
         )  # fmt: skip
 

@@ -138,7 +138,9 @@ def _lacks_features(one: Peer) -> str:
 
 def _language(one: Peer, place: pathlib.Path) -> compiler.Language:
     usual = compiler.LANGUAGES[pathlib.Path(one.shim).suffix]
-    own = tuple(flag.replace("{source}", str(place)) for flag in one.flags)
+    own = tuple(
+        flag.replace("{source}", str(place)).replace("{shims}", str(SHIMS)) for flag in one.flags
+    )
     return usual._replace(flags=(*usual.flags, *own))
 
 
@@ -152,7 +154,7 @@ def _file_name(one: Peer, place: pathlib.Path, digest: str) -> str:
     told = os.stat(command[0])
     parts = [
         shim.read_bytes(),
-        (SHIMS / "shim.h").read_bytes(),
+        *(header.read_bytes() for header in sorted(SHIMS.rglob("*.h"))),
         *(header.read_bytes() for header in sorted(compiler.INCLUDE.iterdir())),
         repr((command, told.st_size, told.st_mtime_ns, language.flags, digest, one.patch)).encode(),
         " ".join(compiler.host_features()).encode(),  # of -march=native

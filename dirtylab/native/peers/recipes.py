@@ -16,7 +16,8 @@ class Source(NamedTuple):
     """Sources of others: a package, and which of its files are used."""
 
     kind: str
-    """``pip``: a package of the Python index, as source.  ``apt``: packages of Debian."""
+    """``pip``: a package of the Python index, as source.  ``apt``: packages of Debian;
+    ``apt-archive``: one that holds an archive; ``apt-source``: a source package, unpatched."""
     packages: tuple[str, ...]
     version: str
     """That was checked: what the list shows."""
@@ -35,17 +36,17 @@ class Peer(NamedTuple):
     licence: str
     atomic: bool
     """Whether it inserts by atomic operations, as what threads share must."""
-    transcription: bool = False
-    """Whether it is written anew after a description, not the authors' own code."""
+    code: str = "original"
+    """``original``: the authors' own; ``transcription``: written anew after a description."""
     source: Source | None = None
     flags: tuple[str, ...] = ()
-    """Of the compiler; ``{source}`` is the folder of its sources."""
+    """Of the compiler; ``{source}`` is the folder of its sources, ``{shims}`` that of our stubs."""
     features: tuple[str, ...] = ()
     """That the processor must have."""
     beside: tuple[str, ...] = ()
     """Files of the sources that are compiled beside the shim, as modules of it."""
     patch: tuple[str, str] = ("", "")
-    """A text of those files and what stands for it: the list shows "original, changed"."""
+    """A text of those files, and what stands in its place."""
 
 
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
@@ -71,6 +72,23 @@ JUDY = Source(
     ("usr/include/Judy.h", f"{_LIBRARIES}/libJudy.so.1.0.3"),
     "fe5468ff05e93fa7f7145eb9c90127ded2b02047b7b03ae0b068d7bb821f2582",
 )
+_QEMU = ("atomic", "bitmap", "bitops", "bswap", "compiler", "hbitmap", "host-utils", "int128")
+QEMU = Source(
+    "apt-source",
+    ("qemu",),
+    "7.2+dfsg",
+    (*(f"include/qemu/{one}.h" for one in _QEMU), "util/bitmap.c", "util/bitops.c",
+     "util/hbitmap.c"),
+    "a84f0ba7eff34982932ce8e7173b7493e750abbe0716fc1dfdc872de92bd6209",
+)  # fmt: skip
+_QEMU_FLAGS = ("-I{shims}/qemu", "-I{source}/include", "-I{source}")
+LINUX = Source(
+    "apt-archive",
+    ("linux-source-6.1",),
+    "6.1.192-2",
+    ("include/linux/find.h", "lib/find_bit.c"),
+    "c9b493c770d41b3f6edcb6386e1de80d048a1eba1fbb4b50a4c2b981c8d83fce",
+)
 
 PEERS = {
     one.name: one
@@ -80,7 +98,17 @@ PEERS = {
         Peer("plain-c-tree64", "plain_tree.c", OWN, False),
         Peer("std-bitset", "std_bitset.cc", OWN, False),
         Peer("std-sort", "std_sort.cc", OWN, False),
-        Peer("kvm-log-ctz", "kvm_log.c", OWN, True, transcription=True),
+        Peer("kvm-log-ctz", "kvm_log.c", OWN, True, code="transcription"),
+        Peer(
+            "kvm-log-find-bit", "kvm_find_bit.c", "GPL-2.0+", True, source=LINUX,
+            code="transcription; find_next_bit original",
+            flags=("-I{shims}/linux", "-I{source}", "-I{source}/include"),
+        ),
+        Peer("qemu-hbitmap", "qemu_hbitmap.c", "GPL-2.0+", False, source=QEMU, flags=_QEMU_FLAGS),
+        Peer(
+            "qemu-ram-bitmap", "qemu_ram.c", "GPL-2.0+ and LGPL-2.1+", True, source=QEMU,
+            flags=_QEMU_FLAGS, code="original; sync loop transcribed",
+        ),
         Peer(
             "croaring", "croaring.c", "Apache-2.0 or MIT", False, source=CROARING,
             flags=("-I{source}/pyroaring",),
@@ -99,6 +127,7 @@ PEERS = {
         Peer(
             "rust-vmm-skipping", "rust_vmm.rs", "Apache-2.0 or BSD-3-Clause", True,
             source=VM_MEMORY, beside=VM_MEMORY.files, flags=("--cfg=skipping",),
+            code="original, changed to skip",
             patch=(
                 "|u| u.fetch_and(0, Ordering::SeqCst)",
                 "|u| match u.load(Ordering::Relaxed) { 0 => 0, "

@@ -1,0 +1,2 @@
+/* See shim_linux.h. */
+#include "shim_linux.h"
