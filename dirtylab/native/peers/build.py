@@ -153,10 +153,9 @@ def _file_name(one: Peer, place: pathlib.Path, digest: str) -> str:
         return ""
     told = os.stat(command[0])
     parts = [
-        shim.read_bytes(),
-        *(header.read_bytes() for header in sorted(SHIMS.rglob("*.h"))),
+        *(file.read_bytes() for file in sorted(SHIMS.rglob("*.*"))),  # one includes another
         *(header.read_bytes() for header in sorted(compiler.INCLUDE.iterdir())),
-        repr((command, told.st_size, told.st_mtime_ns, language.flags, digest, one.patch)).encode(),
+        repr((command, told.st_size, told.st_mtime_ns, language.flags, digest, one.patch, one.shim)).encode(),
         " ".join(compiler.host_features()).encode(),  # of -march=native
     ]
     return f"{one.name}-{hashlib.sha256(b'|'.join(parts)).hexdigest()[:20]}.so"
