@@ -155,7 +155,8 @@ def _file_name(one: Peer, place: pathlib.Path, digest: str) -> str:
     parts = [
         *(file.read_bytes() for file in sorted(SHIMS.rglob("*.*"))),  # one includes another
         *(header.read_bytes() for header in sorted(compiler.INCLUDE.iterdir())),
-        repr((command, told.st_size, told.st_mtime_ns, language.flags, digest, one.patch, one.shim)).encode(),
+        repr((command, told.st_size, told.st_mtime_ns, language.flags)).encode(),
+        repr((digest, one.patch, one.shim)).encode(),
         " ".join(compiler.host_features()).encode(),  # of -march=native
     ]
     return f"{one.name}-{hashlib.sha256(b'|'.join(parts)).hexdigest()[:20]}.so"
