@@ -4,6 +4,7 @@ import argparse
 import pathlib
 
 from dirtylab._console import tell
+from dirtylab.cli.arguments import count
 
 INTERRUPTED = 130
 
@@ -30,6 +31,21 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--source", metavar="DIR", help="folder of unpacked sources of your own, for one NAME"
     )
     build.set_defaults(run=_build)
+    measure = verbs.add_parser(
+        "measure",
+        help="time those that are built against ours, plain with plain and atomic with atomic",
+        description="10,000,000 pages, 2^30 pages sparsely, and 1 to 8 inserting threads.  Ctrl-C "
+        "keeps the cells that are done; the same command goes on with the others.",
+    )
+    measure.add_argument(
+        "--out", default="peers", metavar="DIR",
+        help="folder for samples.csv and machine.json (default: %(default)s)",
+    )  # fmt: skip
+    measure.add_argument(
+        "--repeats", type=count(1, 10**4), default=5, metavar="N", help="rounds (5)"
+    )
+    measure.add_argument("--quick", action="store_true", help="2^20 pages, up to 100,000 frames")
+    measure.set_defaults(run=_measure)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -88,3 +104,29 @@ def _built(name: str, own: pathlib.Path | None) -> str:
     except (TrackerError, OSError) as error:
         return str(error)
     return ""
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from dirtylab._progress import run_steps
+    from dirtylab.measure.files import prepare_folder
+    from dirtylab.native.peers.recipes import PEERS
+    from dirtylab.studies.peers import native_report as report
+    from dirtylab.studies.peers import natives
+
+    folder = prepare_folder(arguments.out)
+    told = report.facts(arguments.repeats, quick=arguments.quick)
+    rows, done = report.resumed(folder, told)
+    status = 0
+    try:
+        steps = list(natives.steps(arguments.repeats, rows, done, quick=arguments.quick))
+        for _ in run_steps(steps):
+            report.save(rows, folder, told)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    if (folder / report.SAMPLES).exists():
+        print(report.text_report(*report.load(folder)))
+    if absent := [name for name in PEERS if name not in told["peers"]]:
+        tell(f"not built, so not measured: {', '.join(absent)}")
+    if status:
+        tell("dirtylab peers: interrupted; the cells measured are kept")
+    return status

@@ -1,0 +1,239 @@
+"""Ours and the peers that are built, in compiled time: two tables, plain inserts and atomic ones.
+
+Like is compared with like: what several vCPUs may insert into pays for an atomic operation a frame,
+and is measured against :mod:`dirtylab.lockless`; what one thread owns is measured against the plain
+structures.  In each round all contestants of a cell take turns, in a new random order, on the same
+fresh frames; a turn begins with an untimed epoch of other frames, so caches are warm.  Insert and
+harvest are timed one by one within the compiled loop, and an epoch is their sum.  Before a
+contestant is timed it must return exactly the frames of an epoch.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dirtylab._check import Frames
+from dirtylab._jit import kernel
+from dirtylab._progress import Step
+from dirtylab.datasets import DATASETS, parsed
+from dirtylab.lockless.dispatch import harvest_frames, insert_frames
+from dirtylab.lockless.registry import LOCKLESS
+from dirtylab.measure.clock import Stopwatch, elapsed, now, reading_ns, scratch, start, stopwatch
+from dirtylab.measure.driver import time_replay
+from dirtylab.native.contestants import classes
+from dirtylab.native.peers.build import state as state_of_peer
+from dirtylab.native.peers.recipes import PEERS
+from dirtylab.structures import STRUCTURES
+from dirtylab.structures.driven import harvest, insert, state_for
+from dirtylab.studies.lockless.record import Gate, gate_for, stand_at, stay_on_core
+from dirtylab.verify.threads import in_threads
+
+PAGES, LARGE_PAGES = 10_000_000, 2**30
+PATTERNS = ("random", "clustered:length=64", "sequential")
+DIRTY = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+SPARSE = (100, 10_000, 1_000_000)
+PLAIN, ATOMIC, THREADS = "plain", "atomic", "threads"
+OURS = {PLAIN: ("list", "bitmap", "tree64", "hybrid"), ATOMIC: ("bitmap", "tree64")}
+THREAD_COUNTS = (1, 2, 4, 8)
+THREAD_FRAMES = 1_000_000
+_BURST_FRAMES, _MOST_EPOCHS = 20_000, 16
+_WARMING = 10**6
+"""Added to a seed, for the frames of the untimed epoch."""
+
+Row = dict[str, Any]
+State = Any
+
+
+class Cell(NamedTuple):
+    """What is measured together."""
+
+    table: str
+    pattern: str
+    pages: int
+    dirty: int
+    threads: int
+
+
+class Contestant(NamedTuple):
+    """A structure in the loop."""
+
+    state: State
+    lockless: bool
+    keeper: Any
+    """What the state belongs to: kept alive."""
+
+
+@kernel
+def time_atomic(
+    state: State, frames: Frames, ends: Frames, out: Frames, watch: Stopwatch
+) -> tuple[int, int]:
+    """Return the ns of all inserts and of all harvests, as ``time_replay`` does, of a lockless."""
+    inserts, harvests = 0, 0
+    begin = np.uint64(0)
+    for end in ends:
+        start(watch)
+        insert_frames(state, 0, frames[begin:end])
+        inserts += elapsed(watch)
+        start(watch)
+        harvest_frames(state, out)
+        harvests += elapsed(watch)
+        begin = end
+    return inserts, harvests
+
+
+@kernel
+def insert_native(state: State, frames: Frames, gate: Gate, thread: int, clock: Any) -> None:
+    """Insert at the same time as other threads; note when it began and ended."""
+    stand_at(gate)
+    gate.times[thread, 0] = now(clock)
+    insert(state, frames)
+    gate.times[thread, 1] = now(clock)
+
+
+@kernel
+def insert_lockless(state: State, frames: Frames, gate: Gate, thread: int, clock: Any) -> None:
+    """As :func:`insert_native`, into one of ours."""
+    stand_at(gate)
+    gate.times[thread, 0] = now(clock)
+    insert_frames(state, thread, frames)
+    gate.times[thread, 1] = now(clock)
+
+
+@kernel
+def take_native(state: State, out: Frames) -> int:
+    """Harvest what threads have inserted."""
+    return harvest(state, out)
+
+
+def built() -> list[str]:
+    """Return the peers that are built."""
+    return [name for name in PEERS if state_of_peer(name).library]
+
+
+def cells(*, quick: bool = False) -> list[Cell]:
+    """Return what is measured, the quickest first; with `quick` up to 100,000 of 2^20 pages."""
+    pages = 2**20 if quick else PAGES
+    dirty = [one for one in DIRTY if one <= (100_000 if quick else PAGES)]
+    tables = (PLAIN, ATOMIC)
+    found = [Cell(t, p, pages, d, 1) for d in dirty for p in PATTERNS for t in tables]
+    if not quick:
+        sparse = PATTERNS[:2]
+        found += [Cell(t, p, LARGE_PAGES, d, 1) for d in SPARSE for p in sparse for t in tables]
+    most = 100_000 if quick else THREAD_FRAMES
+    return found + [Cell(THREADS, "random", pages, most, n) for n in THREAD_COUNTS]
+
+
+def steps(
+    repeats: int, rows: list[Row], done: Sequence[Cell] = (), *, quick: bool = False
+) -> Iterator[Step]:
+    """Yield label and action of each cell that is not `done`; an action appends rows."""
+    for cell in cells(quick=quick):
+        if cell not in done:
+            words = f"{cell.table} {cell.pattern} {cell.dirty:,} of {cell.pages:,}"
+            yield words, lambda c=cell: rows.extend(measure(c, repeats))  # type: ignore[misc]
+
+
+def measure(cell: Cell, repeats: int) -> list[Row]:
+    """Return the rows of a cell.
+
+    Raises
+    ------
+    AssertionError
+        A contestant returns other frames than were inserted; nothing of the cell is kept.
+    """
+    contestants = made(cell)
+    out = np.zeros(cell.dirty, np.uint64)
+    rng = np.random.default_rng([cell.pages, cell.dirty, cell.threads])
+    timed = _round_of_threads if cell.table == THREADS else _round
+    frames = drawn(cell, _WARMING)
+    for name, one in contestants.items():
+        _require_agreement(name, one, frames, out)
+    rows: list[Row] = []
+    for repeat in range(repeats):
+        names = [list(contestants)[place] for place in rng.permutation(len(contestants))]
+        for name, spent in timed(cell, repeat, {one: contestants[one] for one in names}, out):
+            common = {**cell._asdict(), "contestant": name, "repeat": repeat}
+            rows += [{**common, "operation": part, "ns": ns} for part, ns in spent.items()]
+    return rows
+
+
+def made(cell: Cell) -> dict[str, Contestant]:
+    """Return the contestants of a cell, new; ours first."""
+    atomic = cell.table != PLAIN
+    found: dict[str, Contestant] = {}
+    for name in OURS[ATOMIC if atomic else PLAIN]:
+        if atomic:
+            lockless = LOCKLESS[name](cell.pages, vcpus=cell.threads)
+            found[f"lockless {name}"] = Contestant(lockless.state, True, lockless)
+        else:
+            plain = STRUCTURES[name](cell.pages)
+            found[name] = Contestant(state_for(plain, cell.dirty), False, plain)
+    for name in built():
+        if PEERS[name].atomic == atomic:
+            native = classes(f"peer:{name}")[name](cell.pages)
+            found[name] = Contestant(state_for(native, cell.dirty), False, native)
+    return found
+
+
+def drawn(cell: Cell, seed: int) -> Frames:
+    """Return the frames of one epoch."""
+    name, options = parsed(cell.pattern)
+    return DATASETS[name](cell.pages, cell.dirty, seed=seed, **options)
+
+
+def _round(
+    cell: Cell, repeat: int, contestants: dict[str, Contestant], out: Frames
+) -> Iterator[tuple[str, Row]]:
+    epochs = min(max(_BURST_FRAMES // cell.dirty, 1), _MOST_EPOCHS)
+    burst = [drawn(cell, 1 + repeat * _MOST_EPOCHS + epoch) for epoch in range(epochs)]
+    frames, ends = np.concatenate(burst), np.cumsum([one.size for one in burst], dtype=np.uint64)
+    warming = drawn(cell, _WARMING + repeat)
+    watch = stopwatch()
+    reading = reading_ns(watch, 64)
+    for name, one in contestants.items():
+        timer = time_atomic if one.lockless else time_replay
+        timer(one.state, warming, np.array([warming.size], np.uint64), out, watch)
+        spent = timer(one.state, frames, ends, out, watch)
+        parts = [max(ns / epochs - reading, 1) for ns in spent]
+        yield name, {"insert": parts[0], "harvest": parts[1], "epoch": sum(parts)}
+
+
+def _round_of_threads(
+    cell: Cell, repeat: int, contestants: dict[str, Contestant], out: Frames
+) -> Iterator[tuple[str, Row]]:
+    frames = drawn(cell, 1 + repeat)
+    parts = np.array_split(frames, cell.threads)
+    for name, one in contestants.items():
+        ns = together(one, parts)
+        _require_taken(name, one, frames, out)
+        yield name, {"insert": ns}
+
+
+def together(one: Contestant, parts: Sequence[Frames]) -> int:
+    """Insert each part on a thread of its own; return the ns from the first to the last."""
+    gate = gate_for(len(parts))
+    inserted = insert_lockless if one.lockless else insert_native
+
+    def work(thread: int) -> None:
+        stay_on_core(thread)
+        inserted(one.state, parts[thread], gate, thread, scratch())
+
+    jobs: list[Callable[[], None]] = [
+        lambda thread=thread: work(thread)  # type: ignore[misc]
+        for thread in range(len(parts))
+    ]
+    in_threads(jobs, lambda: None)
+    return int(gate.times[:, 1].max() - gate.times[:, 0].min())
+
+
+def _require_agreement(name: str, one: Contestant, frames: Frames, out: Frames) -> None:
+    together(one, [frames])
+    _require_taken(name, one, frames, out)
+
+
+def _require_taken(name: str, one: Contestant, frames: Frames, out: Frames) -> None:
+    taken = harvest_frames if one.lockless else take_native
+    found = np.sort(out[: taken(one.state, out)])
+    if not np.array_equal(found, np.unique(frames)):
+        raise AssertionError(f"{name} returned other frames than were inserted")
