@@ -86,7 +86,7 @@ def leads(table: pd.DataFrame, kind: str) -> "pd.Series[float]":
     """Return for each cell the time of the best peer over that of the best of ours."""
     found = medians(table, kind)
     peers = [name for name in found.index if name in PEERS]
-    return found.loc[peers].min() / found.drop(index=peers).min()
+    return pd.Series(found.loc[peers].min() / found.drop(index=peers).min())
 
 
 def text_report(table: pd.DataFrame, told: dict[str, Any]) -> str:
@@ -102,7 +102,7 @@ def text_report(table: pd.DataFrame, told: dict[str, Any]) -> str:
         lines = shown.T.to_string(float_format="{:,.4g}".format)
         parts.append(f"{title}\n\n{lines}")
         if kind != THREADS and any(name in PEERS for name in found.index):
-            lead = leads(table, kind).round(2).to_string()
+            lead = leads(table, kind).to_string(float_format="{:.2f}".format)
             parts.append(f"Best peer's time over that of the best of ours\n\n{lead}")
     peers = (f"{name}: {one['source']}, {one['code']}" for name, one in told["peers"].items())
     parts.append(f"Peers: {'; '.join(peers) or 'none built'}.")
