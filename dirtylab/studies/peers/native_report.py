@@ -98,7 +98,7 @@ def text_report(table: pd.DataFrame, told: dict[str, Any]) -> str:
         if not found.size:
             continue
         dirty = found.columns.get_level_values("dirty")
-        shown = found / (dirty.to_numpy(float) if unit is None else unit)
+        shown = pd.DataFrame(found / (dirty.to_numpy(float) if unit is None else unit))
         lines = shown.T.to_string(float_format="{:,.4g}".format)
         parts.append(f"{title}\n\n{lines}")
         if kind != THREADS and any(name in PEERS for name in found.index):
