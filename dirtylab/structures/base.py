@@ -178,6 +178,29 @@ class Structure(abc.ABC):
             self._settle()
             raise
 
+    def harvest_runs(self) -> Frames:
+        """Return the dirty frames as runs of pages that follow each other, and forget them.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape ``(n, 2)``, uint64: first frame and pages of each run, ascending, as long as can
+            be.
+
+        Notes
+        -----
+        Cost: a harvest, a sort of the frames and a pass over them; bitmap, trees and hybrid read
+        runs from their words and never list frames.
+        """
+        from dirtylab.structures.runs import runs_of
+
+        found = self.harvest()
+        try:
+            return runs_of(found)
+        except BaseException:
+            self._insert(self._still_frames(found))
+            raise
+
     @abc.abstractmethod
     def clear(self) -> None:
         """Forget all dirty frames."""

@@ -53,6 +53,7 @@ from dirtylab.structures.bits import (
     words_for,
 )
 from dirtylab.structures.driven import driven
+from dirtylab.structures.runs import take_from_bitmap
 
 BLOCK = 512
 """Words of which the dirty ones are listed at a time, so that the list stays in the L1 cache."""
@@ -304,6 +305,9 @@ class Bitmap(BitStructure):
     def _take(self, out: Frames) -> int:
         self._taken = out
         return _harvest(self._state.words, self._header, out)
+
+    def _take_runs(self, out: Frames) -> int:
+        return take_from_bitmap(self._state.words, self._header, out)
 
     def _clear(self) -> None:
         _clear(*self._state)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab._words import HAS_VECTOR, WORD_BITS, Words, popcount
 from dirtylab.structures.base import Structure, require
@@ -140,6 +141,29 @@ class BitStructure(Structure):
     def _put_back(self, taken: Any) -> None:
         if not self._header[DIRTY]:  # else the kernel that takes them has not run
             self._insert(self._still_frames(taken))
+
+    def harvest_runs(self) -> Frames:
+        if self._taken is not None:
+            self._settle()
+        most = min(self._output_size(), self._pages // 2 + 1)
+        out = np.zeros((most, 2), np.uint64)  # of rows never written no memory is used
+        try:
+            self._taken = out
+            found = out[: self._take_runs(out)].copy()
+            self._taken = None
+            return found
+        except BaseException:
+            self._settle()
+            raise
+
+    @abc.abstractmethod
+    def _take_runs(self, out: Frames) -> int:
+        """Write the runs to `out` and forget all, in one kernel; return how many."""
+
+    def _still_frames(self, taken: Frames) -> Frames:
+        from dirtylab.structures.runs import frames_of
+
+        return super()._still_frames(frames_of(taken) if taken.ndim == 2 else taken)
 
     def _contains(self, frame: int) -> bool:
         return bool(int(self._bottom[frame // WORD_BITS]) >> (frame % WORD_BITS) & 1)

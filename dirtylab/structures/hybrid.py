@@ -63,6 +63,7 @@ from dirtylab.structures.bits import (
     words_for,
 )
 from dirtylab.structures.driven import driven
+from dirtylab.structures.runs import take_from_hybrid
 
 BLOCK_WORDS = 8
 """A cache line."""
@@ -269,6 +270,11 @@ class Hybrid(BitStructure):
     def _take(self, out: Frames) -> int:
         self._taken = out
         return _harvest(self._state.words, self._state.summary, self._header, out)
+
+    def _take_runs(self, out: Frames) -> int:
+        return take_from_hybrid(
+            self._state.words, self._state.summary, BLOCK_WORDS, self._header, out
+        )
 
     def _clear(self) -> None:
         _clear(self._state.words, self._state.summary, self._header)

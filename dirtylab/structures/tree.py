@@ -59,6 +59,7 @@ from dirtylab.structures.bits import (
 )
 from dirtylab.structures.driven import driven
 from dirtylab.structures.levels import Levels, level_bits, radix_of, summarise_new
+from dirtylab.structures.runs import take_from_tree
 
 RADICES = (8, 16, 32, 64)
 BATCH = 64
@@ -327,6 +328,10 @@ class Tree(BitStructure):
         self._taken = out
         words, starts, shifts, header = self._state
         return _harvest(words, starts, shifts, header, out)
+
+    def _take_runs(self, out: Frames) -> int:
+        words, starts, shifts, header = self._state
+        return take_from_tree(words, starts, shifts, header, out)
 
     def _clear(self) -> None:
         _clear(self._state.words, self._header)
