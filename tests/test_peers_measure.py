@@ -10,7 +10,7 @@ from dirtylab.native import compiler
 from dirtylab.native.peers import build as building
 from dirtylab.studies.peers import native_report as report
 from dirtylab.studies.peers import natives
-from dirtylab.studies.peers.natives import ATOMIC, PLAIN, THREADS, Cell
+from dirtylab.studies.peers.natives import ATOMIC, PLAIN, RUNS, THREADS, Cell
 
 BUILT = ("plain-c", "kvm-log-ctz")
 SMALL = [
@@ -39,7 +39,7 @@ def _own_cache(tmp_path_factory, monkeypatch):
 def test_all_cells_of_the_issue_are_there(monkeypatch):
     monkeypatch.undo()
     found = natives.cells()
-    assert len(found) == len(set(found)) == 2 * 6 * 3 + 2 * 3 * 2 + 4
+    assert len(found) == len(set(found)) == 2 * 6 * 3 + 2 * 3 * 2 + 2 * 7 + 4
     assert {one.pages for one in found} == {10_000_000, 2**30}
     assert [one.threads for one in found if one.table == THREADS] == [1, 2, 4, 8]
     assert max(one.pages for one in natives.cells(quick=True)) == 2**20
@@ -75,6 +75,19 @@ def test_one_that_returns_other_frames_is_not_timed(cell, monkeypatch):
     monkeypatch.setattr(natives, "together", losing)
     with pytest.raises(AssertionError, match="returned other frames than were inserted"):
         natives.measure(cell, 1)
+
+
+def test_runs_are_compared_with_frames():
+    import pandas as pd
+
+    rows = natives.measure(Cell(RUNS, "clustered:length=8", 5000, 300, 1), 2)
+    assert {one["contestant"] for one in rows} == set(natives.RUN_TIMERS)
+    assert {one["operation"] for one in rows} == {"harvest", "harvest runs"}
+    ratios = report.run_ratios(pd.DataFrame(rows))
+    assert (ratios.to_numpy() > 0).all()
+    assert "Runs instead of frames" in "".join(
+        report._of_runs(pd.DataFrame(rows), "Runs instead of frames")
+    )
 
 
 def test_threads_insert_all_their_frames():

@@ -8,7 +8,7 @@ import pandas as pd
 from dirtylab.measure import recording
 from dirtylab.measure.machine import caption, describe_machine
 from dirtylab.native.peers.recipes import PEERS, Peer
-from dirtylab.studies.peers.natives import ATOMIC, OURS, PLAIN, THREADS, Cell, Row, built
+from dirtylab.studies.peers.natives import ATOMIC, OURS, PLAIN, RUNS, THREADS, Cell, Row, built
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ ORDER = (*OURS[PLAIN], *(f"lockless {name}" for name in OURS[ATOMIC]), *PEERS)
 TITLES = {
     PLAIN: "Plain inserts, one thread: µs an epoch (insert and harvest)",
     ATOMIC: "Atomic inserts, one thread: µs an epoch (insert and harvest)",
+    RUNS: "Runs instead of frames: the time of harvest_runs over that of harvest",
     THREADS: "Atomic inserts, several threads at once: ns a frame until the last is done",
 }
 
@@ -89,10 +90,24 @@ def leads(table: pd.DataFrame, kind: str) -> "pd.Series[float]":
     return pd.Series(found.loc[peers].min() / found.drop(index=peers).min())
 
 
+def run_ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the time of a harvest as runs over one as frames: cells in rows."""
+    return medians(table, RUNS, "harvest runs") / medians(table, RUNS, "harvest")
+
+
+def _of_runs(table: pd.DataFrame, title: str) -> list[str]:
+    if not (table["table"] == RUNS).any():
+        return []
+    return [f"{title}\n\n{run_ratios(table).T.to_string(float_format='{:.2f}'.format)}"]
+
+
 def text_report(table: pd.DataFrame, told: dict[str, Any]) -> str:
     """Return the tables for the terminal."""
     parts = []
     for kind, title in TITLES.items():
+        if kind == RUNS:
+            parts += _of_runs(table, title)
+            continue
         operation, unit = ("insert", None) if kind == THREADS else ("epoch", 1000.0)
         found = medians(table, kind, operation)
         if not found.size:

@@ -25,7 +25,10 @@ from dirtylab.native.contestants import classes
 from dirtylab.native.peers.build import state as state_of_peer
 from dirtylab.native.peers.recipes import PEERS
 from dirtylab.structures import STRUCTURES
+from dirtylab.structures.bits import counted
 from dirtylab.structures.driven import harvest, insert, state_for
+from dirtylab.structures.hybrid import BLOCK_WORDS
+from dirtylab.structures.runs import take_from_bitmap, take_from_hybrid, take_from_tree
 from dirtylab.studies.lockless.record import Gate, gate_for, stand_at, stay_on_core
 from dirtylab.verify.threads import in_threads
 
@@ -33,10 +36,12 @@ PAGES, LARGE_PAGES = 10_000_000, 2**30
 PATTERNS = ("random", "clustered:length=64", "sequential")
 DIRTY = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 SPARSE = (100, 10_000, 1_000_000)
-PLAIN, ATOMIC, THREADS = "plain", "atomic", "threads"
+PLAIN, ATOMIC, THREADS, RUNS = "plain", "atomic", "threads", "runs"
 OURS = {PLAIN: ("list", "bitmap", "tree64", "hybrid"), ATOMIC: ("bitmap", "tree64")}
 THREAD_COUNTS = (1, 2, 4, 8)
 THREAD_FRAMES = 1_000_000
+RUN_LENGTHS, RUN_DIRTY = (1, 2, 4, 8, 16, 64, 512), (10_000, 1_000_000)
+"""Lengths of clusters over which runs are compared with frames."""
 _BURST_FRAMES, _MOST_EPOCHS = 20_000, 16
 _WARMING = 10**6
 """Added to a seed, for the frames of the untimed epoch."""
@@ -83,6 +88,40 @@ def time_atomic(
 
 
 @kernel
+def time_bitmap(state: State, frames: Frames, runs: Frames, watch: Stopwatch) -> int:
+    """Return the ns of taking what was inserted as runs, from a bitmap."""
+    insert(state, frames)
+    start(watch)
+    counted(state.words, state.header)
+    take_from_bitmap(state.words, state.header, runs)
+    return elapsed(watch)
+
+
+@kernel
+def time_hybrid(state: State, frames: Frames, runs: Frames, watch: Stopwatch) -> int:
+    """As :func:`time_bitmap`, from a hybrid."""
+    insert(state, frames)
+    start(watch)
+    counted(state.words, state.header)
+    take_from_hybrid(state.words, state.summary, BLOCK_WORDS, state.header, runs)
+    return elapsed(watch)
+
+
+@kernel
+def time_tree(state: State, frames: Frames, runs: Frames, watch: Stopwatch) -> int:
+    """As :func:`time_bitmap`, from a tree."""
+    insert(state, frames)
+    start(watch)
+    counted(state.words[: state.starts[1]], state.header)
+    take_from_tree(state.words, state.starts, state.shifts, state.header, runs)
+    return elapsed(watch)
+
+
+RUN_TIMERS = {"bitmap": time_bitmap, "tree64": time_tree, "hybrid": time_hybrid}
+"""Those of ours that give runs from their words."""
+
+
+@kernel
 def insert_native(state: State, frames: Frames, gate: Gate, thread: int, clock: Any) -> None:
     """Insert at the same time as other threads; note when it began and ended."""
     stand_at(gate)
@@ -120,6 +159,10 @@ def cells(*, quick: bool = False) -> list[Cell]:
     if not quick:
         sparse = PATTERNS[:2]
         found += [Cell(t, p, LARGE_PAGES, d, 1) for d in SPARSE for p in sparse for t in tables]
+    found += [
+        Cell(RUNS, f"clustered:length={length}", pages, min(d, dirty[-1]), 1)
+        for d in RUN_DIRTY for length in RUN_LENGTHS
+    ]  # fmt: skip
     most = 100_000 if quick else THREAD_FRAMES
     return found + [Cell(THREADS, "random", pages, most, n) for n in THREAD_COUNTS]
 
@@ -145,10 +188,12 @@ def measure(cell: Cell, repeats: int) -> list[Row]:
     contestants = made(cell)
     out = np.zeros(cell.dirty, np.uint64)
     rng = np.random.default_rng([cell.pages, cell.dirty, cell.threads])
-    timed = _round_of_threads if cell.table == THREADS else _round
+    timed = {THREADS: _round_of_threads, RUNS: _round_of_runs}.get(cell.table, _round)
     frames = drawn(cell, _WARMING)
+    expected = distinct(frames)
     for name, one in contestants.items():
-        _require_agreement(name, one, frames, out)
+        together(one, [frames])
+        _require_taken(name, one, expected, out)
     rows: list[Row] = []
     for repeat in range(repeats):
         names = [list(contestants)[place] for place in rng.permutation(len(contestants))]
@@ -160,6 +205,12 @@ def measure(cell: Cell, repeats: int) -> list[Row]:
 
 def made(cell: Cell) -> dict[str, Contestant]:
     """Return the contestants of a cell, new; ours first."""
+    if cell.table == RUNS:
+        structures = {name: STRUCTURES[name](cell.pages) for name in RUN_TIMERS}
+        return {
+            name: Contestant(state_for(one, cell.dirty), False, one)
+            for name, one in structures.items()
+        }
     atomic = cell.table != PLAIN
     found: dict[str, Contestant] = {}
     for name in OURS[ATOMIC if atomic else PLAIN]:
@@ -203,11 +254,29 @@ def _round_of_threads(
     cell: Cell, repeat: int, contestants: dict[str, Contestant], out: Frames
 ) -> Iterator[tuple[str, Row]]:
     frames = drawn(cell, 1 + repeat)
-    parts = np.array_split(frames, cell.threads)
+    parts, expected = np.array_split(frames, cell.threads), distinct(frames)
     for name, one in contestants.items():
         ns = together(one, parts)
-        _require_taken(name, one, frames, out)
+        _require_taken(name, one, expected, out)
         yield name, {"insert": ns}
+
+
+def _round_of_runs(
+    cell: Cell, repeat: int, contestants: dict[str, Contestant], out: Frames
+) -> Iterator[tuple[str, Row]]:
+    """Take the same kind of epoch as runs and as frames, in turns, each on frames of its own."""
+    watch = stopwatch()
+    reading = reading_ns(watch, 64)
+    runs = np.zeros((cell.dirty, 2), np.uint64)
+    for name, one in contestants.items():
+        frames = [drawn(cell, 1 + 4 * repeat + place) for place in range(4)]
+        end = np.array([cell.dirty], np.uint64)
+        RUN_TIMERS[name](one.state, frames[0], runs, watch)
+        by_runs = RUN_TIMERS[name](one.state, frames[1], runs, watch)
+        time_replay(one.state, frames[2], end, out, watch)
+        by_frames = time_replay(one.state, frames[3], end, out, watch)[1]
+        spent = {"harvest": by_frames, "harvest runs": by_runs}
+        yield name, {part: max(ns - reading, 1) for part, ns in spent.items()}
 
 
 def together(one: Contestant, parts: Sequence[Frames]) -> int:
@@ -227,13 +296,16 @@ def together(one: Contestant, parts: Sequence[Frames]) -> int:
     return int(gate.times[:, 1].max() - gate.times[:, 0].min())
 
 
-def _require_agreement(name: str, one: Contestant, frames: Frames, out: Frames) -> None:
-    together(one, [frames])
-    _require_taken(name, one, frames, out)
+def distinct(frames: Frames) -> Frames:
+    """Return distinct frames in order; NumPy's own unique, by hashing, takes 20 times as long."""
+    ordered = np.sort(frames)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
 
 
-def _require_taken(name: str, one: Contestant, frames: Frames, out: Frames) -> None:
+def _require_taken(name: str, one: Contestant, expected: Frames, out: Frames) -> None:
     taken = harvest_frames if one.lockless else take_native
-    found = np.sort(out[: taken(one.state, out)])
-    if not np.array_equal(found, np.unique(frames)):
+    found = out[: taken(one.state, out)]
+    if not np.array_equal(found, expected):  # nearly all give them in order
+        found = np.sort(found)
+    if not np.array_equal(found, expected):
         raise AssertionError(f"{name} returned other frames than were inserted")
