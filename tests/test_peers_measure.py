@@ -151,3 +151,27 @@ def test_leads_are_the_best_peer_over_the_best_of_ours():
     ]  # fmt: skip
     assert report.leads(pd.DataFrame(rows), PLAIN).tolist() == [1.5]
     assert list(report.medians(pd.DataFrame(rows), PLAIN).index) == list(spent)
+
+
+def test_what_is_recorded_is_read_and_drawn():
+    from dirtylab._data import data_file
+    from dirtylab.studies.peers import figures
+
+    table, told = report.load(data_file("measured/peers"))
+    drawn = [figures.epochs_picture(table, told, kind) for kind in (PLAIN, ATOMIC)]
+    for picture in (*drawn, figures.runs_picture(table, told)):
+        assert len(picture.alt) > 60
+        labels = {line.get_label() for ax in picture.figure.axes for line in ax.get_lines()}
+        assert len(labels) >= 3
+    assert list(report.thread_costs(table).columns) == [1, 2, 4, 8]
+    assert "Plain inserts, one thread" in report.text_report(table, told)
+
+
+def test_each_peer_has_a_look_of_its_own():
+    from dirtylab.figures.style import LOOKS
+    from dirtylab.native.peers.recipes import PEERS
+    from dirtylab.studies.peers.figures import PEER_LOOKS
+
+    assert set(PEER_LOOKS) == set(PEERS)
+    looks = [*PEER_LOOKS.values(), *LOOKS.values()]
+    assert len({(one.color, one.marker) for one in looks}) == len(looks)

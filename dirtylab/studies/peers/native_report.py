@@ -90,6 +90,13 @@ def leads(table: pd.DataFrame, kind: str) -> "pd.Series[float]":
     return pd.Series(found.loc[peers].min() / found.drop(index=peers).min())
 
 
+def thread_costs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return median ns a frame of inserting threads: contestants in rows, threads in columns."""
+    found = medians(table, THREADS, "insert")
+    each = pd.DataFrame(found / found.columns.get_level_values("dirty").to_numpy(float))
+    return each.droplevel(["pages", "pattern", "dirty"], axis=1)
+
+
 def run_ratios(table: pd.DataFrame) -> pd.DataFrame:
     """Return the time of a harvest as runs over one as frames: cells in rows."""
     return medians(table, RUNS, "harvest runs") / medians(table, RUNS, "harvest")
