@@ -2,18 +2,35 @@
 
 import concurrent.futures
 import copy
+import dataclasses
+import gc
 import json
 import pathlib
 import pickle
+import queue
+import re
 
 import numpy as np
 import pytest
+from numba import config
 
-from dirtylab import STRUCTURES, cli, native, sweep
+from dirtylab import STRUCTURES, cli, explore, native, sweep
+from dirtylab.explore.process.cell_job import CellJob
+from dirtylab.explore.process.worker_client import Worker
+from dirtylab.lockless import dispatch
+from dirtylab.lockless import native as shared
 from dirtylab.measure import additions, apart
+from dirtylab.measure.cell import Cell
 from dirtylab.measure.driver import COMPILED, Driver
 from dirtylab.native import compiler, contestants, paths
 from dirtylab.native.errors import TrackerError, UnsoundError
+from dirtylab.structures import tuned
+from dirtylab.studies.crossovers import record as crossovers_record
+from dirtylab.studies.live import replay
+from dirtylab.studies.lockless import record as lockless_record
+from dirtylab.studies.peers import record as peers
+from dirtylab.studies.peers import report as peers_report
+from dirtylab.verify import soak
 
 EXAMPLES = pathlib.Path(native.__file__).parent / "examples"
 BITMAP = (EXAMPLES / "bitmap.c").read_text()
@@ -231,7 +248,7 @@ def test_a_changed_tracker_does_not_go_on_in_an_old_sweep():
 
 def test_no_collect_is_timed_of_what_can_harvest_only():
     path = source("mine.c")
-    with pytest.raises(ValueError, match="operations: collect: c-bitmap can harvest only"):
+    with pytest.raises(ValueError, match=r"collect.*: c-bitmap can harvest only"):
         sweep(structures=["bitmap", path], operations=["collect"], pages=[1000], **SMALL)
 
 
@@ -296,6 +313,167 @@ def test_another_machine_must_have_the_same_tracker():
     pathlib.Path("mine.c").unlink()
     with pytest.raises(TrackerError, match=r"mine\.c: c-bitmap is not on this machine"):
         additions.register(sent)
+
+
+# --- studies, threads, views, advice --------------------------------------------------------------
+
+
+def test_a_comparison_keeps_what_it_measured_before_a_crash(monkeypatch, capsys):
+    path = source("mine.c", ("for (uint64_t i", f"if (n == 7777) {CRASH}\n    for (uint64_t i"))
+    cells = [peers.ComparisonCell(one, "random", n) for one, n in
+             (("collect", 100), ("insert", 100), ("epoch", 100), ("epoch", 7777))]  # fmt: skip
+    monkeypatch.setattr(peers, "cells", lambda patterns: cells)
+    words = ["compare", "--structures", "bitmap", path, "--repeats", "1", "--out", "out"]
+    assert cli.main(words) == 1
+    told = capsys.readouterr()
+    assert "c-bitmap: the process that measured ended by SIGSEGV; the cells" in told.err
+    assert "c-bitmap µs" in told.out
+    assert "best of ours" in told.out
+    rows = [row.split(",") for row in pathlib.Path("out/samples.csv").read_text().splitlines()]
+    found = {(row[0], row[4]) for row in rows[1:]}
+    assert {("insert", "c-bitmap"), ("epoch", "c-bitmap"), ("collect", "bitmap")} <= found
+    assert ("collect", "c-bitmap") not in found
+    assert ("epoch", "tree64") not in found
+    loaded, _ = peers_report.load(pathlib.Path("out"))
+    assert set(peers_report.epochs(loaded)[peers_report.OURS]) == {"bitmap"}
+
+
+def test_crossovers_of_chosen_structures(monkeypatch, capsys):
+    monkeypatch.setattr(crossovers_record, "PER_DECADE", 2)
+    monkeypatch.setattr(crossovers_record, "ROUNDS", {"find": 3, "try": 2})
+    monkeypatch.setattr(crossovers_record, "MAP_PAGES", 10_000)
+    monkeypatch.setattr(crossovers_record, "MAP_LENGTHS", (1, 16))
+    monkeypatch.setattr(crossovers_record, "MAP_DENSITIES", (0.01, 0.1))
+    words = ["crossovers", "--pages", "10000", "--datasets", "random", "--structures"]
+    assert cli.main([*words, "bitmap", "tree64", source("mine.c")]) == 0
+    told = capsys.readouterr().out
+    for pair in ("`bitmap`, `tree64`", "`bitmap`, `c-bitmap`", "`tree64`, `c-bitmap`"):
+        assert pair in told
+    study = crossovers_record.load("crossovers")
+    assert study.tuned == ("bitmap", "tree64", "c-bitmap")
+    assert set(study.rounds["operation"]) == {"insert", "harvest", "epoch"}
+    assert cli.main([*words, "mine.c"]) == 2
+    assert "must be two or more" in capsys.readouterr().err
+
+
+def test_recordings_are_replayed_on_it_in_a_process_of_its_own():
+    assert contestants.entered(source("mine.c")) == "c-bitmap"
+    records = []
+    with apart.measuring([], ["c-bitmap"]) as call:
+        ((_, action),) = replay.replays(records, names=["btree"], rounds=2, call=call)
+        action()
+    own = [row for row in records if row["structure"] == "c-bitmap"]
+    assert [row["operation"] for row in own] == ["insert", "harvest"] * 2
+    assert {row["through"] for row in own} == {COMPILED}
+    assert "c-bitmap" not in tuned(), "it is measured where it is named"
+
+
+SHARED = (
+    ("self->word[frames[i] / 64] |= 1ull << frames[i] % 64;",
+     "__atomic_fetch_or(&self->word[frames[i] / 64], 1ull << frames[i] % 64, __ATOMIC_RELEASE);"),
+    ("for (; self->word[w]; self->word[w] &= self->word[w] - 1) {",
+     "for (uint64_t bits = __atomic_exchange_n(&self->word[w], 0, __ATOMIC_ACQUIRE); bits;"
+     " bits &= bits - 1) {"),
+    ("if (found == room) return found;",
+     "if (found == room) { __atomic_fetch_or(&self->word[w], bits, __ATOMIC_RELEASE);"
+     " return found; }"),
+    ("__builtin_ctzll(self->word[w])", "__builtin_ctzll(bits)"),
+    ("DIRTYLAB_UNIQUE,", "DIRTYLAB_UNIQUE | DIRTYLAB_CONCURRENT,"),
+)  # fmt: skip
+threads_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is atomic interpreted")
+
+
+@threads_only
+def test_a_soak_and_costs_of_what_threads_may_share():
+    path = source("shared.c", *SHARED, name="c-shared")
+    assert shared.chosen(["bitmap", path]) == ("bitmap", "c-shared")
+    with apart.measuring([], ["c-shared"]) as call:
+        for pattern in soak.PATTERNS:
+            tally = call(soak.run_cell, soak.SoakCell("c-shared", pattern, 3, 2), 2**12)
+            assert (tally.lost, tally.late, tally.ghosts) == (0, 0, 0)
+            assert tally.harvests >= 1
+    rng = np.random.default_rng(0)
+    given = {"structures": ["bitmap", "c-shared"]}
+    rows = lockless_record.vcpus_records(1, rng, **given, vcpus=[1, 2], inserts=4000)
+    rows += lockless_record.harvest_records(1, rng, **given, inserts=50_000)
+    own = [row for row in rows if row["structure"] == "c-shared"]
+    assert 2 * len(own) == len(rows)
+    assert all(row["inserts"] > 0 and row["insert_ns"] > 0 for row in own)
+    assert {row["structure"] for row in lockless_record.atomic_records(1, rng, 512, **given)} == {
+        "bitmap"
+    }
+
+
+@threads_only
+def test_a_soak_catches_what_loses_inserts(monkeypatch):
+    monkeypatch.setattr(contestants, "require_sound", lambda *_: None)
+    changes = (SHARED[4], ("self->word[frames[i] / 64] |= 1ull << frames[i] % 64;",
+               "{ uint64_t old = self->word[frames[i] / 64];"
+               ' for (int k = 0; k < 50; k++) __asm__ volatile("");'
+               " self->word[frames[i] / 64] = old | 1ull << frames[i] % 64; }"))  # fmt: skip
+    path = source("racy.c", *changes, name="c-racy")
+    assert shared.chosen([path]) == ("c-racy",)
+    make = soak.makers()["c-racy"]
+    tallies = soak.run_until_failure("c-racy", make, "lost", seconds=20, pages=2**12)
+    assert tallies[-1].lost > 0
+
+
+def test_threads_may_not_share_what_does_not_say_so(capsys):
+    path = source("mine.c")
+    for command in ("soak", "lockless"):
+        assert cli.main([command, "--structures", "bitmap", path]) == 1
+        *_, line = capsys.readouterr().err.splitlines()
+        assert "mine.c: c-bitmap lacks the flag DIRTYLAB_CONCURRENT: threads can't share" in line
+    assert not pathlib.Path("lockless").exists()
+
+
+def test_a_tracker_under_threads_is_a_lockless_structure():
+    contestants.entered(source("shared.c", *SHARED, name="c-shared"))
+    one = shared.maker_of("c-shared")(1000, vcpus=2)
+    one.insert([7, 3], vcpu=0)
+    one.insert([999], vcpu=1)
+    assert one.harvest().tolist() == [3, 7, 999]
+    assert one.harvest().size == 0
+    state = one.state
+    del one
+    gc.collect()
+    assert dispatch.insert_frames(state, 1, np.array([5], np.uint64)) == 1
+    out = np.zeros(10, np.uint64)
+    assert dispatch.harvest_frames(state, out) == 1, "the addresses keep their tracker"
+    assert out[0] == 5
+
+
+def test_the_crossovers_view_takes_a_path_and_measures_it():
+    shown = explore.crossovers(structures=("bitmap", source("mine.c")), operation="epoch")
+    assert shown.view.state.structures == ("bitmap", "c-bitmap")
+    where = pathlib.Path("mine.c").absolute()
+    assert f'structures=("bitmap", "{where}:c-bitmap")' in shown.view.line
+    content = shown.view.content()
+    assert len({look.color for look in content.looks.values()}) == 2
+    assert "c-bitmap" not in content.curves.ns, "no law, so no curve"
+    cells = (Cell("random", (), 4000, 50),)
+    job = CellJob((("bitmap", {}), ("c-bitmap", {})), "epoch", cells, rounds=3).checked()
+    worker, heard = Worker(), queue.SimpleQueue()
+    try:
+        worker.measure(job, heard.put)
+        events = [heard.get(timeout=120)]
+        while not events[-1].last:
+            events.append(heard.get(timeout=120))
+    finally:
+        worker.close()
+    assert events[-1].kind == "done", events[-1]
+    rows = [name for event in events for name, _ in event.rows]
+    assert sorted(set(rows)) == ["bitmap", "c-bitmap"]
+    with pytest.raises(ValueError, match=r"collect.*: c-bitmap can harvest only"):
+        dataclasses.replace(job, operation="collect").checked()
+
+
+def test_advice_measures_a_tracker_beside_the_pick(capsys):
+    path = source("mine.c")
+    assert cli.main(["advise", "--pages", "4000", "--dirty", "50", "--trackers", path]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"note: measured now, 9 epochs in turns: .*c-bitmap [\d.]+ .s", told)
+    assert "c-bitmap: no law, so no prediction elsewhere" in told
 
 
 # --- bad input ------------------------------------------------------------------------------------

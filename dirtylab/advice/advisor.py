@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,11 @@ from dirtylab import _check
 from dirtylab._check import Array
 from dirtylab._format import nbytes_text, ns_text
 from dirtylab._units import parse_bytes, parse_frames, parse_pages, parse_seconds
+from dirtylab.advice.beside import beside_text, measured_beside
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
 from dirtylab.datasets import require, written
+from dirtylab.native.contestants import named
 from dirtylab.structures import STRUCTURES, tuned
 from dirtylab.theory.crossover import crossings
 from dirtylab.theory.features import has_work_law
@@ -133,6 +135,7 @@ def advise(
     period: float | str | None = None,
     memory_limit: int | str | None = None,
     model: Model | None = None,
+    trackers: Sequence[str] = (),
     **options: Any,
 ) -> Advice:
     """Rank the structures for a whole epoch: insert in order of arrival, then a harvest.
@@ -152,6 +155,9 @@ def advise(
         Most bytes that the structure may take, or ``"2MiB"``.
     model : Model, optional
         Cost model; this machine's own when omitted, or the shipped one where there is none.
+    trackers : sequence of str, optional
+        Paths of native trackers, such as ``"./mine.c"``.  No model knows them: whole epochs of them
+        and of the pick are measured now, in some seconds, and told in a note.
     **options
         Of the pattern, such as ``length=64``.
 
@@ -173,6 +179,7 @@ def advise(
     it.  Structures without one are ranked last, without times.
     """
     question = _question(pages, dirty, dataset, options, period, memory_limit)
+    brought = named(trackers)
     chosen, own = (model, False) if model is not None else current_model()
     pattern = _pattern(question)
     lawless = [name for name in tuned() if not has_work_law(name)]
@@ -187,6 +194,11 @@ def advise(
         )
     changes = tuple(_changes(chosen, question, ranking)) if ranking[0].predicted else ()
     notes = tuple(_notes(question, ranking, chosen))
+    if brought:
+        pick = ranking[0].structure
+        notes += (beside_text(measured_beside(
+            pick, brought, dataset, options, question.pages, question.dirty
+        )),)  # fmt: skip
     return Advice(question, tuple(ranking), changes, notes, chosen, own, model is not None)
 
 

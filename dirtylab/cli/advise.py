@@ -42,6 +42,10 @@ def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--period", type=seconds, metavar="TIME", help="time between harvests, such as 100ms"
     )
     command.add_argument("--memory-limit", type=nbytes, metavar="SIZE", help="such as 2MiB")
+    command.add_argument(
+        "--trackers", nargs="+", type=word, metavar="PATH", default=[],
+        help="trackers of your own, such as ./mine.c, measured now beside the pick",
+    )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.set_defaults(run=_advise)
 
@@ -76,6 +80,7 @@ def _advise(arguments: argparse.Namespace) -> int:
         name,
         period=arguments.period,
         memory_limit=arguments.memory_limit,
+        trackers=arguments.trackers,
         **options,
     )
     print(advice.as_json() if arguments.json else advice)

@@ -88,6 +88,14 @@ def structure(text: str) -> tuple[str, dict[str, Any]]:
     return (text, {}) if is_path(text) else choice(text)
 
 
+def add_structures(command: argparse.ArgumentParser, help_text: str) -> None:
+    """Add the option that names structures, or trackers of the user's own by path."""
+    command.add_argument(
+        "--structures", nargs="+", type=word, metavar="NAME",
+        help=f"{help_text}; a name, or a path such as ./mine.c (see dirtylab tracker)",
+    )  # fmt: skip
+
+
 def choice(text: str) -> tuple[str, dict[str, Any]]:
     """Return name and options from text such as ``tree:radix=16``."""
     from dirtylab._options import guessed

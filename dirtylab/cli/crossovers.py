@@ -5,7 +5,7 @@ import pathlib
 
 from dirtylab._console import tell
 from dirtylab._units import parse_pages_list
-from dirtylab.cli.arguments import dataset, read_by
+from dirtylab.cli.arguments import add_structures, dataset, read_by
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,18 +31,29 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--datasets", nargs="+", type=dataset, metavar="NAME",
         help="patterns, such as zipf:exponent=0.9; default: those made for studies",
     )  # fmt: skip
+    add_structures(command, "which ones, two or more (default: the posted and the tuned)")
     command.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from dirtylab.advice.calibration import current_model
+    from dirtylab.measure.apart import ApartError
+    from dirtylab.native.contestants import named
     from dirtylab.studies.crossovers import record, report
 
+    names = None if arguments.structures is None else named(arguments.structures)
+    if names is not None and len(names) < 2:
+        raise ValueError(f"--structures {names[0]}: must be two or more, to cross")
     given = arguments.pages or [record.PAGES]
     sizes = tuple(dict.fromkeys(size for several in given for size in several))
     out = pathlib.Path(arguments.out)
     try:
-        record.record(out, out / "sweeps", sizes, report=tell, datasets=arguments.datasets)
+        record.record(
+            out, out / "sweeps", sizes, report=tell, datasets=arguments.datasets, structures=names
+        )
+    except ApartError as error:
+        tell(f"dirtylab crossovers: {error}; finished cells are in {out / 'sweeps'}")
+        return 1
     except KeyboardInterrupt:
         tell(f"dirtylab crossovers: interrupted; finished cells are in {out / 'sweeps'}, the same")
         tell("command goes on from there")

@@ -5,7 +5,7 @@ from typing import Any
 
 from dirtylab._console import tell
 from dirtylab._progress import run_all
-from dirtylab.cli.arguments import count
+from dirtylab.cli.arguments import count, word
 
 INTERRUPTED = 130
 
@@ -22,6 +22,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--out", default="live", metavar="DIR", help="default: %(default)s")
     command.add_argument("--rounds", type=count(2, 1000), default=7, metavar="N", help="rounds (7)")
     command.add_argument("--quick", action="store_true", help="one small slot, up to 2,000 frames")
+    command.add_argument(
+        "--trackers", nargs="+", type=word, metavar="PATH", default=[],
+        help="trackers of your own that replay the recordings too, such as ./mine.c",
+    )  # fmt: skip
     command.set_defaults(run=run)
 
 
@@ -29,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what the arguments ask for; return the exit status."""
     from dirtylab import _check
     from dirtylab.live.trackers import TRACKERS, missing
+    from dirtylab.measure.apart import ApartError, measuring
     from dirtylab.measure.files import prepare_folder
+    from dirtylab.native.contestants import entered
     from dirtylab.studies.live.experiments import write_experiments
     from dirtylab.studies.live.record import DIRTY, PAGES, harvests
     from dirtylab.studies.live.replay import replays
@@ -37,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dirtylab.studies.live.store import FILES, load, save
 
     rounds = _check.integer("rounds", arguments.rounds, 2, 1000)
+    trackers = [entered(path) for path in arguments.trackers]
     folder = prepare_folder(arguments.out)
     for why in sorted({why for name in TRACKERS if (why := missing(name))}):
         tell(f"note: not measured: {why}")
@@ -44,14 +51,18 @@ def run(arguments: argparse.Namespace) -> int:
     pages, dirty = (PAGES[:1], DIRTY[:8]) if arguments.quick else (PAGES, DIRTY)
     status = 0
     try:
-        steps = [
-            *harvests(found["harvests"], pages=pages, dirty=dirty, rounds=rounds),
-            *replays(found["replays"], rounds=rounds),
-        ]
-        run_all(steps)
+        with measuring([], trackers) as call:
+            steps = [
+                *harvests(found["harvests"], pages=pages, dirty=dirty, rounds=rounds),
+                *replays(found["replays"], rounds=rounds, call=call),
+            ]
+            run_all(steps)
     except KeyboardInterrupt:
         status = INTERRUPTED
         tell("dirtylab live: interrupted; what is measured is kept")
+    except ApartError as error:
+        status = 1
+        tell(f"dirtylab live: {error}; what is measured is kept")
     if all(found.values()):
         save(found, folder)
         write_experiments(folder)

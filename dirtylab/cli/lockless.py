@@ -2,10 +2,12 @@
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dirtylab._console import tell
 from dirtylab._progress import run_all
-from dirtylab.cli.arguments import count
+from dirtylab.cli.arguments import add_structures, count
 
 if TYPE_CHECKING:
     from dirtylab.verify.soak import Tally
@@ -26,7 +28,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     lockless.add_argument(
         "--rounds", type=count(2, 10**6), default=15, metavar="N", help="rounds (15)"
     )
-    lockless.set_defaults(run=lambda arguments: measure_into(arguments.out, arguments.rounds))
+    add_structures(lockless, "which ones (default: all of dirtylab.lockless)")
+    lockless.set_defaults(run=lambda given: measure_into(given.out, given.rounds, given.structures))
     soak = commands.add_parser(
         "soak",
         help="real threads insert and harvest; every insert is accounted for",
@@ -41,22 +44,26 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="N",
         help="inserts in total (10^9)",
     )
-    soak.set_defaults(run=lambda arguments: soak_into(arguments.out, arguments.inserts))
+    add_structures(soak, "which ones (default: all of dirtylab.lockless)")
+    soak.set_defaults(run=lambda given: soak_into(given.out, given.inserts, given.structures))
 
 
-def measure_into(out: str, rounds: int) -> int:
+def measure_into(out: str, rounds: int, structures: Sequence[str] | None = None) -> int:
     """Measure and check, print, and write to the folder `out`; return the exit status."""
     import pandas as pd
 
+    from dirtylab.lockless.native import chosen
     from dirtylab.measure import recording
+    from dirtylab.measure.apart import ApartError, measuring
     from dirtylab.measure.files import prepare_folder
     from dirtylab.measure.machine import caption, describe_machine
-    from dirtylab.studies.lockless.record import COLUMNS, cost_steps
+    from dirtylab.studies.lockless.record import COLUMNS, STRUCTURES, cost_steps
     from dirtylab.studies.lockless.store import CHECKER, SAMPLES, sum_up
     from dirtylab.verify.exhaustive import examine, protocol_models
 
     if rounds < 2:
         raise ValueError(f"--rounds={rounds}: must be 2 or more")
+    names = STRUCTURES if structures is None else chosen(structures)
     folder = prepare_folder(out)
     records: list[dict[str, Any]] = []
     findings: list[dict[str, Any]] = []
@@ -67,20 +74,30 @@ def measure_into(out: str, rounds: int) -> int:
             for group, one in protocol_models()
         )
 
-    run_all([*cost_steps(rounds, records), ("every schedule", check)])
+    status = 0
+    try:
+        with measuring([], names) as call:
+            steps = cost_steps(rounds, records, structures=names, call=call)
+            run_all([*steps, ("every schedule", check)])
+    except ApartError as error:
+        tell(f"dirtylab lockless: {error}; what is measured is kept")
+        status = 1
     tables = {
         SAMPLES: pd.DataFrame(records, columns=list(COLUMNS)), CHECKER: pd.DataFrame(findings)
     }  # fmt: skip
     recording.save(folder, tables, describe_machine())
     print(f"Measured on {caption(describe_machine())}")
-    return sum_up(folder)
+    return status or sum_up(folder)
 
 
-def soak_into(out: str, inserts: int) -> int:
+def soak_into(out: str, inserts: int, structures: Sequence[str] | None = None) -> int:
     """Soak, print, and write to the folder `out`; return 1 when an insert was lost or late."""
     import pandas as pd
 
+    from dirtylab.lockless.native import chosen
+    from dirtylab.lockless.registry import LATE, LOCKLESS
     from dirtylab.measure import recording
+    from dirtylab.measure.apart import ApartError, measuring
     from dirtylab.measure.files import prepare_folder
     from dirtylab.studies.lockless.report import soak_report
     from dirtylab.studies.lockless.store import SOAK, added, sum_up
@@ -89,18 +106,23 @@ def soak_into(out: str, inserts: int) -> int:
 
     if inserts < 1:
         raise ValueError(f"--inserts={inserts}: must be 1 or more")
+    names = (*LOCKLESS, *LATE) if structures is None else chosen(structures)
     folder = prepare_folder(out)
     tallies: list[Tally] = []
-    steps = [
-        (f"{cell.structure}, {cell.pattern}, {cell.vcpus} vCPUs",
-         lambda cell=cell: tallies.append(run_cell(cell)))
-        for cell in soak_cells(inserts)
-    ]  # fmt: skip
     status = 0
     try:
-        run_all(steps)
+        with measuring([], names) as call:
+            steps = [
+                (f"{cell.structure}, {cell.pattern}, {cell.vcpus} vCPUs",
+                 lambda cell=cell: tallies.append(call(run_cell, cell)))
+                for cell in soak_cells(inserts, structures=names)
+            ]  # fmt: skip
+            run_all(steps)
     except KeyboardInterrupt:
         status = INTERRUPTED
+    except ApartError as error:
+        tell(f"dirtylab soak: {error}; what is done is kept")
+        status = 1
     rows = [{**dataclasses.asdict(one), "weakened": False, "runs": 1} for one in tallies]
     for name, mutant in {} if status else MUTANTS.items():
         caught = run_until_failure(name, mutant.make, mutant.expected_failure, seconds=20)

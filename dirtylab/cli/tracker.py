@@ -12,7 +12,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "tracker",
         help="begin or check a tracker of your own in C, C++ or Rust",
         description="A tracker keeps the contract of dirtylab.h, in one source file (.c, .cc, .rs) "
-        "that is compiled on the fly, or as a shared library (.so).",
+        "that is compiled on the fly, or as a shared library (.so). Once it passes its check it "
+        "is measured like any other structure, by its path: dirtylab sweep --structures bitmap "
+        "./mine.c; likewise compare, crossovers, lockless and soak; live and advise by --trackers. "
+        "Of a library with several, ./lib.so:name is one.",
     )
     verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
     new = verbs.add_parser("new", help="write a working example to start from")

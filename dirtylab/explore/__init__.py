@@ -52,7 +52,8 @@ def crossovers(
     dataset : str, optional
         Name in ``dirtylab.DATASETS``, or ``"trace: …"`` for a recorded one.
     structures : tuple of str, optional
-        Names in ``dirtylab.STRUCTURES``, and ``"tree"`` for one of the radix below.
+        Names in ``dirtylab.STRUCTURES``, and ``"tree"`` for one of the radix below; or paths of
+        native trackers, such as ``"./mine.c"``, which are measured only and can't collect.
     radix : {8, 16, 32, 64}, optional
         Radix of ``"tree"``.
     operation : {"collect", "insert", "harvest", "epoch"}, optional
@@ -78,12 +79,15 @@ def crossovers(
     from dirtylab.explore.views.crossovers import CrossoverState, CrossoverView
     from dirtylab.explore.views.dataset_controls import checked_options
     from dirtylab.explore.views.resources import model, worker
+    from dirtylab.native.contestants import entered
+    from dirtylab.native.paths import is_path
 
     options = checked_options(dataset, dataset_options)
     size, frames = _read(pages, dirty)
+    names = tuple(entered(one) if is_path(one) else one for one in map(str, structures))
     state = CrossoverState(
         pages=size, dirty=frames, density=_read_share(density), dataset=dataset, options=options,
-        structures=tuple(structures), radix=radix, operation=operation, x=x, rounds=rounds,
+        structures=names, radix=radix, operation=operation, x=x, rounds=rounds,
     )  # fmt: skip
     return ViewWidget(CrossoverView(state, _usual(CrossoverState, crossovers), model(), worker))
 

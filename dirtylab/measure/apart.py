@@ -35,6 +35,11 @@ def beat(structure: str) -> None:
         _to_parent.send(("turn", structure))
 
 
+def direct(function: Callable[..., Value], *arguments: Any) -> Value:
+    """Call a function in this process."""
+    return function(*arguments)
+
+
 @contextlib.contextmanager
 def measuring(datasets: Iterable[str], structures: Iterable[str]) -> Iterator[Call]:
     """Give a function that calls another with arguments, apart where a structure is native.
@@ -46,7 +51,7 @@ def measuring(datasets: Iterable[str], structures: Iterable[str]) -> Iterator[Ca
     """
     names = list(structures)
     if not native(names) or _to_parent is not None:
-        yield lambda function, *arguments: function(*arguments)
+        yield direct
         return
     with Apart(packed(datasets, names)) as apart:
         yield apart.call

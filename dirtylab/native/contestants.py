@@ -10,9 +10,10 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+from dirtylab import _check
 from dirtylab.native import compiler, contract
 from dirtylab.native.errors import TrackerError
-from dirtylab.native.paths import LIBRARIES, split
+from dirtylab.native.paths import LIBRARIES, is_path, split
 from dirtylab.native.structure import NativeTracker, Origin, kind_of
 from dirtylab.native.table import read_tables
 from dirtylab.native.verdict import require_sound
@@ -70,6 +71,26 @@ def entered(given: str | os.PathLike[str]) -> str:
     ((name, kind),) = classes(given).items()
     register(kind)
     return name
+
+
+def named(given: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
+    """Return the names of structures given by name or, native trackers, by path.
+
+    Raises
+    ------
+    ValueError
+        There is no such structure, or one is given twice.
+    TrackerError, FileNotFoundError
+        As :func:`entered` raises them.
+    """
+    names = []
+    for one in given:
+        text = os.fspath(one)
+        names.append(entered(text) if is_path(text) else text)
+        _check.choice("structures", names[-1], tuple(STRUCTURES))
+    if len(set(names)) < len(names):
+        raise ValueError(f"structures={', '.join(str(one) for one in given)}: names one twice")
+    return tuple(names)
 
 
 def register(kind: type[NativeTracker]) -> None:

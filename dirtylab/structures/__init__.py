@@ -45,18 +45,36 @@ def kind_of(name: str) -> type[Structure]:
     return STRUCTURES.get(name, Tree)
 
 
+def require_operation(operation: str, chosen: Iterable[str]) -> None:
+    """Raise a ValueError where a collect is asked of structures that can harvest only."""
+    lacking = [name for name in chosen if not kind_of(name).collects]
+    if operation == "collect" and lacking:
+        raise ValueError(
+            f"operation='collect': {', '.join(lacking)} can harvest only, as native trackers do: "
+            "take harvest or epoch"
+        )
+
+
 def make(name: str, pages: int, **options: Any) -> Structure:
     """Return a new structure, one of :func:`names`; errors as its class raises."""
     return kind_of(name)(pages, **options)
 
 
-def tuned() -> tuple[str, ...]:
+def same_job() -> tuple[str, ...]:
     """Return those that do the same job: not posted, each frame once and in ascending order."""
     return tuple(
         name
         for name, kind in STRUCTURES.items()
         if kind.sorted_output and kind.unique_output and not kind.posted
     )
+
+
+def tuned() -> tuple[str, ...]:
+    """Return those of :func:`same_job` that can collect: what is measured when none are named.
+
+    A native tracker, which can harvest only, is measured where it is named.
+    """
+    return tuple(name for name in same_job() if STRUCTURES[name].collects)
 
 
 def posted() -> tuple[str, ...]:
@@ -100,5 +118,7 @@ __all__ = [
     "make",
     "names",
     "posted",
+    "require_operation",
+    "same_job",
     "tuned",
 ]

@@ -15,6 +15,7 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,8 +36,10 @@ from dirtylab.lockless.atomics import (
     store_release,
 )
 from dirtylab.lockless.dispatch import State, harvest_into, insert_one
+from dirtylab.lockless.native import LocklessNative, concurrent
 from dirtylab.lockless.pagelist import LINE
 from dirtylab.lockless.registry import LATE, LOCKLESS
+from dirtylab.measure.apart import beat
 from dirtylab.verify.threads import in_threads
 
 MOST_VCPUS = 8
@@ -191,7 +194,10 @@ Maker = Callable[[int, int], State]
 
 
 def makers() -> dict[str, Maker]:
-    """Return how to make the state of each structure, the ones that may be late included."""
+    """Return how to make the state of each structure, the ones that may be late included.
+
+    And of the native trackers among the structures into which threads may insert.
+    """
     options: dict[str, dict[str, Any]] = {"list": {"capacity": 2**16}}
     return {
         name: lambda pages, vcpus, name=name, make=make: (
@@ -199,8 +205,12 @@ def makers() -> dict[str, Maker]:
                 pages, vcpus=vcpus, **options.get(name, {})
             ).state
         )
-        for name, make in {**LOCKLESS, **LATE}.items()
+        for name, make in {**LOCKLESS, **LATE, **_brought()}.items()
     }
+
+
+def _brought() -> dict[str, Callable[..., Any]]:
+    return {name: partial(LocklessNative, kind=kind) for name, kind in concurrent().items()}
 
 
 def job_for(pages: int, vcpus: int, pattern: str, laps: int) -> SoakJob:
@@ -349,12 +359,16 @@ class SoakCell(NamedTuple):
 
 
 def soak_cells(
-    inserts: int, *, pages: int = PAGES, vcpus: Sequence[int] = (2, 3, 4, 8)
+    inserts: int,
+    *,
+    pages: int = PAGES,
+    vcpus: Sequence[int] = (2, 3, 4, 8),
+    structures: Sequence[str] = (*LOCKLESS, *LATE),
 ) -> Iterator[SoakCell]:
     """Yield runs that make `inserts` inserts, or a few more, shared alike by all cells."""
     cells = [
         (structure, pattern, many)
-        for structure in (*LOCKLESS, *LATE)
+        for structure in structures
         for pattern in PATTERNS
         for many in vcpus
     ]
@@ -369,6 +383,7 @@ def soak_cells(
 
 def run_cell(cell: SoakCell, pages: int = PAGES) -> Tally:
     """Run one cell of a soak."""
+    beat(cell.structure)
     return run(
         cell.structure,
         makers()[cell.structure],

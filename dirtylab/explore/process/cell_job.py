@@ -24,7 +24,7 @@ from dirtylab.measure.cell import (
 )
 from dirtylab.measure.driver import OPERATIONS
 from dirtylab.measure.grid import BYTES_A_PAGE
-from dirtylab.structures import kind_of, names
+from dirtylab.structures import kind_of, names, require_operation
 from dirtylab.theory.memory import known_bytes
 
 MOST_ROUNDS = 10_000
@@ -100,6 +100,7 @@ class CellJob:
         if len(set(labels)) < len(labels):
             raise ValueError(f"structures={list(labels)}: names one twice")
         _check.choice("operation", self.operation, OPERATIONS)
+        require_operation(self.operation, [name for name, _ in self.structures])
         _check.integer("rounds", self.rounds, 1, MOST_ROUNDS)
         _check.integer("seed", self.seed, 0, 2**62)
         cells = tuple(_checked_cell(*cell) for cell in self.cells)

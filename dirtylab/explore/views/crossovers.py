@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dirtylab import _check
 from dirtylab._format import share_text
 from dirtylab.advice.model import OPERATIONS, Model
-from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider
+from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider, literal
 from dirtylab.explore.kit.slider_steps import (
     DENSITIES,
     DIRTY,
@@ -40,6 +40,7 @@ from dirtylab.explore.views.crossover_figure import (
 from dirtylab.explore.views.looks import look
 from dirtylab.explore.views.measured_cells import measured_cells
 from dirtylab.explore.views.model_curves import AXES, Setting, curves, dirty_in, has_law, model_name
+from dirtylab.native.contestants import native
 from dirtylab.structures import STRUCTURES
 
 if TYPE_CHECKING:
@@ -143,6 +144,14 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
     ) -> None:
         super().__init__(state, usual, worker)
         self._model = model
+
+    @property
+    def line(self) -> str:
+        """The line of Python that recreates the state: native trackers by their paths."""
+        told = super().line
+        for name, origin in native(self.state.structures).items():
+            told = told.replace(literal(name), literal(f"{origin.path}:{name}"))
+        return told
 
     # --- controls -------------------------------------------------------------------------------
 

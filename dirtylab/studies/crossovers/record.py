@@ -20,7 +20,7 @@ from dirtylab.measure import recording
 from dirtylab.measure.files import prepare_folder
 from dirtylab.measure.grid import Choice
 from dirtylab.measure.sweep import sweep
-from dirtylab.structures import is_posted, known_first, posted, tuned
+from dirtylab.structures import is_posted, kind_of, known_first, posted, tuned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,11 +49,12 @@ class Part(NamedTuple):
     dirty: tuple[int, ...]
 
 
-def parts(sizes: tuple[int, ...] = PAGES) -> list[Part]:
-    """Return all that is measured."""
+def parts(sizes: tuple[int, ...] = PAGES, structures: tuple[str, ...] | None = None) -> list[Part]:
+    """Return all that is measured; where no structures are given, the posted and tuned ones."""
     found = []
     for pages in sizes:
-        names = tuned() if pages > POSTED_UP_TO else (*posted(), *tuned())
+        usual = tuned() if pages > POSTED_UP_TO else (*posted(), *tuned())
+        names = usual if structures is None else structures
         found.append(Part("find", pages, names, _numbers(pages, 0.0)))
         found.append(Part("try", pages, names, _numbers(pages, 0.5)))
     return found
@@ -73,6 +74,7 @@ def record(
     sizes: tuple[int, ...] = PAGES,
     report: Callable[[str], object] | None = None,
     datasets: Sequence[Choice] | None = None,
+    structures: tuple[str, ...] | None = None,
 ) -> pathlib.Path:
     """Measure the study and write it to the folder `out`; return that folder.
 
@@ -88,17 +90,20 @@ def record(
         Called with a line before each sweep.
     datasets : sequence of str or (str, dict), optional
         Patterns; the studies' usual ones when omitted.
+    structures : tuple of str, optional
+        Names; posted and tuned ones when omitted.  Where one can harvest only, as a native tracker,
+        no collect is timed.
     """
     import pandas as pd
 
     folder, under_way = prepare_folder(out), prepare_folder(work)
     tables, machine = [], {}
-    for part in parts(sizes):
+    for part in parts(sizes, structures):
         if report:
             report(f"{part.pages:,} pages, {part.use}: {len(part.dirty)} numbers of frames")
         table = sweep(
             structures=part.structures,
-            operations=OPERATIONS,
+            operations=timed(part.structures),
             datasets=list(studied().items()) if datasets is None else datasets,
             pages=[part.pages],
             dirty=part.dirty,
@@ -111,16 +116,25 @@ def record(
         machine = next(iter(table.attrs["machines"].values()))
     if report:
         report(f"{MAP_PAGES:,} pages, map: {len(MAP_LENGTHS)} x {len(MAP_DENSITIES)} cells")
-    medians = _measure_map(under_way / "map", progress=report is not None)
+    names = tuned() if structures is None else structures
+    medians = _measure_map(under_way / "map", names, progress=report is not None)
     rounds = pd.concat(tables, ignore_index=True)
     recording.save(folder, {"map.csv": medians, "rounds.csv": rounds}, machine, float_format="%.4g")
     return folder
 
 
-def _measure_map(out: pathlib.Path, *, progress: bool) -> "pd.DataFrame":
+def timed(structures: Sequence[str]) -> tuple[str, ...]:
+    """Return the operations that all structures have."""
+    collect = all(kind_of(name).collects for name in structures)
+    return tuple(one for one in OPERATIONS if collect or one != "collect")
+
+
+def _measure_map(
+    out: pathlib.Path, structures: tuple[str, ...], *, progress: bool
+) -> "pd.DataFrame":
     """Return medians of whole epochs, a row a density and cluster length."""
     table = sweep(
-        structures=tuned(),
+        structures=structures,
         operations=("epoch",),
         datasets=[("clustered", {"length": length}) for length in MAP_LENGTHS],
         pages=[MAP_PAGES],

@@ -1,6 +1,7 @@
 """Report of the crossover study: sentences and tables made from its data."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,12 +31,21 @@ def all_crossovers(study: CrossoverStudy) -> "pd.DataFrame":
 def pairs_shown(found: "pd.DataFrame") -> list[tuple[str, str]]:
     """Return the pairs in the report: each structure with the bitmap, and the list with tree64.
 
-    The tree of radix 8 is left out; the tables of all crossovers have it.
+    The tree of radix 8 is left out; the tables of all crossovers have it.  Of structures that were
+    chosen, not the usual ones, all pairs.
     """
     names = known_first(sorted({*found["one"], *found["other"]}))
+    if not _are_usual(names):
+        return [(one, other) for one, other in itertools.combinations(names, 2)
+                if _is_pair(found, one, other).any()]  # fmt: skip
     left_out = {"bitmap", "tree8", *posted()}
     with_bitmap = [(name, "bitmap") for name in names if name not in left_out]
     return [("posted-tree", "posted-bitmap"), *with_bitmap, ("list", "tree64")]
+
+
+def _are_usual(names: Iterable[str]) -> bool:
+    """Return whether all are there that tell why posted and tuned crossovers differ."""
+    return {"posted-tree", "posted-bitmap", "list", "bitmap", "tree64"} <= {*names}
 
 
 def markdown(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
@@ -53,10 +63,11 @@ def markdown(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
     parts = [
         *(crossover_table(found, operation) for operation in OPERATIONS),
         "\n".join(f"* {line}" for line in moves(found)),
-        "\n".join(f"* {line}" for line in reasons(study)),
-        predictions(study, found, model),
     ]
-    return "\n\n".join(parts)
+    if _are_usual((*study.posted, *study.tuned)):
+        parts += ["\n".join(f"* {line}" for line in reasons(study))]
+        parts += [predictions(study, found, model)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def crossover_table(found: "pd.DataFrame", operation: str) -> str:

@@ -31,6 +31,7 @@ from dirtylab.live._machine import VCpu
 from dirtylab.live.kvm import Guest, KvmLog, KvmManualLog, KvmRing
 from dirtylab.live.pagemap import Pagemap
 from dirtylab.live.trackers import missing
+from dirtylab.native.contestants import native
 from dirtylab.structures import STRUCTURES, Structure, Tree8
 from dirtylab.structures.bitmap import scan
 
@@ -214,7 +215,9 @@ class Scanned(Harvester):
 
 def ours() -> list[str]:
     """Return the structures: none as posted, and of the trees the one of radix 64."""
-    return [name for name, kind in STRUCTURES.items() if not kind.posted and kind is not Tree8]
+    brought = native(list(STRUCTURES))  # these are replayed only, in a process of their own
+    kinds = {name: kind for name, kind in STRUCTURES.items() if name not in brought}
+    return [name for name, kind in kinds.items() if not kind.posted and kind is not Tree8]
 
 
 def harvesters() -> dict[str, type[Harvester]]:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab import structures
 from dirtylab._progress import Step
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
+from dirtylab.measure.apart import Call, beat, direct
 from dirtylab.measure.driver import Driver
-from dirtylab.structures import STRUCTURES, Structure, known_first, tuned
+from dirtylab.structures import STRUCTURES, Structure, known_first
 from dirtylab.theory.intervals import Interval, ratio_interval
 
 if TYPE_CHECKING:
@@ -31,9 +33,10 @@ def playable(pages: int) -> list[str]:
     """Return the structures that can track so many pages; the posted ones refuse some sizes."""
     names = []
     for name in STRUCTURES:
+        beat(name)
         try:
             make(name, pages, 1)
-        except ValueError:
+        except (ValueError, MemoryError):
             continue
         names.append(name)
     return names
@@ -46,11 +49,23 @@ def make(name: str, pages: int, most: int) -> Structure:
 
 
 def replays(
-    records: list[Record], *, names: Sequence[str] | None = None, rounds: int = ROUNDS
+    records: list[Record],
+    *,
+    names: Sequence[str] | None = None,
+    rounds: int = ROUNDS,
+    call: Call = direct,
 ) -> Iterator[Step]:
-    """Yield label and action of each recording; an action appends rows to `records`."""
+    """Yield label and action of each recording; an action appends rows to `records`.
+
+    `call` measures, in a process of its own where a structure is native
+    (:func:`dirtylab.measure.apart.measuring`).
+    """
     for name in recordings() if names is None else names:
-        yield f"replay of {name}", lambda n=name: records.extend(replay(recording(n), rounds))  # type: ignore[misc]
+        yield f"replay of {name}", lambda n=name: records.extend(call(_replay_of, n, rounds))  # type: ignore[misc]
+
+
+def _replay_of(name: str, rounds: int) -> list[Record]:
+    return replay(recording(name), rounds)
 
 
 def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]:
@@ -85,6 +100,7 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
     for repeat in range(rounds):
         for index in rng.permutation(len(made)):
             name = list(made)[index]
+            beat(name)
             spent = made[name].replay(trace.epochs)
             rows += [
                 {
@@ -100,6 +116,7 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
 def _require_pages(
     name: str, driver: Driver, trace: Trace, sets: Sequence[npt.NDArray[np.uint64]]
 ) -> None:
+    beat(name)
     for epoch, expected in zip(trace.epochs, sets, strict=True):
         found = driver.taken(epoch, "harvest", driver.through)
         if not np.array_equal(np.unique(found), expected):
@@ -126,7 +143,7 @@ def epochs(table: "pd.DataFrame", operation: str | None = None) -> "pd.DataFrame
 
 def same_job(times: "pd.DataFrame") -> "pd.DataFrame":
     """Return the columns of structures that do the same job: pages in order, each once."""
-    return times[[name for name in tuned() if name in times]]
+    return times[[name for name in structures.same_job() if name in times]]
 
 
 def winners(table: "pd.DataFrame") -> "pd.DataFrame":

@@ -14,30 +14,31 @@ Threads wait at a barrier until all have arrived; each reads the clock itself be
 after its last insert, and the time of all is from the first to the last reading.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from dirtylab import _check
-from dirtylab._check import Counts, Frames
-from dirtylab._jit import inlined, kernel, uncounted
+from dirtylab._check import Frames
 from dirtylab._progress import Step
-from dirtylab._words import ONE, Words
 from dirtylab.lockless.atomics import (
-    add_relaxed,
-    aligned_zeros,
-    give_way,
-    load_acquire,
-    load_relaxed,
     require_threads,
     store_release,
 )
-from dirtylab.lockless.dispatch import State, harvest_frames, harvest_into, insert_one
+from dirtylab.lockless.dispatch import State, harvest_frames
+from dirtylab.lockless.native import maker_of
 from dirtylab.lockless.nonatomic import PlainBitmap, PlainEarlyTree, PlainList, PlainRing, PlainTree
 from dirtylab.lockless.registry import LATE, LOCKLESS
-from dirtylab.measure.clock import Scratch, now, scratch
+from dirtylab.measure.apart import Call, beat, direct
+from dirtylab.measure.clock import scratch
+from dirtylab.studies.lockless.gate import (
+    gate_for,
+    stay_on_core,
+    time_harvests,
+    time_inserts,
+    time_waiting_inserts,
+)
 from dirtylab.verify.threads import in_threads
 
 Record = dict[str, Any]
@@ -58,101 +59,6 @@ _INSERTS = 240_000
 """Inserts of a sample, all vCPUs together."""
 _FRAMES = 4096
 _MOST_TURNS = 1000
-_PATIENCE = 4096
-_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
-
-
-class Gate(NamedTuple):
-    """The barrier of a sample's threads."""
-
-    words: Words  # how many have come; how many are to come; inserters that are done
-    times: Counts  # first and last reading of the clock of each vCPU
-
-
-@inlined
-def stand_at(gate: Gate) -> None:
-    """Wait until all threads have arrived."""
-    add_relaxed(gate.words, 0, ONE)
-    looks = 0
-    while load_acquire(gate.words, 0) < gate.words[1]:
-        looks += 1
-        if looks % _PATIENCE == 0:  # else a thread would begin a system call late
-            give_way()
-
-
-@uncounted
-def time_inserts(
-    state: State, vcpu: int, frames: Frames, inserts: int, gate: Gate, clock: Scratch
-) -> int:
-    """Insert `frames` over and over; return the number inserted."""
-    stand_at(gate)
-    gate.times[vcpu, 0] = now(clock)
-    done, place = 0, 0
-    while done < inserts and insert_one(state, vcpu, frames[place]):
-        done += 1
-        place += 1
-        if place == frames.size:
-            place = 0
-    gate.times[vcpu, 1] = now(clock)
-    add_relaxed(gate.words, 2, ONE)
-    return done
-
-
-@uncounted
-def time_waiting_inserts(
-    state: State, vcpu: int, frames: Frames, inserts: int, gate: Gate, clock: Scratch
-) -> int:
-    """Insert as :func:`time_inserts` does; where there is no room, wait for the harvest."""
-    stand_at(gate)
-    gate.times[vcpu, 0] = now(clock)
-    waits, place = 0, 0
-    for _ in range(inserts):
-        while not insert_one(state, vcpu, frames[place]):
-            waits += 1
-            give_way()
-        place += 1
-        if place == frames.size:
-            place = 0
-    gate.times[vcpu, 1] = now(clock)
-    add_relaxed(gate.words, 2, ONE)
-    return waits
-
-
-@kernel
-def time_harvests(
-    state: State, out: Frames, pause: int, least: int, gate: Gate, clock: Scratch, spent: Counts
-) -> None:
-    """Harvest `least` times and until the inserters are done.
-
-    `spent` gets the number of harvests, of their frames, and their ns.
-    """
-    stand_at(gate)
-    last = spent[0] + least
-    while load_relaxed(gate.words, 2) + ONE < gate.words[1] or spent[0] < last:
-        begin = now(clock)
-        spent[1] += harvest_into(state, out)
-        end = now(clock)
-        spent[2] += end - begin
-        spent[0] += 1
-        while now(clock) - end < pause and load_relaxed(gate.words, 2) + ONE < gate.words[1]:
-            pass
-
-
-def stay_on_core(number: int) -> None:
-    """Keep the calling thread on one core, where the system allows it.
-
-    Left alone, threads that begin together share a core for the millisecond that a sample takes.
-    """
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(_CORES)
-        os.sched_setaffinity(0, {cores[number % len(cores)]})
-
-
-def gate_for(threads: int) -> Gate:
-    """Return a gate that opens when so many threads have come."""
-    words = aligned_zeros(16)
-    words[1] = threads
-    return Gate(words, np.zeros((threads, 2), np.int64))
 
 
 # --- states and frames --------------------------------------------------------------------------
@@ -165,7 +71,7 @@ def state_of(structure: str, vcpus: int, pages: int = PAGES) -> State:
         options = {"entries": RING_ENTRIES}
     if structure == "list":
         options = {"capacity": LIST_ENTRIES}
-    state = {**LOCKLESS, **LATE}[structure](pages, vcpus=vcpus, **options).state
+    state = maker_of(structure)(pages, vcpus=vcpus, **options).state
     for array in state:
         array[:] = array  # else the first samples would fault the memory in
     return state
@@ -229,10 +135,21 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def atomic_records(repeats: int, rng: np.random.Generator, inserts: int = 32_768) -> list[Record]:
-    """Measure atomic and plain inserts in one thread; a record a sample."""
+def atomic_records(
+    repeats: int,
+    rng: np.random.Generator,
+    inserts: int = 32_768,
+    *,
+    structures: Sequence[str] = STRUCTURES,
+) -> list[Record]:
+    """Measure atomic and plain inserts in one thread; a record a sample.
+
+    Of those structures that have a plain counterpart: a native tracker has none.
+    """
     states: dict[tuple[str, str], State] = {}
     for name, (base, kind) in PLAIN.items():
+        if name not in structures:
+            continue
         states[name, "atomic"] = state_of(name, 1)
         states[name, "plain"] = kind(*state_of(base, 1))
     again = frames_for(APART, 0)
@@ -278,6 +195,7 @@ def vcpus_records(
     for repeat in range(-1, repeats):
         for index in rng.permutation(len(cells)):
             structure, placement, many = cells[index]
+            beat(structure)
             done, ns = insert_together(states[structure], placement, many, inserts // many)
             harvest_frames(states[structure], out)
             if repeat >= 0:
@@ -319,6 +237,7 @@ def harvest_records(
         frames = random_frames(inserts, repeat + 1)  # each once: all are clean, in both forms
         for index in rng.permutation(len(cells)):
             structure, pause = cells[index]
+            beat(structure)
             together = _together(states[structure], frames, inserts, pause, out)
             chunk = max(inserts // max(together["harvests"], 1), 1)
             if structure in ("list", "ring", "ring-protect"):
@@ -383,15 +302,36 @@ def _in_turns(state: State, frames: Frames, inserts: int, chunk: int, out: Frame
     }
 
 
-EXPERIMENTS: dict[str, Callable[[int, np.random.Generator], list[Record]]] = {
+EXPERIMENTS: dict[str, Callable[..., list[Record]]] = {
     "atomic": atomic_records,
     "vcpus": vcpus_records,
     "harvest": harvest_records,
 }
 
 
-def cost_steps(repeats: int, records: list[Record], seed: int = 2016) -> Iterator[Step]:
-    """Yield the experiments as steps; each adds its samples to `records`."""
+def cost_steps(
+    repeats: int,
+    records: list[Record],
+    seed: int = 2016,
+    *,
+    structures: Sequence[str] = STRUCTURES,
+    call: Call = direct,
+) -> Iterator[Step]:
+    """Yield the experiments as steps; each adds its samples to `records`.
+
+    `call` measures, in a process of its own where a structure is native
+    (:func:`dirtylab.measure.apart.measuring`).
+    """
     rng = np.random.default_rng(seed)
-    for name, measure in EXPERIMENTS.items():
-        yield name, lambda measure=measure: records.extend(measure(repeats, rng))  # type: ignore[misc]
+    for name in EXPERIMENTS:
+
+        def measure(name: str = name) -> None:
+            records.extend(call(_measured, name, repeats, rng, structures))
+
+        yield name, measure
+
+
+def _measured(
+    name: str, repeats: int, rng: np.random.Generator, structures: Sequence[str]
+) -> list[Record]:
+    return EXPERIMENTS[name](repeats, rng, structures=structures)

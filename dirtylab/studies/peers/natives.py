@@ -29,7 +29,7 @@ from dirtylab.structures.bits import counted
 from dirtylab.structures.driven import harvest, insert, state_for
 from dirtylab.structures.hybrid import BLOCK_WORDS
 from dirtylab.structures.runs import take_from_bitmap, take_from_hybrid, take_from_tree
-from dirtylab.studies.lockless.record import Gate, gate_for, stand_at, stay_on_core
+from dirtylab.studies.lockless.gate import Gate, gate_for, stand_at, stay_on_core
 from dirtylab.verify.threads import in_threads
 
 PAGES, LARGE_PAGES = 10_000_000, 2**30

@@ -19,9 +19,11 @@ import numpy.typing as npt
 from dirtylab._check import Frames
 from dirtylab._progress import Step
 from dirtylab.datasets import DATASETS, parsed, studied
+from dirtylab.measure.apart import Call, beat, direct
 from dirtylab.measure.clock import stopwatch
 from dirtylab.measure.driver import COMPILED, PYTHON, Driver, time_copy, time_mask
 from dirtylab.measure.timing import Sampler, interleave
+from dirtylab.native.contestants import native
 from dirtylab.structures import STRUCTURES, tuned
 from dirtylab.studies.peers.libraries import PEERS, available
 
@@ -33,6 +35,8 @@ DENSITIES = (0.00001, 0.0001, 0.001, 0.01, 0.1, 0.3, 0.6, 1.0)
 BATCHES = (100, 10_000, 1_000_000)
 DIRTY = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 COPY, SCATTER = "copy", "byte mask"
+NATIVE = "native"
+"""Kind of a contestant that is a native tracker; of others the kind is not told."""
 
 Record = dict[str, Any]
 
@@ -57,18 +61,31 @@ def cells(patterns: Sequence[str] | None = None) -> list[ComparisonCell]:
 
 
 def compare(
-    repeats: int, records: list[Record], seed: int = 2016, patterns: Sequence[str] | None = None
-) -> Iterator[Step]:
-    """Yield label and action of each cell; an action appends its samples to `records`."""
+    repeats: int, records: list[Record], seed: int = 2016, patterns: Sequence[str] | None = None,
+    structures: Sequence[str] | None = None, call: Call = direct,
+) -> Iterator[Step]:  # fmt: skip
+    """Yield label and action of each cell; an action appends its samples to `records`.
+
+    `structures` are the tuned ones when omitted; `call` measures, in a process of its own where one
+    is native (:func:`dirtylab.measure.apart.measuring`).
+    """
+    chosen = () if structures is None else (tuple(structures),)
     for number, cell in enumerate(cells(patterns)):
         rng = np.random.default_rng([seed, number])
         label = f"{cell.operation} {cell.pattern} {cell.dirty:,}"
-        yield label, lambda c=cell, r=rng: records.extend(measure(c, repeats, r))  # type: ignore[misc]
+        yield label, lambda c=cell, r=rng: records.extend(call(measure, c, repeats, r, *chosen))  # type: ignore[misc]
 
 
-def measure(cell: ComparisonCell, repeats: int, rng: np.random.Generator) -> list[Record]:
+def measure(
+    cell: ComparisonCell,
+    repeats: int,
+    rng: np.random.Generator,
+    structures: Sequence[str] | None = None,
+) -> list[Record]:
     """Return the samples of one cell."""
-    benchmark = {"collect": _Collect, "insert": _Insert, "epoch": _Epoch}[cell.operation](cell)
+    names = tuned() if structures is None else structures
+    kind = {"collect": _Collect, "insert": _Insert, "epoch": _Epoch}[cell.operation]
+    benchmark = kind(cell, names)
     benchmark.prepare(0)
     benchmark.require_agreement()
     found = interleave(benchmark.samplers(), repeats, rng, prepare=benchmark.prepare, floor_ns=0)
@@ -76,6 +93,7 @@ def measure(cell: ComparisonCell, repeats: int, rng: np.random.Generator) -> lis
         {
             **cell._asdict(), "pages": PAGES, "contestant": name, "repeat": repeat,
             "through": benchmark.through(name), "ns": float(ns),
+            **({"kind": NATIVE} if native([name]) else {}),
         }
         for name, samples in found.items()
         for repeat, ns in enumerate(samples.ns)
@@ -85,9 +103,9 @@ def measure(cell: ComparisonCell, repeats: int, rng: np.random.Generator) -> lis
 class _Contest:
     """Structures of one size and the frames of the round."""
 
-    def __init__(self, cell: ComparisonCell) -> None:
+    def __init__(self, cell: ComparisonCell, names: Sequence[str]) -> None:
         self.cell = cell
-        self.ours = {name: Driver(STRUCTURES[name](PAGES), cell.dirty) for name in tuned()}
+        self.ours = {name: _made(name, cell.dirty) for name in names}
         self.frames = np.empty(0, np.uint64)
         self.out = np.zeros(cell.dirty, np.uint64)
         self.watch = stopwatch()
@@ -127,15 +145,16 @@ class _Collect(_Contest):
         ours = {
             name: repeated(driver.collect_ns)
             for name, driver in self.ours.items()
-            if name != "list"  # sorted beforehand, it would only copy
+            # A list, sorted beforehand, would only copy; a native tracker has no collect.
+            if name != "list" and driver.structure.collects
         }
         copied = repeated(lambda: time_copy(self.expected, self.room, self.watch))
         return {COPY: copied, **ours}
 
 
 class _Insert(_Contest):
-    def __init__(self, cell: ComparisonCell) -> None:
-        super().__init__(cell)
+    def __init__(self, cell: ComparisonCell, names: Sequence[str]) -> None:
+        super().__init__(cell, names)
         self.mask = np.zeros(PAGES, bool)
 
     def prepare(self, repeat: int) -> None:
@@ -149,12 +168,12 @@ class _Insert(_Contest):
         self._scatter()
         _require(SCATTER, np.flatnonzero(self.mask), expected)
         for name, driver in self.ours.items():
-            driver.insert_ns(self.frames)
+            _told(driver).insert_ns(self.frames)
             _require(name, driver.structure.harvest(), expected)
 
     def samplers(self) -> dict[str, Sampler]:
         ours = {
-            name: repeated(lambda d=driver: d.insert_ns(self.frames))  # type: ignore[misc]
+            name: repeated(lambda d=driver: _told(d).insert_ns(self.frames))  # type: ignore[misc]
             for name, driver in self.ours.items()
         }
         return {SCATTER: repeated(self._scatter), **ours}
@@ -164,8 +183,8 @@ class _Insert(_Contest):
 
 
 class _Epoch(_Contest):
-    def __init__(self, cell: ComparisonCell) -> None:
-        super().__init__(cell)
+    def __init__(self, cell: ComparisonCell, names: Sequence[str]) -> None:
+        super().__init__(cell, names)
         self.peers = {name: PEERS[name](PAGES) for name in available()}
         self.epochs = min(max(BURST_FRAMES // cell.dirty, 1), MOST_EPOCHS)
         self.burst = np.empty((0, cell.dirty), np.uint64)
@@ -181,13 +200,13 @@ class _Epoch(_Contest):
         for frames in self.burst[:2]:
             expected = np.unique(frames)
             for name, driver in self.ours.items():
-                _require(name, driver.taken(frames, "harvest", driver.through), expected)
+                _require(name, _told(driver).taken(frames, "harvest", driver.through), expected)
             for name, epoch in self.peers.items():
                 _require(name, epoch(frames), expected)
 
     def samplers(self) -> dict[str, Sampler]:
         ours = {
-            name: repeated(lambda d=driver: d.spend({"epoch": self.burst})["epoch"])  # type: ignore[misc]
+            name: repeated(lambda d=driver: _told(d).spend({"epoch": self.burst})["epoch"])  # type: ignore[misc]
             for name, driver in self.ours.items()
         }
         peers = {name: self._called(epoch) for name, epoch in self.peers.items()}
@@ -203,6 +222,17 @@ class _Epoch(_Contest):
             return (time.perf_counter_ns() - begin) * loops // len(self.burst)
 
         return sampler
+
+
+def _made(name: str, dirty: int) -> Driver:
+    beat(name)
+    return Driver(STRUCTURES[name](PAGES), dirty)
+
+
+def _told(driver: Driver) -> Driver:
+    """Tell whose turn it is, off the clock."""
+    beat(driver.structure.name)
+    return driver
 
 
 def repeated(spent: Callable[[], float]) -> Sampler:

@@ -8,13 +8,13 @@ from dirtylab.measure import recording
 from dirtylab.measure.machine import caption, describe_machine
 from dirtylab.structures import known_first
 from dirtylab.studies.peers.libraries import PEERS
-from dirtylab.studies.peers.record import COPY, PAGES, SCATTER, Record
+from dirtylab.studies.peers.record import COPY, NATIVE, PAGES, SCATTER, Record
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("operation", "pattern", "dirty", "pages", "contestant", "repeat", "ns")
-WORDS = ("operation", "pattern", "contestant", "through")
+WORDS = ("operation", "pattern", "contestant", "through", "kind")
 OURS, PEER = "best of ours", "best peer"
 
 
@@ -45,12 +45,21 @@ def ratios(records: list[Record], operation: str, reference: str) -> "pd.DataFra
 
 
 def epochs(records: list[Record]) -> "pd.DataFrame":
-    """Return for each cell our best structure, the best peer, and the ratio of their times."""
+    """Return for each cell our best structure, the best peer, and the ratio of their times.
+
+    Native trackers are neither: each has a column of its own.
+    """
     import pandas as pd
 
     table = medians(records, "epoch")
-    ours = table[known_first(str(name) for name in table if name not in PEERS)]
+    others = [str(name) for name in table if name not in PEERS]
+    natives = {one["contestant"] for one in records if one.get("kind") == NATIVE}
+    brought = [name for name in others if name in natives]
+    ours = table[known_first(name for name in others if name not in brought)]
     peers = table[[name for name in PEERS if name in table]]
+    own = {f"{name} µs": table[name] / 1000 for name in brought}
+    if ours.empty or peers.empty:
+        return (table / 1000).add_suffix(" µs")
     return pd.DataFrame(
         {
             OURS: ours.idxmin(axis=1),
@@ -58,6 +67,7 @@ def epochs(records: list[Record]) -> "pd.DataFrame":
             PEER: peers.idxmin(axis=1),
             "peer µs": peers.min(axis=1) / 1000,
             "times as fast": peers.min(axis=1) / ours.min(axis=1),
+            **own,
         }
     )
 
