@@ -180,14 +180,18 @@ for name in dirtylab.STRUCTURES:
     structure.insert(frames[0] % np.uint64(structure.pages))
     structure.harvest()
 
+    shared = np.empty(structure.pages, np.uint64)  # harvested into by all at once
+
     def work(seed):
         rng = np.random.default_rng(seed)
         for _ in range(25):
             try:
                 structure.insert(frames[rng.integers(6)] % np.uint64(structure.pages))
-                verb = rng.choice(["harvest", "collect", "clear", "len"])
+                verb = rng.choice(["harvest", "into", "collect", "clear", "len"])
                 if verb == "len":
                     len(structure)
+                elif verb == "into":
+                    structure.harvest(shared)
                 else:
                     getattr(structure, verb)()
             except (OverflowError, ValueError):

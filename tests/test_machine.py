@@ -91,6 +91,12 @@ def test_machines_that_differ_share_neither_caption_nor_kind(place, value):
     assert kind_of(other) != kind_of(facts)
 
 
+def test_machines_that_differ_at_the_end_of_a_long_name_differ_in_kind():
+    long = change(WHOLE, "processor.core", "Zen " + "long " * 60)
+    assert kind_of(long) != kind_of(change(long, "hypervisor", "Xen"))
+    assert len(kind_of(long)) < 255  # a file name
+
+
 def test_the_same_kind_on_another_day_is_the_same_kind():
     later = {**WHOLE, "date": "2030-01-01", "system": "Linux 9", "packages": {}, "memory_gib": 99}
     assert kind_of(later) == kind_of(WHOLE) is not None

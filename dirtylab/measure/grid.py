@@ -12,6 +12,7 @@ from dirtylab._units import frames_of, parse_amounts, parse_count, parse_pages_l
 from dirtylab.datasets import DATASETS, declared
 from dirtylab.measure.apart import ApartError, Call, beat, measuring
 from dirtylab.measure.cell import (
+    ANY_PAGES,
     CACHES,
     BenchmarkPlan,
     Candidate,
@@ -28,8 +29,6 @@ from dirtylab.structures import kind_of, names
 BYTES_A_PAGE = 16
 """Most memory that a cell needs for each page and frame: a list, its copy, a mask."""
 
-_ANY_PAGES = 4104
-"""A size that every structure accepts."""
 _TRIED_FRAMES = 2**16
 _SHOWN = 5
 USUAL = ("insert", "collect", "harvest", "epoch")
@@ -167,7 +166,7 @@ def _plain(name: str, option: str, value: Any) -> Option | None:
 def _require_options(candidate: Candidate) -> None:
     """Refuse options that a structure does not take at any size."""
     try:
-        make(candidate, _ANY_PAGES)
+        make(candidate, ANY_PAGES)
     except (TypeError, ValueError) as error:
         raise type(error)(f"structures: {candidate.structure}: {error}") from None
 

@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import hashlib
 import importlib.metadata
 import os
 import pathlib
@@ -104,8 +105,12 @@ def kind_of(machine: Mapping[str, Any]) -> str | None:
         f"{machine.get('threads_per_core') or 1} threads",
         machine.get("hypervisor") or "bare metal",
     ]
-    words = " ".join(printable(part) for part in parts if part is not None)
-    return re.sub(r"[^a-z0-9.+]+", "-", words.lower()).strip("-")[:_LONGEST]
+    words = " ".join(printable(part) for part in parts if part is not None).lower()
+    slug = re.sub(r"[^a-z0-9.+]+", "-", words).strip("-")
+    if len(slug) <= _LONGEST:
+        return slug
+    # Cut short, two machines could be taken for one; a digest of the whole tells them apart.
+    return f"{slug[:_LONGEST]}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
 
 def _cpu_text(machine: Mapping[str, Any]) -> str | None:

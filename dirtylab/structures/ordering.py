@@ -136,7 +136,8 @@ def by_digits(
 ) -> None:
     """Sort by the digits of what each value is above `low`, at most `span`, the lowest first.
 
-    `heads` has a place for each value of a digit, a power of two.
+    `heads` has a place for each value of a digit, a power of two.  Another thread that writes to
+    `spare` meanwhile spoils the order but leads to no place beyond the arrays.
     """
     mask = np.uint64(heads.size - 1)
     bits = np.uint64(popcount(mask))
@@ -158,8 +159,10 @@ def by_digits(
             for place in range(source.size):
                 value = source[place]
                 digit = ((np.uint64(value) - low) >> shift) & mask
-                target[heads[digit]] = value
-                heads[digit] += 1
+                slot = heads[digit]
+                if slot < target.size:
+                    target[slot] = value
+                heads[digit] = slot + 1
             source, target = target, source
             passes += 1
         shift += bits

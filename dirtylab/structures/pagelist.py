@@ -177,8 +177,9 @@ def harvest(state: ListState, out: Frames) -> int:
     Where there is room for all entries one pass drops the repeats and writes, which takes 0.8
     times as long as two.
     """
-    if state.counts[IN_ORDER] and state.counts[DISTINCT] == STALE and out.size >= in_use(state):
-        ordered = state.entries[: in_use(state)].copy()
+    used = in_use(state)  # read once: another thread may change it meanwhile
+    if state.counts[IN_ORDER] and state.counts[DISTINCT] == STALE and out.size >= used:
+        ordered = state.entries[:used].copy()
         # What is written to anyhow serves as spare memory: fresh memory costs page faults.
         order(ordered, out.view(state.entries.dtype)[: ordered.size])
         count = drop_repeats(ordered, out)
