@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from dirtylab import DATASETS, STRUCTURES, cli
+from dirtylab.native.compiler import LANGUAGES, find_compiler
+from dirtylab.native.errors import TrackerError
 from dirtylab.studies import mailing_list
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -41,6 +43,17 @@ def test_a_structure():
     made.insert([7, 999, 7])
     assert made.harvest().tolist() == [7, 999]
     assert "my-bitmap" in repr(made)
+
+
+def test_a_tracker(capsys):
+    try:
+        find_compiler(LANGUAGES[".c"], Path("mine.c"))
+    except TrackerError as why:
+        pytest.skip(str(why))
+    names = run("Bring your own tracker")
+    assert names["broken"] == []
+    assert names["tracker"].harvest().tolist() == [7, 99]
+    assert set(names["table"]["structure"]) == {"bitmap", "c-bitmap"}
 
 
 def test_a_pattern():

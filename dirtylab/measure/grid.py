@@ -24,7 +24,7 @@ from dirtylab.measure.cell import (
 from dirtylab.measure.driver import OPERATIONS
 from dirtylab.native.contestants import entered, native
 from dirtylab.native.paths import is_path
-from dirtylab.structures import kind_of, names
+from dirtylab.structures import kind_of, names, require_operation
 
 BYTES_A_PAGE = 16
 """Most memory that a cell needs for each page and frame: a list, its copy, a mask."""
@@ -126,11 +126,7 @@ def _operations(given: Sequence[str] | None, candidates: Sequence[Candidate]) ->
     listed = _listed("operations", given)
     for one in listed:
         _check.choice("operations", one, OPERATIONS)
-    if lacking and "collect" in listed:
-        raise ValueError(
-            f"operations: collect: {', '.join(lacking)} can harvest only; a native tracker has no "
-            "collect"
-        )
+        require_operation(one, lacking)
     return tuple(one for one in OPERATIONS if one in listed)
 
 
