@@ -10,6 +10,8 @@ A guest dirties some of its memory pages; which data structure should track them
     What predicts the cost of tracking some frames.
 ``dirtylab.advise``
     Which structure to choose, at what cost, and where the choice changes.
+``dirtylab.migrate``
+    Whether a live migration converges, how long it takes, and what downtime.
 ``dirtylab.sweep``
     Measure structures on patterns over a grid of sizes.
 ``dirtylab.live``
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from dirtylab.datasets import DATASETS
     from dirtylab.datasets.describe import describe
     from dirtylab.measure.sweep import sweep
+    from dirtylab.migration.precopy import migrate
     from dirtylab.structures import STRUCTURES
 
 __all__ = [
@@ -60,6 +63,7 @@ __all__ = [
     "live",
     "mailing_list",
     "measure",
+    "migrate",
     "native",
     "structures",
     "sweep",
@@ -71,6 +75,7 @@ _HOME = {
     "STRUCTURES": "dirtylab.structures",
     "advise": "dirtylab.advice.advisor",
     "describe": "dirtylab.datasets.describe",
+    "migrate": "dirtylab.migration.precopy",
     "sweep": "dirtylab.measure.sweep",
 }
 

@@ -158,8 +158,8 @@ def test_examples_in_docstrings_are_true(name):
 
 
 FLOORS = [
-    "cli", "explore", "studies", "figures", "advice", "verify", "lockless", "live", "measure",
-    "native", "structures", "datasets", "theory",
+    "cli", "explore", "studies", "figures", "migration", "advice", "verify", "lockless", "live",
+    "measure", "native", "structures", "datasets", "theory",
 ]  # fmt: skip
 """From the top; a room imports from lower floors only."""
 

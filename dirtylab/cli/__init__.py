@@ -19,6 +19,7 @@ from dirtylab.cli import (
     crossovers,
     live,
     lockless,
+    migrate,
     peers,
     radix_tree,
     record,
@@ -31,8 +32,8 @@ from dirtylab.cli.arguments import Parser, UsageError
 from dirtylab.native.errors import TrackerError
 
 COMMANDS = (
-    radix_tree, reproduce, compare, sweep, crossovers, advise, live, record, trace, lockless,
-    tracker, peers,
+    radix_tree, reproduce, compare, sweep, crossovers, advise, migrate, live, record, trace,
+    lockless, tracker, peers,
 )  # fmt: skip
 """A module each; some add two commands."""
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130

@@ -12,7 +12,20 @@ from dirtylab._format import nbytes_text, ns_text
 from dirtylab._units import parse_count, parse_pages, parse_rate, parse_seconds
 from dirtylab.datasets import DATASETS, require, written
 from dirtylab.migration.costs import Costs, costs_of
-from dirtylab.migration.simulation import LOG, OTHER, RING, Guest, Rules, simulate
+from dirtylab.migration.simulation import (
+    CHUNK,
+    LOG,
+    NOW,
+    OTHER,
+    RING,
+    SENT,
+    SYNCS,
+    WRITTEN,
+    Guest,
+    Rules,
+    Sender,
+    simulate,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -271,14 +284,26 @@ def _run(
         stream, protected, np.zeros(size, np.uint8), np.zeros(2), np.zeros(4, np.int64),
         np.zeros(entries, np.int64),
     )  # fmt: skip
-    rounds = np.zeros((MOST_ROUNDS, 3))
     rules = _rules(asked, costs, kind, faster, wider)
-    others, zeros = asked.nonzero - size, asked.pages - asked.nonzero
-    found = simulate(guest, rules, np.ones(size, np.uint8), others, zeros, rounds)
-    lived = max(float(guest.clock[0]), 1e-9)
+    source = _sender(asked, rules.sync)
+    down = float(simulate(guest, rules, source))
+    clock, count = source.clock, source.count
     return _Run(
-        bool(found[0]), *found[1:5], _table(rounds[: found[5]]), guest.place[1] / lived,
+        down >= 0, float(clock[NOW]) if down >= 0 else asked.limit, down if down >= 0 else math.nan,
+        int(count[SYNCS]), float(clock[SENT]), _table(source.rounds[: count[WRITTEN]]),
+        float(guest.place[1]) / max(float(guest.clock[0]), 1e-9),
         float(guest.place[3]) / max(int(guest.place[1]), 1),
+    )  # fmt: skip
+
+
+def _sender(asked: Question, first_sync: float) -> Sender:
+    """Return a source that has read the log once, at its begin."""
+    size = asked.working_set
+    return Sender(
+        np.ones(size, np.uint8), np.zeros(size, np.uint8), np.zeros(size // CHUNK + 1, np.uint8),
+        np.array([first_sync, 0.0, 0.0, 0.0, 0.0]),
+        np.array([0, size, asked.nonzero - size, asked.pages - asked.nonzero, 1, 0], np.int64),
+        np.zeros((MOST_ROUNDS, 3)),
     )  # fmt: skip
 
 

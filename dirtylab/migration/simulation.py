@@ -147,63 +147,147 @@ def enter(guest: Guest, pending: Flags, chunk: int) -> None:
             guest.dirty[page] = 0
 
 
+class Sender(NamedTuple):
+    """How far the source is."""
+
+    pending: Flags
+    seen: Flags
+    """1 where a page has been sent before."""
+    entered: Flags
+    """1 where a chunk was protected again since the last sync."""
+    clock: npt.NDArray[np.float64]
+    """Now, begin of the window, bytes used in it, threshold, bytes sent in all."""
+    count: npt.NDArray[np.int64]
+    """Next page; pages pending, other pages, zero pages left; syncs; rounds written."""
+    rounds: npt.NDArray[np.float64]
+    """Seconds, pages pending and bytes sent, one row a sync."""
+
+
+NOW, BEGIN, USED, THRESHOLD, SENT = range(5)
+PLACE, LEFT, OTHERS, ZEROS, SYNCS, WRITTEN = range(6)
+
+
 @kernel
-def simulate(
-    guest: Guest, rules: Rules, pending: Flags, others: int, zeros: int,
-    rounds: npt.NDArray[np.float64],
-) -> tuple[bool, float, float, int, float, int]:  # fmt: skip
-    """Migrate; return whether it ends, seconds, downtime, syncs, bytes, and rounds written."""
-    size, quota = pending.size, rules.bandwidth / 10.0
-    seen, entered = np.zeros(size, np.uint8), np.zeros(size // CHUNK + 1, np.uint8)
-    now = rules.sync
-    begin, used, threshold, sent = 0.0, 0.0, 0.0, 0.0
-    place, left, syncs, written = 0, size, 1, 0
-    while now < rules.limit:
-        if used > quota:
-            now = max(now, begin + rules.window)
-        if now - begin >= _UPDATE:
-            threshold = used / (now - begin) * rules.downtime
-            begin, used = now, 0.0
-        waiting = 4096.0 * (left + others + zeros)
-        if waiting < threshold:
-            run_guest(guest, rules, now)
-            left += synced(guest, rules, pending, entered)
-            now += rules.sync
-            syncs += 1
-            waiting = 4096.0 * (left + others + zeros)
-            if written < len(rounds):
-                rounds[written] = (now, left + others + zeros, sent)
-                written += 1
-        if waiting == 0.0 or waiting < threshold:
-            run_guest(guest, rules, now)
-            left += synced(guest, rules, pending, entered)
-            pages = left + others
-            sent += pages * rules.page_bytes + zeros * rules.zero_bytes
-            down = rules.stop + pages * rules.down_page + zeros * rules.zero
-            return True, now + down, down, syncs + 1, sent, written
-        until = now + _ITERATION
-        while used <= quota and now < until and left + others + zeros > 0:
-            if left == 0 or (place == size and others + zeros > 0):
-                whole = others > 0
-                others, zeros = others - whole, zeros - (not whole)
-                amount = rules.page_bytes if whole else rules.zero_bytes
-                now += rules.new_page if whole else rules.zero
-            else:
-                place = 0 if place >= size else place
-                while place < size and not pending[place]:
-                    place += 1
-                if place >= size:
-                    continue
-                if rules.kind == LOG and not entered[place // CHUNK]:
-                    run_guest(guest, rules, now)
-                    enter(guest, pending, place // CHUNK)
-                    entered[place // CHUNK] = 1
-                pending[place] = 0
-                left -= 1
-                amount = rules.page_bytes
-                now += rules.page if seen[place] else rules.new_page
-                seen[place] = 1
-                place += 1
-            used += amount
-            sent += amount
-    return False, rules.limit, np.nan, syncs, sent, written
+def simulate(guest: Guest, rules: Rules, source: Sender) -> float:
+    """Migrate; return the downtime, or -1 where it does not converge in time."""
+    clock = source.clock
+    while clock[NOW] < rules.limit:
+        begin_window(rules, source)
+        if below(source):
+            sync(guest, rules, source)
+            note_round(source)
+        if waiting(source) == 0.0 or below(source):
+            return stopped(guest, rules, source)
+        until = clock[NOW] + _ITERATION
+        while (
+            clock[USED] <= rules.bandwidth / 10.0 and clock[NOW] < until and waiting(source) > 0.0
+        ):
+            send(guest, rules, source, until)
+    return -1.0
+
+
+@kernel
+def waiting(source: Sender) -> float:
+    """Return the bytes pending, zero pages counted whole."""
+    return 4096.0 * (source.count[LEFT] + source.count[OTHERS] + source.count[ZEROS])
+
+
+@kernel
+def below(source: Sender) -> bool:
+    """Return whether what is pending would go in the downtime allowed."""
+    return waiting(source) < source.clock[THRESHOLD]
+
+
+@kernel
+def begin_window(rules: Rules, source: Sender) -> None:
+    """Sleep where the quota is used; look at the bandwidth where 100 ms are over."""
+    clock = source.clock
+    if clock[USED] > rules.bandwidth / 10.0:
+        clock[NOW] = max(clock[NOW], clock[BEGIN] + rules.window)
+    if clock[NOW] - clock[BEGIN] >= _UPDATE:
+        clock[THRESHOLD] = clock[USED] / (clock[NOW] - clock[BEGIN]) * rules.downtime
+        clock[BEGIN], clock[USED] = clock[NOW], 0.0
+
+
+@kernel
+def sync(guest: Guest, rules: Rules, source: Sender) -> None:
+    """Let the pages written until now join those pending."""
+    run_guest(guest, rules, source.clock[NOW])
+    source.count[LEFT] += synced(guest, rules, source.pending, source.entered)
+    source.clock[NOW] += rules.sync
+    source.count[SYNCS] += 1
+
+
+@kernel
+def note_round(source: Sender) -> None:
+    """Write a row."""
+    row = source.count[WRITTEN]
+    if row < source.rounds.shape[0]:
+        source.rounds[row, 0] = source.clock[NOW]
+        source.rounds[row, 1] = waiting(source) / 4096.0
+        source.rounds[row, 2] = source.clock[SENT]
+        source.count[WRITTEN] += 1
+
+
+@kernel
+def stopped(guest: Guest, rules: Rules, source: Sender) -> float:
+    """Stop the guest, send the rest, and return how long that takes."""
+    run_guest(guest, rules, source.clock[NOW])
+    source.count[LEFT] += synced(guest, rules, source.pending, source.entered)
+    source.count[SYNCS] += 1
+    pages, zeros = source.count[LEFT] + source.count[OTHERS], source.count[ZEROS]
+    source.clock[SENT] += pages * rules.page_bytes + zeros * rules.zero_bytes
+    down = rules.stop + pages * rules.down_page + zeros * rules.zero
+    source.clock[NOW] += down
+    return down
+
+
+@kernel
+def send(guest: Guest, rules: Rules, source: Sender, until: float) -> None:
+    """Send the next page, or a number of those that the guest never writes."""
+    count, size = source.count, source.pending.size
+    if count[LEFT] == 0 or (count[PLACE] == size and count[OTHERS] + count[ZEROS] > 0):
+        whole = count[OTHERS] > 0
+        send_others(rules, source, whole, until)
+        return
+    if count[PLACE] >= size:
+        count[PLACE] = 0
+    while count[PLACE] < size and not source.pending[count[PLACE]]:
+        count[PLACE] += 1
+    if count[PLACE] < size:
+        send_written(guest, rules, source, count[PLACE])
+        count[PLACE] += 1
+
+
+@kernel
+def send_others(rules: Rules, source: Sender, whole: bool, until: float) -> None:
+    """Send pages that are never written, in one step as many as quota and time allow."""
+    kind = OTHERS if whole else ZEROS
+    nbytes = rules.page_bytes if whole else rules.zero_bytes
+    seconds = rules.new_page if whole else rules.zero
+    by_quota = np.floor((rules.bandwidth / 10.0 - source.clock[USED]) / nbytes) + 1.0
+    by_time = np.ceil((until - source.clock[NOW]) / seconds)
+    number = min(float(source.count[kind]), max(1.0, min(by_quota, by_time)))
+    source.count[kind] -= np.int64(number)
+    account(source, number * nbytes, number * seconds)
+
+
+@kernel
+def send_written(guest: Guest, rules: Rules, source: Sender, page: int) -> None:
+    """Send a page of the working set."""
+    if rules.kind == LOG and not source.entered[page // CHUNK]:
+        run_guest(guest, rules, source.clock[NOW])
+        enter(guest, source.pending, page // CHUNK)
+        source.entered[page // CHUNK] = 1
+    source.pending[page] = 0
+    source.count[LEFT] -= 1
+    account(source, rules.page_bytes, rules.page if source.seen[page] else rules.new_page)
+    source.seen[page] = 1
+
+
+@kernel
+def account(source: Sender, nbytes: float, seconds: float) -> None:
+    """Count what was sent."""
+    source.clock[NOW] += seconds
+    source.clock[USED] += nbytes
+    source.clock[SENT] += nbytes

@@ -1,0 +1,76 @@
+"""``dirtylab migrate``: its arguments, and what it prints."""
+
+import argparse
+
+from dirtylab._units import parse_rate
+from dirtylab.cli.arguments import choice, count, dataset, pages, read_by, seconds, seed
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "migrate",
+        help="whether a live migration converges, how long it takes, and what downtime",
+        description="Simulate a live migration by the rules of QEMU 7.2, with the cost of "
+        "dirty-page tracking in it. Sizes may be written 8GiB, rates 150MB/s or 10Gbit/s.",
+    )
+    command.add_argument("--pages", type=pages, required=True, metavar="N", help="guest memory")
+    command.add_argument(
+        "--bandwidth", type=read_by(parse_rate), required=True, metavar="RATE", help="of the link"
+    )
+    _add_guest(command)
+    command.add_argument(
+        "--downtime", type=seconds, default=0.3, metavar="TIME", help="most allowed (300ms)"
+    )
+    command.add_argument(
+        "--tracker", default="kvm-log", metavar="NAME", help="kvm-log, kvm-ring:4096, tcg or none"
+    )
+    command.add_argument(
+        "--limit", type=seconds, default=30.0, metavar="TIME", help="time allowed (30s)"
+    )
+    command.add_argument(
+        "--no-prealloc", action="store_true", help="the destination's memory is untouched"
+    )
+    command.add_argument("--seed", type=seed, default=0, metavar="N", help="of the writes (0)")
+    command.add_argument("--json", action="store_true", help="print JSON instead of text")
+    command.set_defaults(run=_migrate)
+
+
+def _add_guest(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dataset", type=_writes, default=("random", {}), metavar="NAME",
+        help="pattern of its writes, such as hotset:hot=0.05, or idle (default: random)",
+    )  # fmt: skip
+    command.add_argument(
+        "--working-set", type=pages, metavar="N", help="pages that it writes to (all)"
+    )
+    command.add_argument(
+        "--rate", type=count(0, 10**12), metavar="N", help="writes a second (as fast as it can)"
+    )
+    command.add_argument(
+        "--speed", type=count(1, 10**12), metavar="N", help="writes a second, untracked (100M)"
+    )
+    command.add_argument(
+        "--nonzero", type=pages, default=0, metavar="N", help="pages that are not zero"
+    )
+
+
+def _writes(text: str) -> tuple[str, dict[str, object]]:
+    return choice(text) if text == "idle" else dataset(text)
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    from dirtylab._console import announced_compilation
+    from dirtylab.migration.precopy import migrate
+
+    name, options = arguments.dataset
+    with announced_compilation():
+        found = migrate(
+            arguments.pages, name, working_set=arguments.working_set, rate=arguments.rate,
+            speed=arguments.speed, bandwidth=arguments.bandwidth, downtime=arguments.downtime,
+            tracker=arguments.tracker, nonzero=arguments.nonzero,
+            prealloc=not arguments.no_prealloc, limit=arguments.limit, seed=arguments.seed,
+            **options,
+        )  # fmt: skip
+    print(found.as_json() if arguments.json else found)
+    return 0

@@ -1,0 +1,140 @@
+"""Live migration: against recorded runs of QEMU, and properties that any model must have."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dirtylab
+from dirtylab._data import data_file
+from dirtylab.cli import main
+
+
+def recorded():
+    with open(data_file("measured/migrations/qemu_runs.csv"), encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if not row["extra"]]
+
+
+def predicted(row):
+    size, idle = int(row["working_set"]), row["pattern"] == "idle"
+    hot = {"hot": int(row["hot"]) / size, "writes": float(row["hot_writes"])}
+    paced = bool(row["rate"]) and not idle
+    return dirtylab.migrate(
+        f"{row['memory_mib']}MiB",
+        row["pattern"],
+        working_set=size,
+        rate=float(row["rate"]) if paced else None,
+        speed=None if paced or idle else float(row["speed"]),
+        bandwidth=f"{row['bandwidth_mb_s']}MB/s",
+        downtime=float(row["downtime_limit_ms"]) / 1000,
+        tracker=row["tracker"],
+        nonzero=int(row["fill"]),
+        prealloc=row["prealloc"] == "1",
+        limit=float(row["limit_s"]),
+        **(hot if row["pattern"] == "hotset" else {}),
+    )
+
+
+@pytest.mark.large
+def test_recorded_migrations_come_out_as_they_did():
+    rows = recorded()
+    found = [predicted(row) for row in rows]
+    right = [
+        one.converges == (row["completed"] == "1") for one, row in zip(found, rows, strict=True)
+    ]
+    assert len(rows) == 80
+    assert np.mean(right) >= 0.97
+    ended = [(one, row) for one, row in zip(found, rows, strict=True)
+             if one.converges and row["completed"] == "1"]  # fmt: skip
+    nbytes = [abs(one.sent_bytes / float(row["sent_bytes"]) - 1) for one, row in ended]
+    assert np.median(nbytes) <= 0.01
+    times = [abs(1000 * one.seconds / float(row["total_ms"]) - 1) for one, row in ended
+             if float(row["total_ms"]) > 1000]  # fmt: skip
+    assert len(times) > 25
+    assert np.median(times) <= 0.03
+    assert np.quantile(times, 0.9) <= 0.1
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 5000), st.integers(0, 20_000), st.integers(10**6, 10**9), st.integers(0, 5),
+    st.sampled_from(["kvm-log", "kvm-ring:64", "tcg", "none"]),
+)  # fmt: skip
+def test_it_holds_together(pages, rate, bandwidth, seed, tracker):
+    one = dirtylab.migrate(
+        pages, rate=rate, bandwidth=bandwidth, limit=3, seed=seed, tracker=tracker
+    )
+    assert one.low <= one.seconds <= one.high <= 10
+    assert one.converges or one.seconds == 3
+    assert one.syncs >= 1 + one.converges
+    if one.converges:
+        assert one.sent_bytes >= 4104 * pages
+        assert 0 < one.downtime < one.seconds
+    assert np.all(one.rounds["pending"] <= pages)
+
+
+@pytest.mark.parametrize("pages", [1, 63, 64, 65, 4095, 4096, 4097])
+def test_a_guest_that_does_not_write_sends_each_page_once(pages):
+    for one in (
+        dirtylab.migrate(pages, rate=0, bandwidth="1GB/s"),
+        dirtylab.migrate(pages, "idle", nonzero=pages, bandwidth="1GB/s"),
+    ):
+        assert one.converges
+        assert one.sent_bytes == 4104 * pages + 127_800
+        assert one.rho == 0
+
+
+def test_more_bandwidth_is_never_slower_for_an_idle_guest():
+    seconds = [dirtylab.migrate("64MiB", "idle", nonzero="64MiB", bandwidth=one).seconds
+               for one in ("20MB/s", "50MB/s", "100MB/s", "500MB/s")]  # fmt: skip
+    assert sorted(seconds, reverse=True) == seconds
+
+
+def test_the_largest_guest_takes_no_longer_to_ask_for():
+    one = dirtylab.migrate(2**40, "random", working_set=1, rate=1000, bandwidth="1TB/s")
+    assert not one.converges
+    assert one.seconds == 30
+
+
+def test_a_fast_guest_never_ends_and_a_slow_one_does():
+    facts = {"working_set": "64MiB", "bandwidth": "100MB/s", "limit": 5, "downtime": "30ms"}
+    assert not dirtylab.migrate("256MiB", rate=10**6, **facts).converges
+    assert dirtylab.migrate("256MiB", rate=1000, **facts).converges
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"working_set": 101}, "working_set"),
+        ({"nonzero": 101}, "nonzero"),
+        ({"bandwidth": 0}, "bandwidth"),
+        ({"bandwidth": "fast"}, "bandwidth"),
+        ({"downtime": 0}, "downtime"),
+        ({"tracker": "kvm-log2"}, "tracker"),
+        ({"tracker": "kvm-ring:3"}, "tracker"),
+        ({"dataset": "nothing"}, "dataset"),
+        ({"costs": "mine"}, "costs"),
+        ({"rate": -1}, "rate"),
+        ({"speed": 0}, "speed"),
+        ({"pages": 2**40}, "working_set"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(changed, named):
+    facts = {"pages": 100, "bandwidth": "1MB/s", **changed}
+    with pytest.raises(ValueError, match=f"^{named}=") as caught:
+        dirtylab.migrate(facts.pop("pages"), **facts)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_prints_text_and_json(capsys):
+    words = ["migrate", "--pages", "64MiB", "--dataset", "idle", "--bandwidth", "1Gbit/s"]
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    assert "converges in" in text
+    assert "rules of QEMU 7.2" in text
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["converges"] is True
+    assert main([*words[:-1], "0"]) == 2
