@@ -287,10 +287,10 @@ def _run(
     rules = _rules(asked, costs, kind, faster, wider)
     source = _sender(asked, rules.sync)
     down = float(simulate(guest, rules, source))
-    clock, count = source.clock, source.count
+    clock, counts = source.clock, source.counts
     return _Run(
         down >= 0, float(clock[NOW]) if down >= 0 else asked.limit, down if down >= 0 else math.nan,
-        int(count[SYNCS]), float(clock[SENT]), _table(source.rounds[: count[WRITTEN]]),
+        int(counts[SYNCS]), float(clock[SENT]), _table(source.rounds[: counts[WRITTEN]]),
         float(guest.place[1]) / max(float(guest.clock[0]), 1e-9),
         float(guest.place[3]) / max(int(guest.place[1]), 1),
     )  # fmt: skip

@@ -81,6 +81,7 @@ def run_guest(guest: Guest, rules: Rules, until: float) -> None:
     length, idle = guest.stream.size, 0
     while length and guest.clock[0] < until:
         if idle > length and rules.period == 0.0:  # all that it writes is unprotected: no notice
+            guest.place[1] += np.int64((until - guest.clock[0]) / rules.step)
             guest.clock[0] = until
             return
         start = max(guest.clock[0], guest.clock[1])
@@ -99,7 +100,7 @@ def run_guest(guest: Guest, rules: Rules, until: float) -> None:
 
 
 @kernel
-def notice(guest: Guest, rules: Rules, page: int) -> None:
+def notice(guest: Guest, rules: Rules, page: int | np.int64) -> None:
     """Note a write, and empty the ring where it is full."""
     guest.protected[page] = 0
     guest.dirty[page] = 1
@@ -157,7 +158,7 @@ class Sender(NamedTuple):
     """1 where a chunk was protected again since the last sync."""
     clock: npt.NDArray[np.float64]
     """Now, begin of the window, bytes used in it, threshold, bytes sent in all."""
-    count: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
     """Next page; pages pending, other pages, zero pages left; syncs; rounds written."""
     rounds: npt.NDArray[np.float64]
     """Seconds, pages pending and bytes sent, one row a sync."""
@@ -189,7 +190,7 @@ def simulate(guest: Guest, rules: Rules, source: Sender) -> float:
 @kernel
 def waiting(source: Sender) -> float:
     """Return the bytes pending, zero pages counted whole."""
-    return 4096.0 * (source.count[LEFT] + source.count[OTHERS] + source.count[ZEROS])
+    return 4096.0 * (source.counts[LEFT] + source.counts[OTHERS] + source.counts[ZEROS])
 
 
 @kernel
@@ -213,29 +214,29 @@ def begin_window(rules: Rules, source: Sender) -> None:
 def sync(guest: Guest, rules: Rules, source: Sender) -> None:
     """Let the pages written until now join those pending."""
     run_guest(guest, rules, source.clock[NOW])
-    source.count[LEFT] += synced(guest, rules, source.pending, source.entered)
+    source.counts[LEFT] += synced(guest, rules, source.pending, source.entered)
     source.clock[NOW] += rules.sync
-    source.count[SYNCS] += 1
+    source.counts[SYNCS] += 1
 
 
 @kernel
 def note_round(source: Sender) -> None:
     """Write a row."""
-    row = source.count[WRITTEN]
+    row = source.counts[WRITTEN]
     if row < source.rounds.shape[0]:
         source.rounds[row, 0] = source.clock[NOW]
         source.rounds[row, 1] = waiting(source) / 4096.0
         source.rounds[row, 2] = source.clock[SENT]
-        source.count[WRITTEN] += 1
+        source.counts[WRITTEN] += 1
 
 
 @kernel
 def stopped(guest: Guest, rules: Rules, source: Sender) -> float:
     """Stop the guest, send the rest, and return how long that takes."""
     run_guest(guest, rules, source.clock[NOW])
-    source.count[LEFT] += synced(guest, rules, source.pending, source.entered)
-    source.count[SYNCS] += 1
-    pages, zeros = source.count[LEFT] + source.count[OTHERS], source.count[ZEROS]
+    source.counts[LEFT] += synced(guest, rules, source.pending, source.entered)
+    source.counts[SYNCS] += 1
+    pages, zeros = source.counts[LEFT] + source.counts[OTHERS], source.counts[ZEROS]
     source.clock[SENT] += pages * rules.page_bytes + zeros * rules.zero_bytes
     down = rules.stop + pages * rules.down_page + zeros * rules.zero
     source.clock[NOW] += down
@@ -245,18 +246,18 @@ def stopped(guest: Guest, rules: Rules, source: Sender) -> float:
 @kernel
 def send(guest: Guest, rules: Rules, source: Sender, until: float) -> None:
     """Send the next page, or a number of those that the guest never writes."""
-    count, size = source.count, source.pending.size
-    if count[LEFT] == 0 or (count[PLACE] == size and count[OTHERS] + count[ZEROS] > 0):
-        whole = count[OTHERS] > 0
+    counts, size = source.counts, source.pending.size
+    if counts[LEFT] == 0 or (counts[PLACE] == size and counts[OTHERS] + counts[ZEROS] > 0):
+        whole = counts[OTHERS] > 0
         send_others(rules, source, whole, until)
         return
-    if count[PLACE] >= size:
-        count[PLACE] = 0
-    while count[PLACE] < size and not source.pending[count[PLACE]]:
-        count[PLACE] += 1
-    if count[PLACE] < size:
-        send_written(guest, rules, source, count[PLACE])
-        count[PLACE] += 1
+    if counts[PLACE] >= size:
+        counts[PLACE] = 0
+    while counts[PLACE] < size and not source.pending[counts[PLACE]]:
+        counts[PLACE] += 1
+    if counts[PLACE] < size:
+        send_written(guest, rules, source, counts[PLACE])
+        counts[PLACE] += 1
 
 
 @kernel
@@ -267,8 +268,8 @@ def send_others(rules: Rules, source: Sender, whole: bool, until: float) -> None
     seconds = rules.new_page if whole else rules.zero
     by_quota = np.floor((rules.bandwidth / 10.0 - source.clock[USED]) / nbytes) + 1.0
     by_time = np.ceil((until - source.clock[NOW]) / seconds)
-    number = min(float(source.count[kind]), max(1.0, min(by_quota, by_time)))
-    source.count[kind] -= np.int64(number)
+    number = min(float(source.counts[kind]), max(1.0, min(by_quota, by_time)))
+    source.counts[kind] -= np.int64(number)
     account(source, number * nbytes, number * seconds)
 
 
@@ -280,7 +281,7 @@ def send_written(guest: Guest, rules: Rules, source: Sender, page: int) -> None:
         enter(guest, source.pending, page // CHUNK)
         source.entered[page // CHUNK] = 1
     source.pending[page] = 0
-    source.count[LEFT] -= 1
+    source.counts[LEFT] -= 1
     account(source, rules.page_bytes, rules.page if source.seen[page] else rules.new_page)
     source.seen[page] = 1
 
