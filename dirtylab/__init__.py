@@ -12,6 +12,8 @@ A guest dirties some of its memory pages; which data structure should track them
     Which structure to choose, at what cost, and where the choice changes.
 ``dirtylab.migrate``
     Whether a live migration converges, how long it takes, and what downtime.
+``dirtylab.migration_table``
+    The same over bandwidth and downtime.
 ``dirtylab.sweep``
     Measure structures on patterns over a grid of sizes.
 ``dirtylab.live``
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from dirtylab.datasets.describe import describe
     from dirtylab.measure.sweep import sweep
     from dirtylab.migration.precopy import migrate
+    from dirtylab.migration.table import migration_table
     from dirtylab.structures import STRUCTURES
 
 __all__ = [
@@ -64,6 +67,7 @@ __all__ = [
     "mailing_list",
     "measure",
     "migrate",
+    "migration_table",
     "native",
     "structures",
     "sweep",
@@ -76,6 +80,7 @@ _HOME = {
     "advise": "dirtylab.advice.advisor",
     "describe": "dirtylab.datasets.describe",
     "migrate": "dirtylab.migration.precopy",
+    "migration_table": "dirtylab.migration.table",
     "sweep": "dirtylab.measure.sweep",
 }
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 import dirtylab
 from dirtylab._data import data_file
 from dirtylab.cli import main
+from dirtylab.migration import textbook
+from dirtylab.theory.occupancy import occupied
 
 
 def recorded():
@@ -138,3 +140,54 @@ def test_the_command_prints_text_and_json(capsys):
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["converges"] is True
     assert main([*words[:-1], "0"]) == 2
+
+
+def test_a_table_has_a_dash_where_it_never_ends():
+    table = dirtylab.migration_table(
+        "64MiB", rate=100_000, bandwidth=["10MB/s", "1GB/s"], downtime=["100ms"], limit=3
+    )
+    assert np.isnan(table.seconds.to_numpy()).tolist() == [[True], [False]]
+    assert str(table).splitlines()[1].split()[-1] == "-"
+
+
+PERIODS = [125, 250, 375, 500, 750, 1000, 1500, 2000, 3000, 4001, 6000, 8000, 10000, 15000, 20000,
+           25000, 30000, 35000, 40000, 45000, 50000, 60000]  # fmt: skip
+SAMPLED = [33, 78, 119, 151, 217, 236, 293, 336, 425, 505, 620, 756, 898, 1204, 1457, 1723, 1934,
+           2141, 2328, 2522, 2675, 2958]  # fmt: skip
+ENDS = ["-----x", "-----x", "----xx", "----xx", "xxxxxx", "xxxxxx", "xxxxxx", "xxxxxx"]
+"""A guest of 32 GiB, and QEMU's proposed predictor's verdicts on it: Gudkov's mail to qemu-devel of
+27 April 2023, "Migration time prediction using calc-dirty-rate"."""
+
+
+def test_textbook_rounds_agree_with_the_example_of_the_proposed_predictor():
+    pages, scale = 8392704, 8392704 / 16392
+    written = textbook.curve(np.array(PERIODS) / 1000, scale * np.array(SAMPLED))
+    found = [
+        textbook.textbook(
+            pages, round(scale * 10060), written, bandwidth=mbit * 2**20 / 8, downtime=pause
+        ).converges
+        == (ends == "x")
+        for mbit, row in zip((100, 1000, 2000, 2500, 5000, 10000, 25000, 40000), ENDS, strict=True)
+        for pause, ends in zip((0.125, 0.25, 0.5, 1, 5, 1e8), row, strict=True)
+    ]
+    assert len(found) == 48
+    assert sum(found) >= 46
+
+
+QEMU_THEORY = {100: 6996, 200: 4606, 300: 3305, 400: 2534, 500: 2041, 750: 1365, 1000: 1024,
+               1500: 683, 2000: 512}  # fmt: skip
+"""Milliseconds to MiB/s of 3 million random writes a second to 1 GiB: QEMU, commit 34a68001f1."""
+
+
+@pytest.mark.parametrize("ms", QEMU_THEORY)
+def test_unique_pages_follow_the_theory_in_qemus_commit(ms):
+    pages = float(occupied("random", 2**18, 3000 * ms))
+    assert pages / 256 / (ms / 1000) == pytest.approx(QEMU_THEORY[ms], rel=0.005)
+
+
+@pytest.mark.parametrize(
+    "points", [([1], [1]), ([0, 1], [1, 2]), ([1, 2], [2, 1]), ([2, 1], [1, 2])]
+)
+def test_a_curve_that_cannot_be_is_refused(points):
+    with pytest.raises(ValueError, match=r"^(seconds|pages):"):
+        textbook.curve(*points)
