@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+WORKERS ?= -n 2 --dist loadfile
 KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures ordering words \
   datasets generators patterns laws traces tracefile describe bounds interrupts)
 
@@ -48,10 +49,11 @@ docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its
 	$(BIN)/dirtylab live --out data/measured/live
 	$(BIN)/python -m dirtylab._readme
 
+# Whole files go to two workers, which share what they compile: 20 minutes by one, 12 by two.
 test: $(VENV)/ready-dev  ## all tests: compiled, interpreted, and with bounds checked
-	$(PYTEST)
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not large" $(KERNEL_TESTS)
-	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(KERNEL_TESTS)
+	$(PYTEST) $(WORKERS)
+	NUMBA_DISABLE_JIT=1 $(PYTEST) $(WORKERS) -m "not large" $(KERNEL_TESTS)
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(WORKERS) $(KERNEL_TESTS)
 
 FUZZ_ROUNDS ?= 2000
 FUZZ_SEED ?= 0

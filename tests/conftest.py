@@ -4,8 +4,11 @@ import os
 import shutil
 import tempfile
 
-# Tests start from nothing: what is compiled for them is no one else's.
-_cache = tempfile.mkdtemp(prefix="dirtylab-tests-")
+# Tests start from nothing: what is compiled for them is no one else's, but workers share it.
+_is_worker = "PYTEST_XDIST_WORKER" in os.environ
+_cache = (
+    os.environ["NUMBA_CACHE_DIR"] if _is_worker else tempfile.mkdtemp(prefix="dirtylab-tests-")
+)
 os.environ["NUMBA_CACHE_DIR"] = _cache
 os.environ.setdefault("MPLCONFIGDIR", _cache)
 
@@ -24,7 +27,8 @@ hypothesis.settings.load_profile("dirtylab")
 
 
 def pytest_unconfigure():
-    shutil.rmtree(_cache, ignore_errors=True)
+    if not _is_worker:
+        shutil.rmtree(_cache, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True)
