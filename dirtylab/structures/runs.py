@@ -12,11 +12,21 @@ import numpy as np
 
 from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
-from dirtylab._words import ONE, WORD_BITS, WORD_SHIFT, ZERO, Words, lowest_bit
-from dirtylab.structures.bits import DIRTY, Header
+from dirtylab._words import (
+    ONE,
+    SLACK,
+    WORD_BITS,
+    WORD_SHIFT,
+    ZERO,
+    Words,
+    find_nonzero,
+    lowest_bit,
+)
+from dirtylab.structures.bits import DIRTY, VECTOR, Header
 
 _FULL = np.uint64(2**64 - 1)
 _WORD = np.uint64(WORD_BITS)
+_BLOCK = 512
 
 
 def runs_of(frames: Frames) -> Frames:
@@ -56,7 +66,7 @@ def put_runs(word: np.uint64, base: np.uint64, out: Frames, count: int) -> int:
         word >>= zeros
         ones = _WORD if word == _FULL else lowest_bit(~word)
         first = base + at
-        if count > 0 and out[count - 1, 0] + out[count - 1, 1] == first:
+        if at == ZERO and count > 0 and out[count - 1, 0] + out[count - 1, 1] == first:
             out[count - 1, 1] += ones
         elif count < out.shape[0]:
             out[count, 0] = first
@@ -94,10 +104,14 @@ def take_marked(words: Words, marks: Words, number: int, span: int, out: Frames,
 
 @kernel
 def take_from_bitmap(words: Words, header: Header, out: Frames) -> int:
-    """Take all runs of a bitmap, word by word; return how many."""
+    """Take all runs of a bitmap; return how many.  The dirty words are listed first, by blocks."""
     count = 0
-    for number in range(words.size):
-        count = take_word(words, number, out, count)
+    vector = header[VECTOR] != 0
+    listed = np.empty(_BLOCK + SLACK, np.uint64)
+    for first in range(0, words.size, _BLOCK):
+        stop = min(first + _BLOCK, words.size)
+        for place in range(find_nonzero(words, first, stop, listed, 0, vector)):
+            count = take_word(words, np.int64(listed[place]), out, count)
     header[DIRTY] = 0
     return count
 
