@@ -111,7 +111,7 @@ def take_from_bitmap(words: Words, header: Header, out: Frames) -> int:
     for first in range(0, words.size, _BLOCK):
         stop = min(first + _BLOCK, words.size)
         for place in range(find_nonzero(words, first, stop, listed, 0, vector)):
-            count = take_word(words, np.int64(listed[place]), out, count)
+            count = take_word(words, int(listed[place]), out, count)
     header[DIRTY] = 0
     return count
 
