@@ -6,9 +6,7 @@ import tempfile
 
 # Tests start from nothing: what is compiled for them is no one else's, but workers share it.
 _is_worker = "PYTEST_XDIST_WORKER" in os.environ
-_cache = (
-    os.environ["NUMBA_CACHE_DIR"] if _is_worker else tempfile.mkdtemp(prefix="dirtylab-tests-")
-)
+_cache = os.environ["NUMBA_CACHE_DIR"] if _is_worker else tempfile.mkdtemp(prefix="dirtylab-tests-")
 os.environ["NUMBA_CACHE_DIR"] = _cache
 os.environ.setdefault("MPLCONFIGDIR", _cache)
 
