@@ -81,7 +81,7 @@ def test_runs_are_compared_with_frames():
     import pandas as pd
 
     rows = natives.measure(Cell(RUNS, "clustered:length=8", 5000, 300, 1), 2)
-    assert {one["contestant"] for one in rows} == set(natives.RUN_TIMERS)
+    assert {one["contestant"] for one in rows} == {one.name for one in natives.RUN_TIMERS}
     assert {one["operation"] for one in rows} == {"harvest", "harvest runs"}
     ratios = report.run_ratios(pd.DataFrame(rows))
     assert (ratios.to_numpy() > 0).all()

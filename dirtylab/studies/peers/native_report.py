@@ -18,7 +18,6 @@ COLUMNS = (
     "table", "pattern", "pages", "dirty", "threads", "contestant", "repeat", "operation", "ns",
 )  # fmt: skip
 WORDS = ("table", "pattern", "contestant", "operation")
-ORDER = (*OURS[PLAIN], *(f"lockless {name}" for name in OURS[ATOMIC]), *PEERS)
 TITLES = {
     PLAIN: "Plain inserts, one thread: µs an epoch (insert and harvest)",
     ATOMIC: "Atomic inserts, one thread: µs an epoch (insert and harvest)",
@@ -78,7 +77,8 @@ def medians(table: pd.DataFrame, kind: str, operation: str = "epoch") -> pd.Data
         "ns"
     ].median()
     found = grouped.unstack(["pages", "pattern", "dirty", "threads"])
-    ours = [name for name in ORDER if name in found.index]
+    order = (*OURS[PLAIN], *(f"lockless {name}" for name in OURS[ATOMIC]), *PEERS)
+    ours = [name for name in order if name in found.index]
     others = sorted(set(found.index) - set(ours))
     return pd.DataFrame(found.loc[ours + others])
 

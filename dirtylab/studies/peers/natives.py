@@ -17,18 +17,20 @@ from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab._progress import Step
 from dirtylab.datasets import DATASETS, parsed
+from dirtylab.lockless import registry
 from dirtylab.lockless.dispatch import harvest_frames, insert_frames
-from dirtylab.lockless.registry import LOCKLESS
 from dirtylab.measure.clock import Stopwatch, elapsed, now, reading_ns, scratch, start, stopwatch
 from dirtylab.measure.driver import time_replay
 from dirtylab.native.contestants import classes
 from dirtylab.native.peers.build import state as state_of_peer
 from dirtylab.native.peers.recipes import PEERS
 from dirtylab.structures import STRUCTURES
+from dirtylab.structures.bitmap import Bitmap
 from dirtylab.structures.bits import counted
 from dirtylab.structures.driven import harvest, insert, state_for
-from dirtylab.structures.hybrid import BLOCK_WORDS
+from dirtylab.structures.hybrid import BLOCK_WORDS, Hybrid
 from dirtylab.structures.runs import take_from_bitmap, take_from_hybrid, take_from_tree
+from dirtylab.structures.tree import Tree64
 from dirtylab.studies.lockless.gate import Gate, gate_for, stand_at, stay_on_core
 from dirtylab.verify.threads import in_threads
 
@@ -117,8 +119,12 @@ def time_tree(state: State, frames: Frames, runs: Frames, watch: Stopwatch) -> i
     return elapsed(watch)
 
 
-RUN_TIMERS = {"bitmap": time_bitmap, "tree64": time_tree, "hybrid": time_hybrid}
-"""Those of ours that give runs from their words."""
+RUN_TIMERS: dict[Any, Callable[..., int]] = {
+    Bitmap: time_bitmap,
+    Tree64: time_tree,
+    Hybrid: time_hybrid,
+}
+"""Those of ours that give runs from their words, and the loop that times it."""
 
 
 @kernel
@@ -206,16 +212,13 @@ def measure(cell: Cell, repeats: int) -> list[Row]:
 def made(cell: Cell) -> dict[str, Contestant]:
     """Return the contestants of a cell, new; ours first."""
     if cell.table == RUNS:
-        structures = {name: STRUCTURES[name](cell.pages) for name in RUN_TIMERS}
-        return {
-            name: Contestant(state_for(one, cell.dirty), False, one)
-            for name, one in structures.items()
-        }
+        structures = [kind(cell.pages) for kind in RUN_TIMERS]
+        return {one.name: Contestant(state_for(one, cell.dirty), False, one) for one in structures}
     atomic = cell.table != PLAIN
     found: dict[str, Contestant] = {}
     for name in OURS[ATOMIC if atomic else PLAIN]:
         if atomic:
-            lockless = LOCKLESS[name](cell.pages, vcpus=cell.threads)
+            lockless = registry.LOCKLESS[name](cell.pages, vcpus=cell.threads)
             found[f"lockless {name}"] = Contestant(lockless.state, True, lockless)
         else:
             plain = STRUCTURES[name](cell.pages)
@@ -271,8 +274,9 @@ def _round_of_runs(
     for name, one in contestants.items():
         frames = [drawn(cell, 1 + 4 * repeat + place) for place in range(4)]
         end = np.array([cell.dirty], np.uint64)
-        RUN_TIMERS[name](one.state, frames[0], runs, watch)
-        by_runs = RUN_TIMERS[name](one.state, frames[1], runs, watch)
+        timer = RUN_TIMERS[type(one.keeper)]
+        timer(one.state, frames[0], runs, watch)
+        by_runs = timer(one.state, frames[1], runs, watch)
         time_replay(one.state, frames[2], end, out, watch)
         by_frames = time_replay(one.state, frames[3], end, out, watch)[1]
         spent = {"harvest": by_frames, "harvest runs": by_runs}
