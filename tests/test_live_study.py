@@ -231,7 +231,7 @@ def test_the_command_names_what_is_wrong(words, status, message, tmp_path, monke
 
 
 def test_the_command_says_what_is_missing(monkeypatch, capsys):
-    monkeypatch.setattr("dirtylab.live._machine.DEVICE", "/dev/none")
+    monkeypatch.setattr("dirtylab.live._device.DEVICE", "/dev/none")
     assert main(["record", "--kvm"]) == 1
     assert "/dev/none is missing" in capsys.readouterr().err
 

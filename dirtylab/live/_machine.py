@@ -6,6 +6,7 @@ Source: Linux's Documentation/virt/kvm/api.rst.
 import contextlib
 import errno
 import os
+import signal
 import struct
 import time
 import weakref
@@ -15,38 +16,35 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab.live import _guest
-from dirtylab.live._ring import MEMORY_SLOT, OWN_SLOT
+from dirtylab.live._device import KVM, WHAT, open_device, require
+from dirtylab.live._ring import MEMORY_SLOT, OWN_SLOT, READ_SLOT
 from dirtylab.live._system import (
     PAGE_BYTES,
     Descriptor,
     Mapping,
-    Number,
-    Unavailable,
     ioctl,
-    require_linux,
     statistics,
     translated,
 )
 from dirtylab.live._unshared import Unshared, require_process
 from dirtylab.live._workers import STOP_SIGNAL, Worker, settle, stop_all
 
-WHAT, DEVICE = "KVM guests", "/dev/kvm"
 RING_LIMITS = (256, 65536)
 """Entries of a dirty ring: a page of them at least, what KVM takes at most."""
 
-_KVM = Number(0xAE)
-_API, _CREATE_VM, _EXTENSION, _RUN_SIZE = 0x00, 0x01, 0x03, 0x04
-_GET_CPUID, _SET_CPUID = _KVM.both(0x05, 8), _KVM.write(0x90, 8)
-_CREATE_VCPU, _SET_MEMORY = 0x41, _KVM.write(0x46, 32)
-_GET_LOG, _CLEAR_LOG = _KVM.write(0x42, 16), _KVM.both(0xC0, 24)
-_RUN, _RESET_RINGS = _KVM.none(0x80), _KVM.none(0xC7)
-_GET_REGS, _SET_REGS = _KVM.read(0x81, 144), _KVM.write(0x82, 144)
-_GET_SREGS, _SET_SREGS = _KVM.read(0x83, 312), _KVM.write(0x84, 312)
-_SET_SIGNAL_MASK, _ENABLE_CAP = _KVM.write(0x8B, 4), _KVM.write(0xA3, 104)
-_CAP_MANUAL, _CAP_RING, _CAP_RING_ORDERED = 168, 192, 223
+_CREATE_VM, _RUN_SIZE = 0x01, 0x04
+_GET_CPUID, _SET_CPUID = KVM.both(0x05, 8), KVM.write(0x90, 8)
+_CREATE_VCPU, _SET_MEMORY = 0x41, KVM.write(0x46, 32)
+_GET_LOG, _CLEAR_LOG = KVM.write(0x42, 16), KVM.both(0xC0, 24)
+_RUN, _RESET_RINGS = KVM.none(0x80), KVM.none(0xC7)
+_GET_REGS, _SET_REGS = KVM.read(0x81, 144), KVM.write(0x82, 144)
+_GET_SREGS, _SET_SREGS = KVM.read(0x83, 312), KVM.write(0x84, 312)
+_SET_SIGNAL_MASK, _ENABLE_CAP = KVM.write(0x8B, 4), KVM.write(0xA3, 104)
 _LOG_DIRTY, _RING_PAGE, _CPUID_ENTRIES = 1, 64, 256
 
-EXIT_HALT, EXIT_RING_FULL = 5, 31
+_SIGNALS = tuple(signal.valid_signals())
+EXIT_DONE, EXIT_RING_FULL = 2, 31
+"""A byte to a port, by which the guest hands back; a full ring."""
 _EXITS = {8: "shut down (triple fault)", 9: "could not be entered", 17: "met an internal error"}
 
 
@@ -56,71 +54,6 @@ class GuestError(RuntimeError):
 
 class _Stop(Exception):  # noqa: N818 - it is an order
     """The vCPU has been told to stop."""
-
-
-def open_device() -> int:
-    """Return a descriptor of ``/dev/kvm``.
-
-    Raises
-    ------
-    Unavailable
-        One line says what is missing.
-    """
-    require_linux(WHAT, ("x86_64",))
-    reasons = {
-        errno.ENOENT: f"{DEVICE} is missing (no hardware virtualization, or no module kvm)",
-        errno.EACCES: f"no permission for {DEVICE} (be in the group kvm)",
-        errno.EPERM: f"no permission for {DEVICE} (be in the group kvm)",
-        errno.ENODEV: f"{DEVICE} has no hypervisor behind it",
-        errno.ENXIO: f"{DEVICE} has no hypervisor behind it",
-    }
-    with translated(WHAT, reasons):
-        return os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
-
-
-def ring_capability(system: int) -> int:
-    """Return the number of the kernel's dirty ring capability, 0 where it has none."""
-    for number in (_CAP_RING_ORDERED, _CAP_RING):
-        if ioctl(system, _KVM.none(_EXTENSION), number):
-            return number
-    return 0
-
-
-def missing(tracking: str) -> str | None:
-    """Return one line on why guests with this tracking are unavailable here, None if available."""
-    try:
-        device = Descriptor(open_device())
-    except OSError as error:
-        return str(error)
-    try:
-        _require(device.fd, tracking)
-    except Unavailable as error:
-        return str(error)
-    finally:
-        device.close()
-    return None
-
-
-def _require(system: int, tracking: str) -> int:
-    """Return the number of the capability that `tracking` needs, 0 for none."""
-    with translated(WHAT, {errno.ENOTTY: f"{DEVICE} is no device of KVM"}):
-        version = ioctl(system, _KVM.none(_API))
-    if version != 12:
-        raise Unavailable(WHAT, f"{DEVICE} speaks another version than 12")
-    if tracking == "manual":
-        if ioctl(system, _KVM.none(_EXTENSION), _CAP_MANUAL) & 1:
-            return _CAP_MANUAL
-        raise Unavailable(
-            "KVM_CLEAR_DIRTY_LOG", "needs Linux 5.1 or later", "the plain log (kvm-log) works"
-        )
-    if tracking == "ring":
-        found = ring_capability(system)
-        if not found:
-            raise Unavailable(
-                "KVM's dirty ring", "needs Linux 5.11 or later", "the log (kvm-log) works"
-            )
-        return found
-    return 0
 
 
 class VCpu(Unshared):
@@ -138,9 +71,9 @@ class VCpu(Unshared):
         keep = machine.resources
         self._machine, self.number = machine, number
         self.fd = keep.enter_context(
-            contextlib.closing(Descriptor(ioctl(machine.vm, _KVM.none(_CREATE_VCPU), number)))
+            contextlib.closing(Descriptor(ioctl(machine.vm, KVM.none(_CREATE_VCPU), number)))
         ).fd
-        size = ioctl(machine.system, _KVM.none(_RUN_SIZE))
+        size = ioctl(machine.system, KVM.none(_RUN_SIZE))
         self._run = keep.enter_context(contextlib.closing(Mapping(size, self.fd)))
         self._words = self._run.array(np.uint32)
         self.place = np.zeros(2, np.int64)
@@ -162,7 +95,7 @@ class VCpu(Unshared):
         self._table = machine.own[_guest.table_address(machine.pages, number) :].view(np.uint64)
 
     def run(self, frames: npt.NDArray[np.uint64], code: int) -> None:
-        """Write to `frames`, in this thread, until the guest halts.
+        """Write to `frames`, in this thread, until the guest hands back.
 
         Raises
         ------
@@ -181,7 +114,7 @@ class VCpu(Unshared):
             self.drained = False
             self.handed += batch.size + 1
             left = batch.size + 1
-            while (reason := self._enter()) != EXIT_HALT:
+            while (reason := self._enter()) != EXIT_DONE:
                 if reason != EXIT_RING_FULL:
                     words = _EXITS.get(reason, f"exited for reason {reason}")
                     raise GuestError(f"the guest {words}")
@@ -204,7 +137,7 @@ class VCpu(Unshared):
         if self.handed + 1 >= self._machine.entries:
             fields = _guest.registers(self._machine.pages, self.number, 0, _guest.STOP)
             ioctl(self.fd, _SET_REGS, fields)
-            full = self._enter() == EXIT_RING_FULL  # otherwise it has just halted again
+            full = self._enter() == EXIT_RING_FULL  # otherwise it has just handed back again
             self._machine.on_full(self, full)
             self.handed = 0
         return min(_guest.BATCH, self._machine.entries - 1 - self.handed)
@@ -268,9 +201,9 @@ class Machine(Unshared):
     def _build(self, vcpus: int) -> None:
         keep = self.resources
         self.system = keep.enter_context(contextlib.closing(Descriptor(open_device()))).fd
-        capability = _require(self.system, self.tracking)
+        capability = require(self.system, self.tracking)
         with translated(WHAT, {errno.EBUSY: "another hypervisor holds the processor"}):
-            machine = Descriptor(ioctl(self.system, _KVM.none(_CREATE_VM)))
+            machine = Descriptor(ioctl(self.system, KVM.none(_CREATE_VM)))
         self.vm = keep.enter_context(contextlib.closing(machine)).fd
         if capability:
             wanted = 16 * self.entries if self.tracking == "ring" else 1
@@ -279,15 +212,19 @@ class Machine(Unshared):
         self.own = own.array()
         _guest.build(self.own, self.pages)
         self.memory = keep.enter_context(contextlib.closing(Mapping(self.pages * PAGE_BYTES)))
-        self._set_slot(OWN_SLOT, 0, own)
-        self._set_slot(MEMORY_SLOT, _guest.MEMORY, self.memory)
+        written = _guest.WRITTEN_PAGES * PAGE_BYTES
+        self._set_slot(OWN_SLOT, 0, own.address, written)
+        self._set_slot(READ_SLOT, written, own.address + written, own.size - written, flags=0)
+        self._set_slot(MEMORY_SLOT, _guest.MEMORY, self.memory.address, self.memory.size)
         self.cpuid = bytearray(8 + 40 * _CPUID_ENTRIES)
         struct.pack_into("<I", self.cpuid, 0, _CPUID_ENTRIES)
         ioctl(self.system, _GET_CPUID, self.cpuid)
         self.vcpus = [VCpu(self, number) for number in range(vcpus)]
 
-    def _set_slot(self, slot: int, address: int, memory: Mapping) -> None:
-        fields = struct.pack("<IIQQQ", slot, _LOG_DIRTY, address, memory.size, memory.address)
+    def _set_slot(
+        self, slot: int, address: int, memory: int, size: int, flags: int = _LOG_DIRTY
+    ) -> None:
+        fields = struct.pack("<IIQQQ", slot, flags, address, size, memory)
         ioctl(self.vm, _SET_MEMORY, bytearray(fields))
 
     def write(self, frames: npt.NDArray[np.uint64], code: int = _guest.CODE) -> None:
@@ -352,11 +289,17 @@ class Machine(Unshared):
         return count
 
     def _reset(self) -> int:
-        while True:
-            try:
-                return ioctl(self.vm, _RESET_RINGS)
-            except InterruptedError:  # by a signal, from Linux 6.16 on: the rest is to do
-                continue
+        """Reset the rings with all signals held back.
+
+        From Linux 6.16 on a signal ends the reset, and of the entries taken by then up to 64 pages
+        are not protected again: their next writes are lost, in one of 200 interrupts or more.
+        """
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            return ioctl(self.vm, _RESET_RINGS)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def discard(self) -> None:
         """Return the memory of the tracked slot to the system; it then reads as zeros."""

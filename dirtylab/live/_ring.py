@@ -10,7 +10,7 @@ from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab._words import BIT_MASK, ONE, WORD_SHIFT, Words
 
-OWN_SLOT, MEMORY_SLOT = 0, 1
+OWN_SLOT, MEMORY_SLOT, READ_SLOT = 0, 1, 2
 _DIRTY, _HANDED_BACK = np.uint32(1), np.uint32(2)
 NEXT, TAKEN = 0, 1
 """Where in the place of a ring: the next entry to read; frames taken and not taken over yet."""

@@ -13,7 +13,8 @@ the kernel.  They are kept in a bitmap until a harvest or clear, as a hypervisor
                        protected the pages again
 =====================  ============================================================================
 
-The guest's own pages are a slot of their own, tracked the same way (``own_frames``).
+The page of its own that the guest writes to is a slot of its own, tracked the same way
+(``own_frames``); those that it only reads are not tracked.
 
 Source: Linux's Documentation/virt/kvm/api.rst.
 """
@@ -38,7 +39,6 @@ from dirtylab.live._ring import (
     drain,
     list_new,
 )
-from dirtylab.live._system import PAGE_BYTES
 from dirtylab.live.tracker import Tracker
 from dirtylab.structures.base import Operations, require
 from dirtylab.structures.bitmap import mark, scan
@@ -86,8 +86,7 @@ class Guest(Tracker):
         self.machine = Machine(max(pages, 1), count, self._tracking, entries, limit)
         """Descriptors, mappings and vCPUs, to measure single calls."""
         self._seen = np.zeros(words_for(max(pages, 1)), np.uint64)
-        own_pages = _guest.own_bytes(max(pages, 1), count) // PAGE_BYTES
-        self._own = np.zeros(words_for(own_pages), np.uint64)
+        self._own = np.zeros(words_for(_guest.WRITTEN_PAGES), np.uint64)
         self.vector = wants_vector("auto")
         """Whether bits become frames by AVX-512."""
 
@@ -196,9 +195,8 @@ class KvmLog(Guest):
 
     def __init__(self, pages: int, *, vcpus: int = 1, time_limit: float = TIME_LIMIT) -> None:
         super().__init__(pages, vcpus=vcpus, time_limit=time_limit)
-        own_pages = self.machine.own.size // PAGE_BYTES
         self._log = _Log(MEMORY_SLOT, self._seen.size, self.machine.pages)
-        self._own_log = _Log(OWN_SLOT, self._own.size, own_pages)
+        self._own_log = _Log(OWN_SLOT, self._own.size, _guest.WRITTEN_PAGES)
 
     @property
     def nbytes(self) -> int:

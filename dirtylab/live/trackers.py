@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from dirtylab import _check
-from dirtylab.live import _machine, pagemap
+from dirtylab.live import _device, pagemap
 from dirtylab.live.kvm import KvmLog, KvmManualLog, KvmRing
 from dirtylab.live.pagemap import Pagemap
 from dirtylab.structures.base import Structure
@@ -28,4 +28,4 @@ def missing(name: str) -> str | None:
         There is no such tracker.
     """
     _check.choice("name", name, TRACKERS)
-    return pagemap.missing() if name == "pagemap" else _machine.missing(_TRACKINGS[name])
+    return pagemap.missing() if name == "pagemap" else _device.missing(_TRACKINGS[name])
