@@ -6,7 +6,6 @@ Source: Linux's Documentation/virt/kvm/api.rst.
 import contextlib
 import errno
 import os
-import signal
 import struct
 import time
 import weakref
@@ -22,6 +21,7 @@ from dirtylab.live._system import (
     PAGE_BYTES,
     Descriptor,
     Mapping,
+    held_back,
     ioctl,
     statistics,
     translated,
@@ -42,7 +42,6 @@ _GET_SREGS, _SET_SREGS = KVM.read(0x83, 312), KVM.write(0x84, 312)
 _SET_SIGNAL_MASK, _ENABLE_CAP = KVM.write(0x8B, 4), KVM.write(0xA3, 104)
 _LOG_DIRTY, _RING_PAGE, _CPUID_ENTRIES = 1, 64, 256
 
-_SIGNALS = tuple(signal.valid_signals())
 EXIT_DONE, EXIT_RING_FULL = 2, 31
 """A byte to a port, by which the guest hands back; a full ring."""
 _EXITS = {8: "shut down (triple fault)", 9: "could not be entered", 17: "met an internal error"}
@@ -294,12 +293,8 @@ class Machine(Unshared):
         From Linux 6.16 on a signal ends the reset, and of the entries taken by then up to 64 pages
         are not protected again: their next writes are lost, in one of 200 interrupts or more.
         """
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        try:
-            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        with held_back():
             return ioctl(self.vm, _RESET_RINGS)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def discard(self) -> None:
         """Return the memory of the tracked slot to the system; it then reads as zeros."""

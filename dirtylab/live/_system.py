@@ -10,6 +10,7 @@ import errno
 import mmap
 import os
 import platform
+import signal
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +27,8 @@ REST = "structures, patterns and recorded traces work everywhere"
 _SHARED, _PRIVATE = mmap.MAP_SHARED, mmap.MAP_PRIVATE
 _ANONYMOUS_PRIVATE_UNRESERVED = 0x4022
 _NO_HUGE_PAGES, _DONT_NEED = 15, 4
+_SET_BYTES = 128  # of a sigset_t
+_ALL_SIGNALS = b"\xff" * _SET_BYTES
 
 
 class Unavailable(OSError):  # noqa: N818 - a state of the machine more than an error
@@ -119,6 +122,18 @@ def system_error(what: str) -> OSError:
     """Return the error of the last system call."""
     number = ctypes.get_errno()
     return OSError(number, f"{what}: {os.strerror(number)}")
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Hold back all signals of this thread: 2 µs, 68 by :func:`signal.pthread_sigmask`."""
+    before = ctypes.create_string_buffer(_SET_BYTES)
+    libc().pthread_sigmask(signal.SIG_BLOCK.value, None, before)
+    try:
+        libc().pthread_sigmask(signal.SIG_BLOCK.value, _ALL_SIGNALS, None)
+        yield
+    finally:
+        libc().pthread_sigmask(signal.SIG_SETMASK.value, before, None)
 
 
 class Mapping(Unshared):
