@@ -6,6 +6,7 @@ import numpy as np
 
 from dirtylab._format import whole_text
 from dirtylab.theory.crossover import Crossover, crossovers
+from dirtylab.theory.intervals import interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,16 +24,28 @@ class LogRingCrossover(NamedTuple):
     pages: int
     at: Crossover | None
     """None where they do not cross."""
-    cheaper: str
-    """The cheaper one at the fewest dirty frames."""
+    cheaper: str | None
+    """The cheaper one at the fewest dirty frames; where they do not cross, wherever one is."""
+    close: tuple[float, float] | None = None
+    """Dirty frames between which, at one end of those measured, they are too close to call."""
 
     def __str__(self) -> str:
         if self.at is None:
-            return f"{self.pages:,} pages: {self.cheaper} is the cheaper one throughout"
+            return f"{self.pages:,} pages: {self._uncrossed()}"
         other = self.log if self.cheaper == self.ring else self.ring
         return (
             f"{self.pages:,} pages: {self.cheaper} is cheaper up to {_count(self.at.at)} dirty "
             f"frames (95 %: {_count(self.at.low)} … {_count(self.at.high)}), then {other}"
+        )
+
+    def _uncrossed(self) -> str:
+        if self.cheaper is None:
+            return "too close to call"
+        if self.close is None:
+            return f"{self.cheaper} is the cheaper one throughout"
+        first, last = (_count(end) for end in self.close)
+        return (
+            f"too close to call from {first} to {last} dirty frames, else {self.cheaper} is cheaper"
         )
 
 
@@ -61,10 +74,27 @@ def log_ring_crossovers(
         if {log, ring} <= set(times):
             ratio = (times[log] / times[ring]).unstack("repeat").dropna(axis=1)
             met = crossovers(np.asarray(ratio.index, float), ratio.to_numpy())
-            first = float(np.median(ratio.iloc[0]))
-            cheaper = ring if first > 1 else log
-            found.append(LogRingCrossover(log, ring, pages, met[0] if met else None, cheaper))
+            if met:
+                cheaper = ring if float(np.median(ratio.iloc[0])) > 1 else log
+                found.append(LogRingCrossover(log, ring, pages, met[0], cheaper))
+            else:
+                side, close = _uncrossed(ratio)
+                names = {1: ring, -1: log}
+                found.append(LogRingCrossover(log, ring, pages, None, names.get(side), close))
     return found
+
+
+def _uncrossed(ratio: "pd.DataFrame") -> tuple[int, tuple[float, float] | None]:
+    """Return which side of 1 the ratios are on, 0 for neither, and where that can't be told.
+
+    A row is on a side where the interval of its median is.
+    """
+    told = [interval(row) for row in ratio.to_numpy()]
+    sides = np.array([0 if one.holds(1) else int(np.sign(one.at - 1)) for one in told])
+    dirty = ratio.index.to_numpy(float)
+    side = int(sides[-1] or sides[0])
+    unlike = dirty[sides != side]
+    return side, (unlike[0], unlike[-1]) if side and unlike.size else None
 
 
 def nesting(machine: dict[str, Any]) -> str:
