@@ -2,7 +2,7 @@
 
 The guest runs in 64-bit mode, in ring 3, with every address mapped to itself.  Ring 3, because some
 hypervisors run a guest's user code on the processor and interpret the rest: in ring 0 such a guest
-wrote 7.4e4 pages a second, in ring 3 1.2e8.  Its memory is three slots::
+wrote 7.4e4 pages a second, in ring 3 1.0e8.  Its memory is three slots::
 
     guest address   slot 0, the page of its own that it writes to, tracked
     0x0000          one counter a vCPU

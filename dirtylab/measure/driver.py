@@ -145,24 +145,6 @@ def time_collect(state: State, out: Frames, watch: Stopwatch) -> int:
 
 
 @kernel
-def time_copy(source: Frames, out: Frames, watch: Stopwatch) -> int:
-    """Return the ns of copying frames: the least that giving them can take."""
-    start(watch)
-    for place in range(source.size):
-        out[place] = source[place]
-    return elapsed(watch)
-
-
-@kernel
-def time_mask(mask: npt.NDArray[np.bool_], frames: Frames, watch: Stopwatch) -> int:
-    """Return the ns of marking frames in a byte a page."""
-    start(watch)
-    for frame in frames:
-        mask[frame] = True
-    return elapsed(watch)
-
-
-@kernel
 def take(state: State, frames: Frames, out: Frames, clearing: bool) -> int:
     """Insert frames and collect or harvest them; return how many came."""
     insert(state, frames)
