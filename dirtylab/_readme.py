@@ -102,7 +102,8 @@ def lockless_block() -> str:
 
 def crossover_blocks() -> dict[str, str]:
     """Return what the crossover study found, and its figures."""
-    study, model = crossovers_record.load(), shipped_model()
+    study = crossovers_record.load()
+    model = shipped_model(study.cache)
     found = crossovers_report.all_crossovers(study)
     machine = f"*Measured on {caption(study.machine)}.*"
     pictures = crossover_pictures(study, model, found)
@@ -151,7 +152,8 @@ def rendered(text: str, study: Study) -> str:
 
 def draw_crossovers() -> None:
     """Draw the README's pictures of the crossover study anew."""
-    study, model = crossovers_record.load(), shipped_model()
+    study = crossovers_record.load()
+    model = shipped_model(study.cache)
     for name, picture in crossover_pictures(
         study, model, crossovers_report.all_crossovers(study)
     ).items():

@@ -10,6 +10,7 @@ import pytest
 
 import dirtylab
 from dirtylab import cli
+from dirtylab._caches import CACHES
 from dirtylab.advice import calibration
 from dirtylab.advice.advisor import advise
 from dirtylab.advice.calibration import calibrate, calibrated, design, shipped_model
@@ -150,8 +151,10 @@ def test_a_file_that_holds_no_model_says_what_to_do(text: str, tmp_path: pathlib
         Model.load(tmp_path / "model.json")
 
 
-def test_the_shipped_model_knows_all_and_keeps_its_promises() -> None:
-    model = shipped_model()
+@pytest.mark.parametrize("cache", CACHES)
+def test_the_shipped_model_knows_all_and_keeps_its_promises(cache: str) -> None:
+    model = shipped_model(cache)
+    assert model.cache == cache
     assert set(model.structures) == {
         "list", "bitmap", "tree8", "tree16", "tree32", "tree64", "hybrid",
     }  # fmt: skip
@@ -160,7 +163,7 @@ def test_the_shipped_model_knows_all_and_keeps_its_promises() -> None:
     assert model.trial.error.high <= 0.40
     assert model.trial.median_regret <= 0.03
     assert model.trial.worst_regret <= 0.50
-    assert model.trial.cells >= 50
+    assert model.trial.cells >= 60
     times = [
         model.predict(name, "epoch", "random", 10_000_000, [100, 10**6])
         for name in model.structures
@@ -266,7 +269,8 @@ def test_the_command_advises_in_text_and_json(
     found = json.loads(out)
     assert status == 0
     assert found["pick"] == found["ranking"][0]["structure"]
-    assert found["trial"]["cells"] >= 50
+    assert found["trial"]["cells"] >= 60
+    assert found["cache"] == "guest-ran"
 
 
 @pytest.mark.parametrize(
@@ -293,12 +297,14 @@ def test_the_command_refuses_with_one_line(
 def test_the_calibration_command_writes_a_model_that_advises(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-    small = [cell for cell in design(1024, seed=1) if cell.dirty < 2_000 and cell.pages < 10**6]
-    monkeypatch.setattr(calibration, "design", lambda *_, **__: small)
+    small = [
+        one for one in calibration.planned(1024) if one[0].dirty < 2_000 and one[0].pages < 10**6
+    ]
+    monkeypatch.setattr(calibration, "planned", lambda *_, **__: small)
     status, out, err = run(capsys, "calibrate", "--seconds", "10", "--out", str(tmp_path))
     assert status == 0, err
     assert "held-out cells" in out
-    model = Model.load(tmp_path / "model.json")
+    model = Model.load(tmp_path / "model-guest-ran.json")
     assert advise(1_000_000, 100, model=model).pick == "list"
-    held_out = pd.read_csv(tmp_path / "held_out.csv")
+    held_out = pd.read_csv(tmp_path / "held_out-guest-ran.csv")
     assert {"structure", "operation", "ns", "predicted", "error"} <= set(held_out)

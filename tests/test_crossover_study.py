@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from dirtylab import cli
+from dirtylab._caches import CACHES
 from dirtylab._data import data_file
-from dirtylab.advice.calibration import shipped_model
+from dirtylab.advice.calibration import held_out_file, shipped_model
 from dirtylab.structures import posted, tuned
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report as crossovers_report
@@ -107,14 +108,15 @@ def test_the_shipped_study_predicts_winners_as_promised() -> None:
     for names in (posted(), tuned()):
         own = found[found["one"].isin(names)]
         assert check(study.rounds, own, names)[0].share >= 0.95
-    text = crossovers_report.markdown(study, found, shipped_model())
+    text = crossovers_report.markdown(study, found, shipped_model(study.cache))
     assert "`list`, `bitmap`" in text
     assert "nan" not in text
 
 
-def test_the_shipped_held_out_cells_are_those_of_the_shipped_model() -> None:
-    held_out = pd.read_csv(data_file("measured/held_out.csv"))
-    trial = shipped_model().trial
+@pytest.mark.parametrize("cache", CACHES)
+def test_the_shipped_held_out_cells_are_those_of_the_shipped_model(cache: str) -> None:
+    held_out = pd.read_csv(data_file(f"measured/{held_out_file(cache)}"))
+    trial = shipped_model(cache).trial
     assert trial is not None
     assert held_out["error"].median() == pytest.approx(trial.error.median, abs=1e-3)
     assert held_out["error"].quantile(0.9) == pytest.approx(trial.error.high, abs=2e-3)

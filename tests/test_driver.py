@@ -220,11 +220,18 @@ def test_a_state_has_one_set_of_kernels():
     assert KERNELS[Count] == own
 
 
-def test_other_memory_is_walked_over_before_each_step():
-    others = np.zeros(4096, np.uint64)
-    driver = Driver(Bitmap(PAGES), 5, others)
-    driver.spend(bursts(5, epochs=3))
-    assert others[0] == others[-1] == 3 * (2 + 1 + 1 + 1)
+@pytest.mark.parametrize("kind", [Bitmap, RunList])
+def test_single_steps_do_what_the_verbs_do(kind):
+    driver = Driver(kind(PAGES), 5)
+    frames = np.array([9, 3, 9, 70, 4000], np.uint64)
+    assert driver.insert_ns(frames) > 0
+    assert driver.collect_ns() > 0
+    assert len(driver.structure) == 4
+    assert driver.harvest_ns() > 0
+    assert len(driver.structure) == 0
+    driver.insert_ns(frames)
+    assert driver.clear_ns() > 0
+    assert len(driver.structure) == 0
 
 
 def test_the_stopwatch_subtracts_its_own_reading():

@@ -124,7 +124,7 @@ def worker(monkeypatch):
 @pytest.fixture
 def crossovers(model, worker, monkeypatch):
     """Return a function that makes the view with the made-up model and worker."""
-    monkeypatch.setattr(resources, "model", lambda: model)
+    monkeypatch.setattr(resources, "model", lambda cache: model)
     return lambda **parameters: explore.crossovers(**parameters)
 
 
@@ -139,7 +139,7 @@ def state_of(kind, **parameters):
 
 def view_of(model, worker, **parameters):
     state, usual = state_of(CrossoverState, **parameters), state_of(CrossoverState)
-    return CrossoverView(state, usual, model, lambda: worker)
+    return CrossoverView(state, usual, lambda cache: model, lambda: worker)
 
 
 def anatomy_of(**parameters):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from dirtylab import STRUCTURES, mailing_list
+from dirtylab._caches import WARM
 from dirtylab._data import data_file
 from dirtylab._format import count_text, nbytes_text
 from dirtylab.advice.calibration import shipped_model
@@ -39,7 +40,7 @@ def drawn(name):
         "matrix": matrix_picture,
         "memory-pages": pages_picture,
         "memory-dirty": dirty_picture,
-        "curves": lambda: curves_picture(crossovers_record.load(), model=shipped_model()),
+        "curves": lambda: curves_picture(crossovers_record.load(), model=shipped_model(WARM)),
         "clusters": lambda: curves_picture(
             crossovers_record.load(), pattern="clustered:length=64", operation="harvest"
         ),

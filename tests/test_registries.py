@@ -599,7 +599,8 @@ def test_a_calibration_measures_the_structure_and_fits_no_law(runs, pretended, m
     monkeypatch.setattr(calibration, "measure", sweeping.measure)
     rows = []
     for place, cell in enumerate(calibration.design(24, seed=1)):
-        rows += [{**row, "held_out": place % 3 == 0} for row in calibration._visit(cell, True, 0)]
+        taken, _ = calibration._visit(cell, True, 0)
+        rows += [{**row, "held_out": place % 3 == 0} for row in taken]
     assert runs in {row["structure"] for row in rows}
     found = calibration.calibrated(pd.DataFrame(rows), shipped_model().machine)
     assert runs not in found.model.structures

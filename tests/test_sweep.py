@@ -17,9 +17,10 @@ import pytest
 from sweeping import A_ROUND, MACHINE, SMALL, pretend, rounds_of
 
 from dirtylab import STRUCTURES, cli
+from dirtylab._caches import GUEST_RAN, WARM
 from dirtylab._units import parse_amounts
+from dirtylab.measure import caches, machine
 from dirtylab.measure import cell as cells
-from dirtylab.measure import machine
 from dirtylab.measure import sweep as sweeping
 from dirtylab.measure.cell import BenchmarkPlan, Candidate, Cell, CellBenchmark
 from dirtylab.measure.driver import OPERATIONS
@@ -81,7 +82,7 @@ def pretended(monkeypatch):
         ({"dirty": ["many"]}, ValueError, "dirty='many': must be a number such as 10M"),
         ({"dirty": [5000, 6000]}, ValueError, "no cell that can.*more dirty frames than pages"),
         ({"seed": -1}, ValueError, "seed=-1: must be 0 … "),
-        ({"cache": "hot"}, ValueError, "cache='hot': must be one of warm, cold"),
+        ({"cache": "hot"}, ValueError, "cache='hot': must be one of guest-ran, warm"),
         ({"repeats": 1}, ValueError, "repeats=1: must be 2 … "),
         ({"repeats": 2.0}, TypeError, "repeats=2.0: must be an integer"),
         ({"budget": 0, "repeats": None}, ValueError, "budget=0: must be a time above 0"),
@@ -255,16 +256,47 @@ def test_each_round_has_frames_of_its_own_and_all_candidates_the_same(monkeypatc
     assert len(set(drawn)) == len(drawn)
 
 
-def test_a_cold_cache_is_declared_and_made(monkeypatch):
-    monkeypatch.setattr(cells, "last_cache_bytes", lambda: 2**16)
-    running = CellBenchmark(
-        Cell("random", (), 4096, 50),
-        BenchmarkPlan((Candidate("bitmap"),), ("harvest", "clear"), 7, "cold"),
-    )
+def test_where_the_guest_ran_other_memory_is_streamed_before_each_step(monkeypatch):
+    told = []
+    monkeypatch.setattr(cells, "stream", lambda memory: told.append(memory.nbytes))
+    candidates = (Candidate("list"), Candidate("bitmap"))
+    cell, operations = Cell("random", (), 4096, 50), (*OPERATIONS, "clear")
+    running = CellBenchmark(cell, BenchmarkPlan(candidates, operations, 7, GUEST_RAN))
     rows = running.round(0)
-    assert {row["cache"] for row in rows} == {"cold"}
-    assert running._others.nbytes == 2 * 2**16
-    assert running._others[0] >= 2  # walked over before each of at least two timings
+    other, frames = cells.other_memory().nbytes, 50 * 8
+    assert told == [other, frames, frames, other, other, other], "insert, collect, harvest, clear"
+    assert {row["cache"] for row in rows} == {GUEST_RAN}
+    assert len(rows) == len(candidates) * len(operations)
+    assert all(row["ns"] > 0 and row["reference_ns"] > 0 for row in rows)
+    ns = {(row["structure"], row["operation"]): row["ns"] for row in rows}
+    for one in candidates:
+        epoch = ns[one.structure, "insert"] + ns[one.structure, "harvest"]
+        assert ns[one.structure, "epoch"] == epoch
+    assert all(len(driver.structure) == 0 for driver in running._drivers)
+
+
+@pytest.mark.parametrize("operations", [("collect",), ("clear",), ("insert",), ("epoch",)])
+def test_each_operation_is_timed_alone_too(operations):
+    cell = Cell("random", (), 4096, 50)
+    running = CellBenchmark(cell, BenchmarkPlan((Candidate("bitmap"),), operations, 7, GUEST_RAN))
+    for number in range(2):
+        assert [row["operation"] for row in running.round(number)] == [*operations]
+
+
+def test_warm_caches_are_left_alone(monkeypatch):
+    monkeypatch.setattr(cells, "stream", lambda memory: pytest.fail("other memory"))
+    cell = Cell("random", (), 4096, 50)
+    plan = BenchmarkPlan((Candidate("bitmap"),), ("harvest", "clear"), 7, WARM)
+    assert {row["cache"] for row in CellBenchmark(cell, plan).round(0)} == {WARM}
+
+
+def test_other_memory_is_some_times_the_last_cache_within_bounds(monkeypatch):
+    monkeypatch.setattr(caches, "MOST_BYTES", 2**24)
+    for last, expected in ((2**10, 2**16), (2**20, 2**22), (2**29, 2**24)):
+        monkeypatch.setattr(caches, "last_cache_bytes", lambda size=last: size)
+        memory = caches.other_memory.__wrapped__()
+        assert memory.nbytes == expected
+        assert caches.stream(memory) == memory.size // caches.LINE_WORDS
 
 
 def test_the_last_cache_is_the_largest(monkeypatch):
@@ -545,7 +577,7 @@ def test_a_folder_that_is_no_sweep_of_ours_is_left_as_it_was(
 
 @pytest.mark.parametrize(
     "other",
-    [{"seed": 1}, {"cache": "cold"}, {"operations": ["harvest"]}, {"structures": ["list"]}],
+    [{"seed": 1}, {"cache": "warm"}, {"operations": ["harvest"]}, {"structures": ["list"]}],
 )
 def test_another_sweep_does_not_go_on_in_the_folder(tmp_path, pretended, other):
     sweep(**SMALL, out=tmp_path)

@@ -21,6 +21,7 @@ def measured_beside(
     options: dict[str, Any],
     pages: int,
     dirty: int,
+    cache: str,
 ) -> dict[str, float]:
     """Return median ns of an epoch: of the pick, with room as advised, and of trackers.
 
@@ -39,6 +40,7 @@ def measured_beside(
         pages=[pages],
         dirty=[dirty],
         repeats=ROUNDS,
+        cache=cache,
     )
     kept = table[~table["control"]]
     medians = kept.groupby("structure", sort=False)["ns"].median()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dirtylab import datasets
+from dirtylab import _check, datasets
+from dirtylab._caches import CACHES, GUEST_RAN
 from dirtylab._check import Array
 from dirtylab._data import data_file, user_cache
 from dirtylab._units import parse_seconds
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 RADICES = (16, 32)
 """Radices of trees that are measured beside the structures of the registry."""
-SECONDS = 50.0
+SECONDS = 90.0
 """Measuring time of a calibration; compiling and fitting take some seconds more."""
 LEAST_CELLS = 10
 """Cells that a fit needs."""
@@ -34,8 +35,8 @@ ROUNDS = 3
 """Rounds of a cell in each of its two visits."""
 _FEW_ROUNDS_FROM = 1_000_000
 """Dirty frames above which a visit is one round: it takes long, and varies little."""
-HELD_OUT = 0.25
-"""Share of the cells held out from the fit, to validate the model."""
+FIT_SEED, TRIAL_SEED = 1, 2
+"""Of the cells that are fitted, and of those that the model is tried on."""
 BUSY = 1.3
 """Multiple of the reference kernel's usual time above which a machine counts as busy."""
 _COMPILED_PAGES, _COMPILED_DIRTY = 4096, 64
@@ -119,8 +120,26 @@ class Calibration(NamedTuple):
     """All samples, as those of a sweep."""
 
 
+def planned(number: int) -> list[tuple[Cell, bool]]:
+    """Return cells in the order in which they are measured, and whether each is held out.
+
+    Cells for the fit and for the trial take turns, so that the trial has as many.  They are drawn
+    apart: held-out cells taken from the fit's own sequence lie evenly between its cells, and
+    a trial on them flatters.
+    """
+    drawn = zip(design(number, FIT_SEED), design(number, TRIAL_SEED), strict=True)
+    return [
+        (cell, held_out)
+        for both in drawn
+        for cell, held_out in zip(both, (False, True), strict=True)
+    ]
+
+
 def calibrate(
-    seconds: float | str = SECONDS, *, report: Callable[[float, str], object] | None = None
+    seconds: float | str = SECONDS,
+    *,
+    cache: str = GUEST_RAN,
+    report: Callable[[float, str], object] | None = None,
 ) -> Calibration:
     """Measure this machine and return its cost model, validated on held-out cells.
 
@@ -128,6 +147,8 @@ def calibrate(
     ----------
     seconds : float or str, optional
         Measuring time, 10 … 3600 seconds, also as ``"5m"``.
+    cache : {"guest-ran", "warm"}, optional
+        What the caches hold: other memory, as a guest leaves, or what the structure just used.
     report : callable, optional
         Called with the share of the time that has passed, and the cell just measured.
 
@@ -145,9 +166,10 @@ def calibrate(
     import pandas as pd
 
     seconds = parse_seconds("seconds", seconds, LEAST_SECONDS, MOST_SECONDS)
+    _check.choice("cache", cache, CACHES)
     rows: list[dict[str, Any]] = []
     begun = time.monotonic()
-    for cell, found in measured(design(1024, seed=1), seconds):
+    for cell, found in measured(planned(1024), seconds, cache):
         rows.extend(found)
         if report:
             share = min((time.monotonic() - begun) / seconds, 1.0)
@@ -156,7 +178,7 @@ def calibrate(
     cells = table[["pages", "dirty", "held_out"]].drop_duplicates()["held_out"]
     if (~cells).sum() < LEAST_CELLS or not cells.any():
         raise ValueError(f"seconds={seconds}: only {cells.size} cells were measured; give more")
-    return calibrated(table, this_machine()["facts"])
+    return calibrated(table, {**this_machine()["facts"], "cache": cache})
 
 
 def calibrated(table: "pd.DataFrame", machine: dict[str, Any]) -> Calibration:
@@ -172,60 +194,92 @@ def calibrated(table: "pd.DataFrame", machine: dict[str, Any]) -> Calibration:
     return Calibration(model.with_trial(trial_of(tried)), tried, table)
 
 
-def measured(cells: list[Cell], seconds: float) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
-    """Measure cells for half of the time, and then again; yield each with its rows."""
-    first = cells[0]._replace(options=(), pages=_COMPILED_PAGES, dirty=_COMPILED_DIRTY)
-    _visit(first, True, 0)  # compiles
-    begun = time.monotonic()
-    # Random: every fourth point of a Sobol sequence would be a corner of the space.
-    kept = np.random.default_rng(len(cells)).random(len(cells)) < HELD_OUT
+def measured(
+    cells: Sequence[tuple[Cell, bool]], seconds: float, cache: str
+) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
+    """Measure cells for half of the time, and then again; yield each with its rows.
+
+    Time spent waiting for another measurement on this machine does not count.
+    """
+    first = cells[0][0]._replace(options=(), pages=_COMPILED_PAGES, dirty=_COMPILED_DIRTY)
+    _visit(first, True, 0, cache)  # compiles
+    left = seconds
     visited: list[tuple[Cell, bool]] = []
-    for cell, held_out in zip(cells, kept.tolist(), strict=True):
-        if time.monotonic() > begun + seconds / 2:
+    for cell, held_out in cells:
+        if left < seconds / 2:
             break
         visited.append((cell, held_out))
-        yield cell, _visit(cell, held_out, 0)
+        rows, spent = _visit(cell, held_out, 0, cache)
+        left -= spent
+        yield cell, rows
     for cell, held_out in visited:
-        if time.monotonic() > begun + seconds:
+        if left < 0:
             return
-        yield cell, _visit(cell, held_out, ROUNDS)
+        rows, spent = _visit(cell, held_out, ROUNDS, cache)
+        left -= spent
+        yield cell, rows
 
 
-def _visit(cell: Cell, held_out: bool, first: int) -> list[dict[str, Any]]:
+def _visit(
+    cell: Cell, held_out: bool, first: int, cache: str = GUEST_RAN
+) -> tuple[list[dict[str, Any]], float]:
+    """Measure a cell; return its rows, and the seconds that took."""
     operations = (*MEASURED, "epoch") if held_out else MEASURED
     rounds = ROUNDS if cell.dirty < _FEW_ROUNDS_FROM else 1
-    done = measure(Task(cell, BenchmarkPlan(candidates(), operations, 2016, "warm"), first, rounds))
+    done = measure(Task(cell, BenchmarkPlan(candidates(), operations, 2016, cache), first, rounds))
     own = {f"dataset_{name}": value for name, value in cell.options}
     facts = {"dataset": cell.dataset, "pages": cell.pages, "dirty": cell.dirty, **own}
-    return [{**row, **facts, "held_out": held_out} for row in done.rows]
+    return [{**row, **facts, "held_out": held_out} for row in done.rows], done.seconds
 
 
-def model_path() -> pathlib.Path:
+def model_path(cache: str = GUEST_RAN) -> pathlib.Path:
     """Return where this machine's own calibration is kept: the user's cache folder.
+
+    Parameters
+    ----------
+    cache : {"guest-ran", "warm"}, optional
+        What the caches held.
 
     Raises
     ------
     OSError
         The user has no home, and ``XDG_CACHE_HOME`` is not set.
     """
-    cache = user_cache()
-    if cache is None:
+    folder = user_cache()
+    if folder is None:
         raise OSError("no home and no XDG_CACHE_HOME: there is no cache folder")
-    return cache / f"model-{this_machine()['id']}.json"
+    return folder / f"model-{cache}-{this_machine()['id']}.json"
 
 
-def current_model() -> tuple[Model, bool]:
-    """Return this machine's own model, or else the shipped one; and whether it is its own."""
+def current_model(cache: str = GUEST_RAN) -> tuple[Model, bool]:
+    """Return this machine's own model, or else the shipped one; and whether it is its own.
+
+    Parameters
+    ----------
+    cache : {"guest-ran", "warm"}, optional
+        What the caches held when it was measured.
+    """
+    _check.choice("cache", cache, CACHES)
     with contextlib.suppress(OSError):  # no home, or one that can't be read
-        path = model_path()
+        path = model_path(cache)
         if path.exists():
             return Model.load(path), True
-    return shipped_model(), False
+    return shipped_model(cache), False
 
 
-def shipped_model() -> Model:
+def shipped_model(cache: str = GUEST_RAN) -> Model:
     """Return the model that comes with the package, measured on the machine it names."""
-    return Model.load(data_file("measured/model.json"))
+    return Model.load(data_file(f"measured/{model_file(cache)}"))
+
+
+def model_file(cache: str) -> str:
+    """Return the name of a model's file."""
+    return f"model-{cache}.json"
+
+
+def held_out_file(cache: str) -> str:
+    """Return the name of the file of the cells that a model was tried on."""
+    return f"held_out-{cache}.csv"
 
 
 def _between(ends: tuple[float, float], share: float) -> float:

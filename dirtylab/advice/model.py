@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab import _check
+from dirtylab._caches import CACHES as CACHE_STATES
+from dirtylab._caches import GUEST_RAN, WARM
 from dirtylab._check import Array
 from dirtylab._reading import (
     Each,
@@ -74,7 +76,8 @@ class Model:
     laws : mapping of (str, str) to Law
         By structure, a name such as ``"tree16"`` for a tree of radix 16, and operation.
     machine : mapping
-        What it was measured on, as ``describe_machine`` gives it.
+        What it was measured on, as ``describe_machine`` gives it, and under ``cache`` what the
+        caches held.
     reference_ns : float, optional
         Time of the reference kernel during the measurement: the speed that its times refer to.
     trial : Trial, optional
@@ -93,6 +96,11 @@ class Model:
         self.reference_ns = reference_ns
         self.trial = trial
         self._caches = cache_bytes(machine)
+
+    @property
+    def cache(self) -> str:
+        """What the caches held when it was measured: ``"guest-ran"`` or ``"warm"``."""
+        return cache_of(self.machine)
 
     def with_trial(self, trial: Trial) -> "Model":
         """Return the same model with a trial."""
@@ -220,16 +228,23 @@ def _laws(given: list[dict[str, Any]], caches: tuple[int, ...]) -> dict[tuple[st
     return laws
 
 
+def cache_of(machine: Mapping[str, Any]) -> str:
+    """Return what the caches held; recordings before version 0.2, which don't say, were warm."""
+    told = machine.get("cache")
+    return told if told in CACHE_STATES else WARM
+
+
 def cache_bytes(machine: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return a machine's data caches in bytes; usual sizes where unknown."""
+    """Return a machine's data caches in bytes, usual where unknown; 0 first where a guest ran."""
     told = machine.get("caches")
     sizes = [told.get(name) if isinstance(told, dict) else None for name in ("L1d", "L2", "L3")]
     units = {"K": 2**10, "M": 2**20}
     found = [_CACHE_SIZE.fullmatch(size) if isinstance(size, str) else None for size in sizes]
-    return tuple(
+    known = (
         int(size[1]) * units[size[2]] if size else usual
         for size, usual in zip(found, CACHES, strict=True)
     )
+    return (0, *known) if cache_of(machine) == GUEST_RAN else tuple(known)
 
 
 def name_of(row: Mapping[Any, Any]) -> str:
@@ -285,7 +300,7 @@ def fit_model(table: "pd.DataFrame", machine: Mapping[str, Any]) -> Model:
     table : pandas.DataFrame
         As :func:`dirtylab.sweep` returns it.
     machine : mapping
-        What it was measured on.
+        What it was measured on, with ``cache`` as in :class:`Model`.
     """
     caches = cache_bytes(machine)
     laws = {}

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from dirtylab._units import parse_seconds
-from dirtylab.cli.arguments import amount, dataset, nbytes, pages, read_by, seconds, word
+from dirtylab.cli.arguments import add_cache, amount, dataset, nbytes, pages, read_by, seconds, word
 
 if TYPE_CHECKING:
     from dirtylab.advice.calibration import Calibration
@@ -46,6 +46,7 @@ def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--trackers", nargs="+", type=word, metavar="PATH", default=[],
         help="trackers of your own, such as ./mine.c, measured now beside the pick",
     )  # fmt: skip
+    add_cache(command)
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.set_defaults(run=_advise)
 
@@ -62,10 +63,14 @@ def _add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         "--seconds",
         type=read_by(parse_seconds, 10, 3600),
         metavar="TIME",
-        help="measuring time, 10 … 3600 seconds (50)",
+        help="measuring time, 10 … 3600 seconds (90)",
     )
+    add_cache(command)
     command.add_argument(
-        "--out", type=word, metavar="DIR", help="write model.json and held_out.csv here instead"
+        "--out",
+        type=word,
+        metavar="DIR",
+        help="write the model and its held-out cells here instead",
     )
     command.set_defaults(run=_calibrate)
 
@@ -81,6 +86,7 @@ def _advise(arguments: argparse.Namespace) -> int:
         period=arguments.period,
         memory_limit=arguments.memory_limit,
         trackers=arguments.trackers,
+        cache=arguments.cache,
         **options,
     )
     print(advice.as_json() if arguments.json else advice)
@@ -90,17 +96,24 @@ def _advise(arguments: argparse.Namespace) -> int:
 def _calibrate(arguments: argparse.Namespace) -> int:
     from dirtylab._console import announced_compilation
     from dirtylab._progress import share_bar
-    from dirtylab.advice.calibration import SECONDS, calibrate, model_path
+    from dirtylab.advice.calibration import (
+        SECONDS,
+        calibrate,
+        held_out_file,
+        model_file,
+        model_path,
+    )
     from dirtylab.measure.files import prepare_file
 
     seconds = SECONDS if arguments.seconds is None else arguments.seconds
-    path = pathlib.Path(arguments.out) / "model.json" if arguments.out else model_path()
+    cache = arguments.cache
+    path = pathlib.Path(arguments.out) / model_file(cache) if arguments.out else model_path(cache)
     prepare_file(path)
     with share_bar() as report, announced_compilation():
-        found = calibrate(seconds, report=report)
+        found = calibrate(seconds, cache=cache, report=report)
     found.model.save(path)
     if arguments.out:
-        _write_held_out(found, path.with_name("held_out.csv"))
+        _write_held_out(found, path.with_name(held_out_file(cache)))
     print(f"{path}\n{found.model.trial}", file=sys.stdout)
     return 0
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from dirtylab import _units
+from dirtylab._caches import CACHES, GUEST_RAN
 
 Value = TypeVar("Value")
 
@@ -93,6 +94,15 @@ def add_structures(command: argparse.ArgumentParser, help_text: str) -> None:
     command.add_argument(
         "--structures", nargs="+", type=word, metavar="NAME",
         help=f"{help_text}; a name, or a path such as ./mine.c (see dirtylab tracker)",
+    )  # fmt: skip
+
+
+def add_cache(command: argparse.ArgumentParser) -> None:
+    """Add the option that says what the caches hold."""
+    command.add_argument(
+        "--cache", choices=CACHES, default=GUEST_RAN,
+        help="what the processor's caches hold when a structure is timed: other memory, as after a "
+        "guest ran, or what the structure just used (default: %(default)s)",
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import pathlib
 
 from dirtylab._console import tell
 from dirtylab._units import parse_pages_list
-from dirtylab.cli.arguments import add_structures, dataset, read_by
+from dirtylab.cli.arguments import add_cache, add_structures, dataset, read_by
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,6 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--datasets", nargs="+", type=dataset, metavar="NAME",
         help="patterns, such as zipf:exponent=0.9; default: those made for studies",
     )  # fmt: skip
+    add_cache(command)
     add_structures(command, "which ones, two or more (default: the posted and the tuned)")
     command.set_defaults(run=_run)
 
@@ -49,7 +50,13 @@ def _run(arguments: argparse.Namespace) -> int:
     out = pathlib.Path(arguments.out)
     try:
         record.record(
-            out, out / "sweeps", sizes, report=tell, datasets=arguments.datasets, structures=names
+            out,
+            out / "sweeps",
+            sizes,
+            report=tell,
+            datasets=arguments.datasets,
+            structures=names,
+            cache=arguments.cache,
         )
     except ApartError as error:
         tell(f"dirtylab crossovers: {error}; finished cells are in {out / 'sweeps'}")
@@ -59,5 +66,5 @@ def _run(arguments: argparse.Namespace) -> int:
         tell("command goes on from there")
         return 130
     study = record.load(out)
-    print(report.markdown(study, report.all_crossovers(study), current_model()[0]))
+    print(report.markdown(study, report.all_crossovers(study), current_model(study.cache)[0]))
     return 0

@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._console import tell
-from dirtylab.cli.arguments import amounts, count, dataset, pages_list, seconds, seed, structure
+from dirtylab.cli.arguments import (
+    add_cache,
+    amounts,
+    count,
+    dataset,
+    pages_list,
+    seconds,
+    seed,
+    structure,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +46,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="90s, 5m or 1h, spent on the most uncertain cells",
     )
     command.add_argument("--seed", type=seed, metavar="N", help="default: 2016")
-    command.add_argument("--cache", choices=["warm", "cold"], help="default: warm")
+    add_cache(command)
     command.add_argument("--out", default="sweep", metavar="DIR", help="default: %(default)s")
     command.set_defaults(run=run)
 
@@ -93,9 +102,18 @@ def summary(table: "pd.DataFrame") -> str:
             for name, path in table.attrs.get("trackers", {}).items()
         ),
         *[f"note: {remark}" for remark in remarks(table)],
-        *[f"Measured on {caption(facts)}" for facts in table.attrs["machines"].values()],
+        *[
+            f"Measured on {caption({**facts, **_caches(kept)})}"
+            for facts in table.attrs["machines"].values()
+        ],
     ]
     return "\n".join(lines)
+
+
+def _caches(table: "pd.DataFrame") -> dict[str, str]:
+    """Return what the caches held, where it was the same in all rows."""
+    states = set(table["cache"])
+    return {"cache": states.pop()} if len(states) == 1 else {}
 
 
 def _how(table: "pd.DataFrame") -> Iterator[str]:

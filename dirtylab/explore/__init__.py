@@ -36,7 +36,8 @@ def crossovers(
     *, pages: int | str = 10_000_000, dirty: int | str = 100_000,
     density: float | str | None = None,
     dataset: str = "random", structures: tuple[str, ...] = ("list", "bitmap", "tree"),
-    radix: int = 64, operation: str = "collect", x: str = "dirty", rounds: int = 7,
+    radix: int = 64, operation: str = "collect", cache: str = "guest-ran",
+    x: str = "dirty", rounds: int = 7,
     **dataset_options: Any,
 ) -> "ViewWidget":  # fmt: skip
     """Show which structure is the cheapest where: by the model at once, measured on request.
@@ -58,6 +59,9 @@ def crossovers(
         Radix of ``"tree"``.
     operation : {"collect", "insert", "harvest", "epoch"}, optional
         What is timed; an epoch is an insert and a harvest.
+    cache : {"guest-ran", "warm"}, optional
+        What the caches hold: other memory, as a guest leaves that ran between harvests, or what the
+        structure just used.
     x : {"dirty", "pages", "length"}, optional
         The axis; "length" is that of clusters.
     rounds : int, optional
@@ -87,9 +91,10 @@ def crossovers(
     names = tuple(entered(one) if is_path(one) else one for one in map(str, structures))
     state = CrossoverState(
         pages=size, dirty=frames, density=_read_share(density), dataset=dataset, options=options,
-        structures=names, radix=radix, operation=operation, x=x, rounds=rounds,
+        structures=names, radix=radix, operation=operation, cache=cache, x=x,
+        rounds=rounds,
     )  # fmt: skip
-    return ViewWidget(CrossoverView(state, _usual(CrossoverState, crossovers), model(), worker))
+    return ViewWidget(CrossoverView(state, _usual(CrossoverState, crossovers), model, worker))
 
 
 def memory(

@@ -1,14 +1,27 @@
 """One cell of a sweep: structures that track the same frames, side by side, in one process.
 
-In each round every structure has its turn, in a new random order.  A turn begins with an untimed
-epoch, which brings the structure's own memory into the caches.  Then the compiled loop drives it on
-frames that it has not seen before (:mod:`dirtylab.measure.driver`)::
+In each round every structure has its turn, in a new random order, on frames that it has not seen
+before.  The compiled loop drives it (:mod:`dirtylab.measure.driver`).  What the caches hold is an
+axis.  ``"warm"``: a turn begins with an untimed epoch, which brings the structure's own memory into
+them; then follow::
 
     insert (timed), collect (timed)  ·  insert, harvest (timed)  ·  insert, clear (timed)  ·  epoch
 
 With few frames a burst of epochs is timed, each with frames of its own, and its time is divided:
-one epoch of 100 frames would be a few steps of the clock.  A reference kernel that never changes is
-timed before and after each turn; its time shows the machine's speed at that moment.
+one epoch of 100 frames would be a few steps of the clock.
+
+``"guest-ran"``: a round has steps, and before each of them other memory is streamed through the
+caches, as a guest does that runs between harvests (:mod:`dirtylab.measure.caches`)::
+
+    other memory, insert of each (timed)  ·  other memory, collect of each (timed)
+    other memory, harvest of each (timed)
+
+and where a clear is asked for, it follows another insert.  An epoch is an insert and a harvest, the
+guest runs between the two.  The frames themselves are read before each insert, for the first to
+insert them would bring them into the caches for all others.
+
+A reference kernel that never changes is timed before and after each turn; its time shows the
+machine's speed at that moment.
 """
 
 import itertools
@@ -19,22 +32,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab import structures
+from dirtylab._caches import GUEST_RAN
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab.datasets import DATASETS
 from dirtylab.measure.apart import beat
+from dirtylab.measure.caches import other_memory, stream
 from dirtylab.measure.driver import PYTHON, Bursts, Driver, call_costs
 from dirtylab.measure.growth import growth_of
-from dirtylab.measure.machine import last_cache_bytes
 from dirtylab.structures import Structure
 
 Row = dict[str, Any]
 Options = tuple[tuple[str, Any], ...]
 """Names and values, in a form that can be hashed and sent."""
+Spent = dict[int, tuple[float, float]]
+"""Of each structure, in order of turns, its ns and those of the reference kernel beside it."""
 
 _DRAWS = ("insert", "harvest", "clear", "epoch")
 """Operations that have frames of their own; a collect follows the insert."""
-CACHES = ("warm", "cold")
 BURST_FRAMES = 20_000
 """Most frames in a burst, counting the bitmap's words too, several to a frame ..."""
 WORDS_A_FRAME = 64 * 4
@@ -47,8 +62,6 @@ _CALLS = 25
 ANY_PAGES = 4104
 """A size that every structure accepts; a call from Python costs the same at all sizes, and can be
 told only where the work beside it is small."""
-_COLD_TIMES = 2
-"""Memory streamed to evict all else from the caches, in units of the last-level cache."""
 _STEP = np.uint64(6364136223846793005)
 _MASK = np.uint64(_REFERENCE_WORDS - 1)
 _HIGH = np.uint64(40)
@@ -78,7 +91,7 @@ class BenchmarkPlan(NamedTuple):
     candidates: tuple[Candidate, ...]
     operations: tuple[str, ...]
     seed: int
-    cache: str
+    cache: str = GUEST_RAN
 
 
 @kernel
@@ -133,8 +146,6 @@ class CellBenchmark:
         work = max(cell.dirty + cell.pages // WORDS_A_FRAME, 1)
         self._epochs = min(max(BURST_FRAMES // work, 1), MOST_EPOCHS)
         self._memory = np.arange(_REFERENCE_WORDS, dtype=np.uint64)
-        cold = _COLD_TIMES * last_cache_bytes() // 8 if plan.cache == "cold" else 0
-        self._others = np.zeros(cold, np.uint64)
         self._rng = np.random.default_rng([plan.seed, cell.pages, cell.dirty])
         self._drivers: list[Driver] = []
         self._facts: list[Row] = []
@@ -186,7 +197,7 @@ class CellBenchmark:
         # insert of 588 frames into 60 million pages took 186 µs, not 4 µs.
         structure.harvest()
         structure.clear()
-        driver = Driver(structure, self._cell.dirty, self._others, cpu_time=self._cpu_time)
+        driver = Driver(structure, self._cell.dirty, cpu_time=self._cpu_time)
         small = make(candidate, min(self._cell.pages, ANY_PAGES))
         self._calls.append(call_costs(small, _CALLS))
         self._facts.append(
@@ -203,12 +214,79 @@ class CellBenchmark:
     def round(self, number: int) -> list[Row]:
         """Measure each structure once; return a row for each of its operations."""
         first = self._plan.seed + (number + 1) * SEED_STEP
+        if self._plan.cache == GUEST_RAN:
+            return self._round_of_steps(first, number)
         warming = {"epoch": draw(self._cell, first - 1)[None]}
         bursts = self._draw_all(first)
         rows: list[Row] = []
         for index in self._rng.permutation(len(self._drivers)):
             rows.extend(self._turn(int(index), number, warming, bursts))
         return rows
+
+    def _round_of_steps(self, first: int, number: int) -> list[Row]:
+        """Return the rows of a round before each of whose steps the guest ran."""
+        wanted = {*self._plan.operations}
+        inserted, cleared = draw(self._cell, first), draw(self._cell, first + 1)
+        steps: dict[str, Spent] = {}
+        steps["insert"] = self._step("insert", inserted)
+        if "collect" in wanted:
+            steps["collect"] = self._step("collect")
+        if wanted & {"harvest", "epoch"}:
+            steps["harvest"] = self._step("harvest")
+        if "clear" in wanted:
+            for driver in self._drivers:
+                driver.structure.clear()
+                driver.insert_ns(cleared)
+            steps["clear"] = self._step("clear")
+        for driver in self._drivers:
+            driver.clear_ns()
+        if "epoch" in wanted:
+            harvests = steps["harvest"]
+            steps["epoch"] = {
+                index: (ns + harvests[index][0], (slow + harvests[index][1]) / 2)
+                for index, (ns, slow) in steps["insert"].items()
+            }
+        return [
+            self._row(index, number, operation, *spent)
+            for operation in self._plan.operations
+            for index, spent in steps[operation].items()
+        ]
+
+    def _step(self, operation: str, frames: Frames | None = None) -> Spent:
+        """Let the guest run and each structure do one thing; return their times."""
+        spent: Spent = {}
+        stream(other_memory())
+        for place in self._rng.permutation(len(self._drivers)):
+            index = int(place)
+            driver = self._drivers[index]
+            beat(self._plan.candidates[index].structure)
+            before = self._reference_ns()
+            if frames is not None:
+                stream(frames)
+                ns = driver.insert_ns(frames)
+            else:
+                ns = {
+                    "collect": driver.collect_ns, "harvest": driver.harvest_ns,
+                    "clear": driver.clear_ns,
+                }[operation]()  # fmt: skip
+            spent[index] = float(ns), (before + self._reference_ns()) / 2
+        return spent
+
+    def _row(self, index: int, number: int, operation: str, ns: float, reference_ns: float) -> Row:
+        candidate = self._plan.candidates[index]
+        return {
+            "structure": candidate.structure,
+            **{f"structure_{name}": value for name, value in candidate.options},
+            "control": candidate.control,
+            "seed": self._plan.seed,
+            "repeat": number,
+            "cache": self._plan.cache,
+            **self._facts[index],
+            "operation": operation,
+            "ns": ns,
+            "reference_ns": reference_ns,
+            "call_ns": round(max(self._calls[index].get(operation, 0), 0)),
+        }
 
     def _draw_all(self, first: int) -> Bursts:
         """Return frames for each epoch and operation, different for each.
@@ -233,24 +311,9 @@ class CellBenchmark:
         beat(candidate.structure)
         before = self._reference_ns()
         driver.spend(warming)
-        common = {
-            "structure": candidate.structure,
-            **{f"structure_{name}": value for name, value in candidate.options},
-            "control": candidate.control,
-            "seed": self._plan.seed,
-            "repeat": number,
-            "cache": self._plan.cache,
-            **self._facts[index],
-        }
         spent = driver.spend(bursts)
         slow = (before + self._reference_ns()) / 2
-        return [
-            {
-                **common, "operation": name, "ns": spent[name], "reference_ns": slow,
-                "call_ns": round(max(self._calls[index].get(name, 0), 0)),
-            }
-            for name in self._plan.operations
-        ]  # fmt: skip
+        return [self._row(index, number, name, spent[name], slow) for name in self._plan.operations]
 
     def _reference_ns(self) -> int:
         """Return the reference kernel's time with its memory cached: the lesser of two."""

@@ -10,8 +10,9 @@ In each epoch of a burst, on frames of its own::
 
     insert (timed), collect (timed), harvest  ·  insert, harvest (timed)  ·  insert, clear (timed)
 
-and for whole epochs insert and harvest with one reading of the clock before all and one after, or,
-where other memory is to be in the caches first, around each.
+and for whole epochs insert and harvest with one reading of the clock before all and one after.
+That is the warm state of the caches.  Where other memory is to be in them, single steps are timed,
+and who asks for them fills the caches before each (:mod:`dirtylab.measure.cell`).
 """
 
 import time
@@ -33,29 +34,17 @@ COMPILED, PYTHON = "compiled", "python"
 """What drives a structure."""
 OPERATIONS = ("insert", "collect", "harvest", "clear", "epoch")
 _TRIALS = 64
-_ONE = np.uint64(1)
 _NO_FRAME = np.uint64(2**64 - 1)
 
 
 @kernel
-def evict(others: Frames) -> None:
-    """Stream other memory through the caches; where there is none, do nothing."""
-    for place in range(others.size):
-        others[place] += _ONE
-
-
-@kernel
-def time_inserts(
-    state: State, burst: Frames, out: Frames, others: Frames, watch: Stopwatch
-) -> tuple[int, int]:
+def time_inserts(state: State, burst: Frames, out: Frames, watch: Stopwatch) -> tuple[int, int]:
     """Return the ns of all inserts, and of the collects that follow them."""
     inserts, collects = 0, 0
     for epoch in range(burst.shape[0]):
-        evict(others)
         start(watch)
         insert(state, burst[epoch])
         inserts += elapsed(watch)
-        evict(others)
         start(watch)
         collect(state, out)
         collects += elapsed(watch)
@@ -64,14 +53,11 @@ def time_inserts(
 
 
 @kernel
-def time_harvests(
-    state: State, burst: Frames, out: Frames, others: Frames, watch: Stopwatch
-) -> int:
+def time_harvests(state: State, burst: Frames, out: Frames, watch: Stopwatch) -> int:
     """Return the ns of all harvests."""
     spent = 0
     for epoch in range(burst.shape[0]):
         insert(state, burst[epoch])
-        evict(others)
         start(watch)
         harvest(state, out)
         spent += elapsed(watch)
@@ -79,12 +65,11 @@ def time_harvests(
 
 
 @kernel
-def time_clears(state: State, burst: Frames, others: Frames, watch: Stopwatch) -> int:
+def time_clears(state: State, burst: Frames, watch: Stopwatch) -> int:
     """Return the ns of all clears."""
     spent = 0
     for epoch in range(burst.shape[0]):
         insert(state, burst[epoch])
-        evict(others)
         start(watch)
         clear(state)
         spent += elapsed(watch)
@@ -92,17 +77,8 @@ def time_clears(state: State, burst: Frames, others: Frames, watch: Stopwatch) -
 
 
 @kernel
-def time_epochs(state: State, burst: Frames, out: Frames, others: Frames, watch: Stopwatch) -> int:
+def time_epochs(state: State, burst: Frames, out: Frames, watch: Stopwatch) -> int:
     """Return the ns of all epochs, each an insert and a harvest."""
-    if others.size:
-        spent = 0
-        for epoch in range(burst.shape[0]):
-            evict(others)
-            start(watch)
-            insert(state, burst[epoch])
-            harvest(state, out)
-            spent += elapsed(watch)
-        return spent
     start(watch)
     for epoch in range(burst.shape[0]):
         insert(state, burst[epoch])
@@ -145,6 +121,22 @@ def time_collect(state: State, out: Frames, watch: Stopwatch) -> int:
 
 
 @kernel
+def time_harvest(state: State, out: Frames, watch: Stopwatch) -> int:
+    """Return the ns of one harvest of what is in."""
+    start(watch)
+    harvest(state, out)
+    return elapsed(watch)
+
+
+@kernel
+def time_clear(state: State, watch: Stopwatch) -> int:
+    """Return the ns of one clear of what is in."""
+    start(watch)
+    clear(state)
+    return elapsed(watch)
+
+
+@kernel
 def take(state: State, frames: Frames, out: Frames, clearing: bool) -> int:
     """Insert frames and collect or harvest them; return how many came."""
     insert(state, frames)
@@ -160,8 +152,6 @@ class Driver:
         Empty, and nobody else's meanwhile.
     dirty : int
         Frames of an epoch, at most.
-    others : numpy.ndarray, optional
-        Other memory, uint64, to be streamed through the caches before each timed step.
     cpu_time : bool, optional
         Whether the thread's CPU time counts where it is less than the wall clock's, so that
         preemption is excluded.
@@ -172,18 +162,10 @@ class Driver:
         What drives it.
     """
 
-    def __init__(
-        self,
-        structure: Structure,
-        dirty: int,
-        others: Frames | None = None,
-        *,
-        cpu_time: bool = False,
-    ) -> None:
+    def __init__(self, structure: Structure, dirty: int, *, cpu_time: bool = False) -> None:
         self.structure = structure
         self._dirty = dirty
         self._out = np.zeros(dirty, np.uint64)
-        self._others = np.zeros(0, np.uint64) if others is None else others
         self._cpu_time = cpu_time
         self._watch = stopwatch(cpu_time=cpu_time)
         self._reading = reading_ns(self._watch, _TRIALS)
@@ -231,6 +213,20 @@ class Driver:
             return max(time_collect(state, self._out, self._watch) - self._reading, 1)
         return self._time(lambda: self.structure.collect(self._out))
 
+    def harvest_ns(self) -> int:
+        """Harvest what is in; return the ns that took."""
+        if self.through == COMPILED:
+            state = state_for(self.structure, self._dirty)
+            return max(time_harvest(state, self._out, self._watch) - self._reading, 1)
+        return self._time(lambda: self.structure.harvest(self._out))
+
+    def clear_ns(self) -> int:
+        """Clear what is in; return the ns that took."""
+        if self.through == COMPILED:
+            state = state_for(self.structure, self._dirty)
+            return max(time_clear(state, self._watch) - self._reading, 1)
+        return self._time(self.structure.clear)
+
     def spend(self, bursts: Bursts) -> dict[str, float]:
         """Return the ns of one operation, on average over the epochs of its burst.
 
@@ -248,21 +244,21 @@ class Driver:
 
     def _compiled(self, name: str, burst: Frames) -> list[tuple[str, int, int]]:
         state, epochs = state_for(self.structure, self._dirty), burst.shape[0]
-        out, others, watch = self._out, self._others, self._watch
+        out, watch = self._out, self._watch
         readings = epochs * self._reading
         if name == "insert":
-            spent = time_inserts(state, burst, out, others, watch)
+            spent = time_inserts(state, burst, out, watch)
             return [
                 (operation, ns - readings, epochs)
                 for operation, ns in zip(("insert", "collect"), spent, strict=True)
             ]
         if name == "harvest":
-            ns = time_harvests(state, burst, out, others, watch)
+            ns = time_harvests(state, burst, out, watch)
         elif name == "clear":
-            ns = time_clears(state, burst, others, watch)
+            ns = time_clears(state, burst, watch)
         else:
-            ns = time_epochs(state, burst, out, others, watch)
-            readings = readings if others.size else self._reading
+            ns = time_epochs(state, burst, out, watch)
+            readings = self._reading
         return [(name, ns - readings, epochs)]
 
     def _by_python(self, name: str, burst: Frames) -> list[tuple[str, int, int]]:
@@ -282,7 +278,6 @@ class Driver:
         return [(operation, ns, burst.shape[0]) for operation, ns in spent.items()]
 
     def _time(self, action: Callable[[], object]) -> int:
-        evict(self._others)
         cpu = time.thread_time_ns() if self._cpu_time else 0
         begin = time.perf_counter_ns()
         action()

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab import _check
+from dirtylab._caches import CACHES
 from dirtylab._units import frames_of, parse_amounts, parse_count, parse_pages_list
 from dirtylab.datasets import DATASETS, declared
 from dirtylab.measure.apart import ApartError, Call, beat, measuring
 from dirtylab.measure.cell import (
     ANY_PAGES,
-    CACHES,
     BenchmarkPlan,
     Candidate,
     Cell,

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dirtylab import __version__, _check
+from dirtylab._caches import cache_text
 from dirtylab._format import nbytes_text
 from dirtylab._reading import printable
 from dirtylab.measure.processor import (
@@ -63,6 +64,7 @@ def caption(machine: Mapping[str, Any]) -> str:
         [_cpu_text(machine), _core_text(machine),
          f"{gib:.0f} GiB" if isinstance(gib, int | float) else None, _guest_text(machine)],
         [f"{level} {_cache_text(size)}" for level, size in _data_caches(machine)],
+        [cache_text(machine.get("cache"))],
         [machine.get("system")],
         [
             _after(version, before=name)

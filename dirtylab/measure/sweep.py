@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dirtylab._caches import GUEST_RAN
 from dirtylab._progress import time_bar, work_bar
 from dirtylab._units import parse_count, parse_seconds
 from dirtylab.measure.additions import packed, register
@@ -56,6 +57,8 @@ class Done(NamedTuple):
 
     rows: list[Row]
     machine: dict[str, Any]
+    seconds: float
+    """Without the wait for another measurement to end."""
 
 
 def sweep(
@@ -68,7 +71,7 @@ def sweep(
     repeats: int | str | None = None,
     budget: float | str | None = None,
     seed: int = 2016,
-    cache: str = "warm",
+    cache: str = GUEST_RAN,
     out: str | os.PathLike[str] | None = None,
     executor: concurrent.futures.Executor | None = None,
     report: Callable[[str], object] | None = None,
@@ -101,8 +104,9 @@ def sweep(
         when the time is up are finished.  Excludes `repeats` and `executor`.
     seed : int, optional
         Of frames and orders.
-    cache : {"warm", "cold"}, optional
-        Whether each structure's own memory is in the caches when it is timed.
+    cache : {"guest-ran", "warm"}, optional
+        What the caches hold when a structure is timed: other memory, as a guest leaves that ran
+        between harvests, or what the structure just used (:mod:`dirtylab.measure.cell`).
     out : path, optional
         Folder for samples.csv and sweep.json; the same call goes on where it stopped.
     executor : concurrent.futures.Executor, optional
@@ -215,13 +219,15 @@ def measure(task: Task, ticket: str = "") -> Done:
         Makes each request unique: dask gives equal requests the same result, or error.
     """
     with alone_on_machine():
+        begun = time.monotonic()
         benchmark = CellBenchmark(task.cell, task.plan)
         rows = [
             row
             for number in range(task.first, task.first + task.rounds)
             for row in benchmark.round(number)
         ]
-    return Done(rows, this_machine())
+        spent = time.monotonic() - begun
+    return Done(rows, this_machine(), spent)
 
 
 def measure_added(sent: bytes, task: Task, ticket: str) -> Done:

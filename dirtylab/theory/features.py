@@ -17,6 +17,7 @@ from dirtylab.theory.locality import (
     frames_in_runs,
     full_blocks,
     jumps,
+    run_goes_on,
     uncertain_octets,
 )
 from dirtylab.theory.memory import TREES, WORD_BITS, law_of, level_lengths, radices_of, words_for
@@ -35,10 +36,15 @@ TRANSLATIONS = (64, 2048)
 TRANSLATED = 4096
 BITMAP_PAGE = 8 * TRANSLATED
 """Pages whose bits share 4 KiB of the bitmap."""
+LEVELS = len(CACHES)
 NEIGHBOURS = 4
 """Hinges at a full L3 and at a quarter of it (L3 is shared by several cores)."""
 UNLEARNT = (2**9, 2**12, 2**15)
 """Units of work after which a branch predictor may have learnt the pattern."""
+SPREAD, MANY = 2**11, 2**19
+"""Frames up to which a list sorts by place, and up to which by wide digits ..."""
+WIDE, NARROW = 12, 8
+"""... and bits of a digit."""
 LONELY = 10
 """Words a dirty frame above which most dirty words have a single bit."""
 REBUILD = {64: 48}
@@ -61,6 +67,7 @@ class Subject(NamedTuple):
     structure: str
     options: Options
     caches: tuple[int, ...]
+    """Bytes of each; with a 0 before them where a guest ran, and nothing is in them at first."""
 
 
 def features(subject: Subject, operation: str, pattern: Pattern) -> Features:
@@ -93,10 +100,16 @@ def spilled(size: Array | float, held: float) -> Array:
 
 def with_caches(name: str, amount: Array, nbytes: Array | float, caches: tuple[int, ...]) -> Values:
     """Return a feature's hinges: its value times the share of `nbytes` beyond each cache."""
-    sizes = {f"L{level}": cache for level, cache in enumerate(caches, start=1)}
+    sizes = {f"L{level}": cache for level, cache in enumerate(caches[-LEVELS:], start=1)}
     sizes["a share of the last"] = caches[-1] // NEIGHBOURS
-    return {f"{name} beyond {cache}": amount * spilled(nbytes, held)
-            for cache, held in sizes.items()}  # fmt: skip
+    found = {f"{name} beyond {cache}": amount * spilled(nbytes, held)
+             for cache, held in sizes.items()}  # fmt: skip
+    return {**found, f"{name} in no cache": amount} if guest_ran(caches) else found
+
+
+def guest_ran(caches: tuple[int, ...]) -> bool:
+    """Return whether no cache holds any of the structure at first: `caches` then begin with 0."""
+    return caches[0] == 0
 
 
 def with_tlb(name: str, amount: Array, nbytes: Array | float) -> Values:
@@ -124,11 +137,17 @@ def first_touches(pattern: Pattern, caches: tuple[int, ...], radix: int = 1) -> 
     name = f"lines of level {radix}" if radix > 1 else "lines"
     lines = pattern.occupied(LINE_PAGES * radix)
     pages = pattern.occupied(BITMAP_PAGE * radix)
-    return {
+    found = {
         **with_caches(f"first {name}", lines, nbytes, caches),
         **with_tlb(f"first {name}", lines, nbytes),
         **with_tlb(f"first {name} touched", lines, TRANSLATED * pages),
     }
+    if guest_ran(caches):
+        # Where the next line is foretold, it is fetched before it is needed.
+        apart = np.zeros_like(lines) if pattern.law.regular else lines
+        found[f"first {name} apart"] = apart
+        found[f"first pages of {name}"] = pages
+    return found
 
 
 # --- lists ---------------------------------------------------------------------------------------
@@ -140,15 +159,30 @@ def _list_insert(subject: Subject, pattern: Pattern) -> Features:
 
 
 def _list_harvest(subject: Subject, pattern: Pattern) -> Features:
+    """Return the features of a sort by place or by digits, and of leaving out repeats.
+
+    Frames in order, as those of regular patterns are, need no sort.
+    """
     frames, distinct = pattern.dirty, pattern.occupied(1)
-    sort = frames * np.log2(frames + 1)
+    unordered = np.zeros_like(frames) if pattern.law.regular else frames
+    few = frames <= SPREAD
+    wide = frames <= MANY
+    bits = np.where(wide, WIDE, NARROW)
+    digits = np.ceil(np.log2(max(pattern.pages, 2)) / bits)
+    passes = np.where(few, 0.0, unordered * digits)
+    counters = np.where(few | (unordered == 0), 0.0, digits * 2.0**bits)
+    crowded = np.where(few, unordered * run_goes_on(pattern), 0.0)
     return Features(
-        {"frames": frames, "sort": sort, "distinct": distinct},
+        {"frames": frames, "spread": np.where(few, unordered, 0.0), "digits": passes},
         {
             **unlearnt("frames", frames),
-            "sort of many": frames * np.maximum(np.log2(np.maximum(frames, 1) / 256), 0.0),
+            "counters": counters,
+            "narrow digits": np.where(wide, 0.0, passes),
+            "spread in runs": crowded,
+            "distinct": distinct,
             "repeats": frames - distinct,
-            **with_caches("sort", sort, 4 * frames, subject.caches),
+            **with_caches("digits", passes, 8 * frames, subject.caches),
+            **with_caches("frames", frames, 4 * frames, subject.caches),
             **with_caches("distinct", distinct, 12 * distinct, subject.caches),
         },
     )

@@ -67,7 +67,7 @@ OPTIONS: dict[str, dict[str, Sequence[str]]] = {
     "sweep": {
         "--structures": NAMES, "--operations": ["insert", "epoch", "sort", ""], "--datasets": NAMES,
         "--pages": NUMBERS, "--dirty": NUMBERS, "--repeats": NUMBERS, "--budget": NUMBERS,
-        "--seed": NUMBERS, "--cache": ["warm", "hot"], "--out": PLACES,
+        "--seed": NUMBERS, "--cache": ["warm", "guest-ran", "hot"], "--out": PLACES,
     },
     "crossovers": {"--pages": NUMBERS, "--out": PLACES},
     "advise": {

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from dirtylab import _check
+from dirtylab._caches import CACHES, GUEST_RAN
 from dirtylab._format import nbytes_text
 from dirtylab._memory import tightest
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
+from dirtylab.measure import caches
 from dirtylab.measure.additions import packed, register
 from dirtylab.measure.cell import (
     BenchmarkPlan,
@@ -55,6 +57,8 @@ class CellJob:
         Samples of each structure in each cell.
     seed : int
         Of frames and of the order of turns.
+    cache : {"guest-ran", "warm"}
+        What the caches hold.
     additions : bytes
         Patterns and structures registered at run time, for the process to register too.
     """
@@ -67,6 +71,7 @@ class CellJob:
     cells: tuple[Cell, ...]
     rounds: int = 7
     seed: int = 0
+    cache: str = GUEST_RAN
     additions: bytes = b""
 
     @property
@@ -103,6 +108,7 @@ class CellJob:
         require_operation(self.operation, [name for name, _ in self.structures])
         _check.integer("rounds", self.rounds, 1, MOST_ROUNDS)
         _check.integer("seed", self.seed, 0, 2**62)
+        _check.choice("cache", self.cache, CACHES)
         cells = tuple(_checked_cell(*cell) for cell in self.cells)
         free = free_memory()
         for cell in cells:
@@ -137,7 +143,8 @@ class CellJob:
 def needed_bytes(job: CellJob, cell: Cell) -> int:
     """Return the bytes that measuring a cell takes: every structure, one of them twice, frames."""
     each = [_bytes_of(name, options, cell) for name, options in job.structures]
-    return sum(each) + max(each) + 8 * _ARRAYS_OF_FRAMES * cell.dirty + _PROCESS_BYTES
+    other = caches.MOST_BYTES if job.cache == GUEST_RAN else 0
+    return sum(each) + max(each) + 8 * _ARRAYS_OF_FRAMES * cell.dirty + _PROCESS_BYTES + other
 
 
 def _bytes_of(name: str, options: Mapping[str, Any], cell: Cell) -> int:
@@ -206,7 +213,7 @@ def _compile(job: CellJob, reporter: Reporter) -> None:
         # A structure whose options do not fit these few frames is compiled by its own cell.
         with contextlib.suppress(ValueError, AssertionError):
             CellBenchmark(
-                cell, BenchmarkPlan((candidate,), (job.operation,), job.seed, "warm")
+                cell, BenchmarkPlan((candidate,), (job.operation,), job.seed, job.cache)
             ).round(0)
         _compiled.add(known)
 
@@ -235,7 +242,7 @@ def _plan(job: CellJob) -> BenchmarkPlan:
     candidates = tuple(
         Candidate(name, tuple(sorted(options.items()))) for name, options in job.structures
     )
-    return BenchmarkPlan(candidates, (job.operation,), job.seed, "warm")
+    return BenchmarkPlan(candidates, (job.operation,), job.seed, job.cache)
 
 
 def _samples(rows: list[Row], job: CellJob) -> Rows:

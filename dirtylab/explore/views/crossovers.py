@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
+from dirtylab._caches import CACHES, GUEST_RAN
 from dirtylab._format import share_text
 from dirtylab.advice.model import OPERATIONS, Model
 from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider, literal
@@ -51,6 +52,7 @@ ROUNDS = (3, 5, 7, 11, 15, 25)
 SEED = 2016
 TIE = 0.1
 """The model does not tell smaller relative differences."""
+CACHE_NAMES = {"guest-ran": "guest ran", "warm": "warm"}
 _FRAMES, _DENSITY = "frames", "density"
 
 
@@ -67,6 +69,7 @@ class CrossoverState:
     radix: int
     operation: str
     x: str
+    cache: str = GUEST_RAN
     rounds: int
 
     def __post_init__(self) -> None:
@@ -81,6 +84,7 @@ class CrossoverState:
             raise ValueError(f"radix={self.radix!r}: must be one of {allowed}")
         _check.choice("operation", self.operation, OPERATIONS)
         _check.choice("x", self.x, AXES)
+        _check.choice("cache", self.cache, CACHES)
         _check.integer("rounds", self.rounds, 2, 1000)
 
     @property
@@ -96,6 +100,7 @@ class MeasuredSetting:
     setting: Setting
     operation: str
     radix: int
+    cache: str
 
     @classmethod
     def of(cls, state: CrossoverState) -> "MeasuredSetting":
@@ -105,7 +110,7 @@ class MeasuredSetting:
             setting = setting._replace(dirty=0, density=None)
         elif setting.axis == "pages":
             setting = setting._replace(pages=0)
-        return cls(setting, state.operation, state.radix)
+        return cls(setting, state.operation, state.radix, state.cache)
 
 
 def offered() -> tuple[str, ...]:
@@ -122,8 +127,8 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
     ----------
     state, usual : CrossoverState
         What is shown, and what Reset goes back to.
-    model : Model
-        Predicts the curves.
+    models : callable
+        Returns the model that predicts the curves, for what the caches hold.
     worker : callable
         Makes the worker that measures.
     """
@@ -139,11 +144,15 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
         self,
         state: CrossoverState,
         usual: CrossoverState,
-        model: Model,
+        models: Callable[[str], Model],
         worker: Callable[[], WorkerLike],
     ) -> None:
         super().__init__(state, usual, worker)
-        self._model = model
+        self._models = models
+
+    @property
+    def _model(self) -> Model:
+        return self._models(self.state.cache)
 
     @property
     def line(self) -> str:
@@ -165,6 +174,7 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
         given = _FRAMES if state.density is None else _DENSITY
         return [
             Choice("operation", "operation", OPERATIONS, state.operation),
+            Choice("cache", "caches", CACHES, state.cache, CACHE_NAMES),
             Choice("x", "axis", AXES, state.x, crossover_text.AXIS_NAMES),
             Choice("dataset", "pattern", dataset_controls.names(), state.dataset),
             *dataset_controls.controls(state.dataset, state.options),
@@ -266,7 +276,7 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
         content = self.content()
         x, cells = measured_cells(state.setting, [one.at for one in content.crossovers])
         structures = tuple(_with_options(name, state.radix) for name in state.structures)
-        job = CellJob(structures, state.operation, tuple(cells), state.rounds, SEED)
+        job = CellJob(structures, state.operation, tuple(cells), state.rounds, SEED, state.cache)
         names = {name: model_name(name, state.radix) for name in state.structures}
         self._session.start(MeasuredSetting.of(state), x, job, names)
 

@@ -9,9 +9,9 @@ from dirtylab.explore.process.session import WorkerLike
 
 
 @functools.cache
-def model() -> Model:
+def model(cache: str) -> Model:
     """Return the model calibrated on this machine, or else the one that comes with the package."""
-    return current_model()[0]
+    return current_model(cache)[0]
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dirtylab._caches import GUEST_RAN, WARM
 from dirtylab._data import data_file
 from dirtylab.datasets import read, studied, written
 from dirtylab.measure import recording
@@ -75,6 +76,7 @@ def record(
     report: Callable[[str], object] | None = None,
     datasets: Sequence[Choice] | None = None,
     structures: tuple[str, ...] | None = None,
+    cache: str = GUEST_RAN,
 ) -> pathlib.Path:
     """Measure the study and write it to the folder `out`; return that folder.
 
@@ -93,6 +95,8 @@ def record(
     structures : tuple of str, optional
         Names; posted and tuned ones when omitted.  Where one can harvest only, as a native tracker,
         no collect is timed.
+    cache : {"guest-ran", "warm"}, optional
+        What the caches hold (:func:`dirtylab.sweep`).
     """
     import pandas as pd
 
@@ -109,6 +113,7 @@ def record(
             dirty=part.dirty,
             repeats=ROUNDS[part.use],
             seed=SEEDS[part.use],
+            cache=cache,
             out=under_way / f"{part.use}-{part.pages}",
             progress=report is not None,
         )
@@ -117,9 +122,10 @@ def record(
     if report:
         report(f"{MAP_PAGES:,} pages, map: {len(MAP_LENGTHS)} x {len(MAP_DENSITIES)} cells")
     names = tuned() if structures is None else structures
-    medians = _measure_map(under_way / "map", names, progress=report is not None)
+    medians = _measure_map(under_way / "map", names, cache, progress=report is not None)
     rounds = pd.concat(tables, ignore_index=True)
-    recording.save(folder, {"map.csv": medians, "rounds.csv": rounds}, machine, float_format="%.4g")
+    tables_by_name = {"map.csv": medians, "rounds.csv": rounds}
+    recording.save(folder, tables_by_name, {**machine, "cache": cache}, float_format="%.4g")
     return folder
 
 
@@ -130,7 +136,7 @@ def timed(structures: Sequence[str]) -> tuple[str, ...]:
 
 
 def _measure_map(
-    out: pathlib.Path, structures: tuple[str, ...], *, progress: bool
+    out: pathlib.Path, structures: tuple[str, ...], cache: str, *, progress: bool
 ) -> "pd.DataFrame":
     """Return medians of whole epochs, a row a density and cluster length."""
     table = sweep(
@@ -140,6 +146,7 @@ def _measure_map(
         pages=[MAP_PAGES],
         dirty=MAP_DENSITIES,
         repeats=ROUNDS["try"],
+        cache=cache,
         out=out,
         progress=progress,
     )
@@ -177,6 +184,7 @@ def measure_now(
     *,
     structures: tuple[str, ...] | None = None,
     rounds: int = 5,
+    cache: str = GUEST_RAN,
 ) -> "CrossoverStudy":
     """Measure one curve of the study on this machine, in some seconds.
 
@@ -192,6 +200,8 @@ def measure_now(
         Which ones; the tuned ones when omitted.
     rounds : int, optional
         Of each cell.
+    cache : {"guest-ran", "warm"}, optional
+        What the caches hold.
 
     Returns
     -------
@@ -205,8 +215,9 @@ def measure_now(
         pages=[pages],
         dirty=_numbers(pages, 0.0),
         repeats=rounds,
+        cache=cache,
     )
-    machine = next(iter(table.attrs["machines"].values()))
+    machine = {**next(iter(table.attrs["machines"].values())), "cache": cache}
     return CrossoverStudy(wide(table, "find"), machine, table.iloc[:0])
 
 
@@ -216,6 +227,11 @@ class CrossoverStudy(NamedTuple):
     rounds: "pd.DataFrame"
     machine: dict[str, Any]
     map: "pd.DataFrame"
+
+    @property
+    def cache(self) -> str:
+        """What the caches held."""
+        return str(self.machine["cache"])
 
     @property
     def posted(self) -> tuple[str, ...]:
@@ -242,4 +258,4 @@ def load(folder: str | os.PathLike[str] | None = None) -> CrossoverStudy:
     where = data_file("measured/crossovers") if folder is None else pathlib.Path(folder)
     columns = {"rounds.csv": KEYS, "map.csv": ("length", "dirty")}
     (rounds, medians), machine = recording.load(where, columns, KEYS[:3])
-    return CrossoverStudy(rounds, machine, medians)
+    return CrossoverStudy(rounds, {"cache": WARM, **machine}, medians)

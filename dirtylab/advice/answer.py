@@ -1,0 +1,162 @@
+"""The answer to a question for advice: its parts, and how it is written."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from dirtylab._caches import CACHE_TEXTS
+from dirtylab._format import nbytes_text, ns_text
+from dirtylab.advice.model import Model
+from dirtylab.measure.machine import caption
+
+REACH = 1000.0
+"""Largest factor from the question within which crossovers are searched, in both directions."""
+_AXES = {"dirty": "dirty frames", "pages": "pages", "length": "pages a cluster"}
+
+
+class Question(NamedTuple):
+    """What is asked."""
+
+    dataset: str
+    options: dict[str, Any]
+    pages: int
+    dirty: int
+    period: float | None
+    """Seconds between harvests."""
+    memory_limit: int | None
+    """Bytes."""
+
+
+class Option(NamedTuple):
+    """A structure's predicted cost."""
+
+    structure: str
+    insert_ns: float
+    """NaN where the time is not known: it has to be measured."""
+    harvest_ns: float
+    nbytes: int | None
+    """None where it is not known, as of a structure without a law of its memory."""
+    allowed: bool
+    """Whether it keeps to the memory limit."""
+
+    @property
+    def epoch_ns(self) -> float:
+        """Return the time of a whole epoch."""
+        return self.insert_ns + self.harvest_ns
+
+    @property
+    def predicted(self) -> bool:
+        """Return whether the model knows its times."""
+        return not math.isnan(self.epoch_ns)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: None for a time that is not known."""
+        facts = {**self._asdict(), "epoch_ns": self.epoch_ns}
+        return {name: value if value == value else None for name, value in facts.items()}
+
+
+class AdviceChange(NamedTuple):
+    """Where the advice changes: the other structure costs the same there."""
+
+    other: str
+    axis: str
+    """``dirty``, ``pages`` or ``length``."""
+    at: float
+    factor: float
+    """`at` as a multiple of the question's value."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """Structures by cost of an epoch, ascending; those above the memory limit last."""
+
+    question: Question
+    ranking: tuple[Option, ...]
+    changes: tuple[AdviceChange, ...]
+    notes: tuple[str, ...]
+    model: Model
+    own_calibration: bool
+    """Whether the model is this machine's own, found in the cache folder."""
+    given: bool = False
+
+    @property
+    def pick(self) -> str | None:
+        """Return the structure to choose; None where there is no prediction: measure."""
+        first = self.ranking[0]
+        return first.structure if first.predicted else None
+
+    def __str__(self) -> str:
+        return "\n".join(_text_lines(self))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: times in ns, memory in bytes."""
+        trial = self.model.trial
+        return {
+            "question": self.question._asdict(),
+            "pick": self.pick,
+            "ranking": [one.as_dict() for one in self.ranking],
+            "crossovers": [one._asdict() for one in self.changes],
+            "notes": list(self.notes),
+            "own_calibration": self.own_calibration,
+            "cache": self.model.cache,
+            "machine": self.model.machine,
+            "trial": trial.as_dict() if trial else None,
+        }
+
+    def as_json(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(self.as_dict(), indent=1, ensure_ascii=False)
+
+
+def _text_lines(advice: Advice) -> Iterator[str]:
+    question = advice.question
+    options = "".join(f" {name}={value}" for name, value in question.options.items())
+    yield (
+        f"{question.dirty:,} frames, {question.dataset}{options}, in a slot of "
+        f"{question.pages:,} pages ({nbytes_text(4096 * question.pages)})"
+    )
+    yield ""
+    yield from _table(advice)
+    yield ""
+    for one in advice.changes:
+        way = f"{one.factor:.1f} times as many" if one.factor > 1 else f"{one.factor:.2g} of that"
+        if one.axis == "length":
+            way = way.replace("as many", "as long")
+        yield f"{one.other} costs as much at {one.at:,.0f} {_AXES[one.axis]} ({way})"
+    if not advice.changes and advice.pick:
+        yield f"no crossover with another structure within a factor of {REACH:,.0f}"
+    yield from (f"note: {note}" for note in advice.notes)
+    yield ""
+    yield from _sources(advice)
+
+
+def _table(advice: Advice) -> Iterator[str]:
+    period = advice.question.period
+    share = "  of period" if period else ""
+    yield f"{'':12}{'insert':>10}{'harvest':>10}{'epoch':>10}{'memory':>12}{share}"
+    for one in advice.ranking:
+        part = f"{one.epoch_ns / (1e7 * period):>9.3g} %" if period and one.predicted else ""
+        unsure = "" if one.nbytes is not None else "may be "
+        over = "" if one.allowed else f"  {unsure}above the memory limit"
+        memory = "measured only" if one.nbytes is None else nbytes_text(one.nbytes)
+        times = "".join(
+            f"{ns_text(ns):>10}" for ns in (one.insert_ns, one.harvest_ns, one.epoch_ns)
+        )
+        times = times if one.predicted else f"{'measured only':>30}"
+        yield f"{one.structure:12}{times}{memory:>12}{part}{over}"
+
+
+def _sources(advice: Advice) -> Iterator[str]:
+    machine = caption(advice.model.machine)
+    if advice.given:
+        yield f"by the model given, calibrated on: {machine}"
+    elif advice.own_calibration:
+        yield f"calibrated on this machine: {machine}"
+    else:
+        yield f"not this machine's calibration (dirtylab calibrate makes one), but: {machine}"
+    if not advice.model.machine.get("cache"):
+        yield CACHE_TEXTS[advice.model.cache]
+    if advice.model.trial:
+        yield str(advice.model.trial)
