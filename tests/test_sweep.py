@@ -264,7 +264,8 @@ def test_where_the_guest_ran_other_memory_is_streamed_before_each_step(monkeypat
     running = CellBenchmark(cell, BenchmarkPlan(candidates, operations, 7, GUEST_RAN))
     rows = running.round(0)
     other, frames = cells.other_memory().nbytes, 50 * 8
-    assert told == [other, frames, frames, other, other, other], "insert, collect, harvest, clear"
+    copies = [64 * 8, *[frames] * cells.MOST_COPIES] * len(candidates)
+    assert told == [other, *copies, other, other, other], "insert, collect, harvest, clear"
     assert {row["cache"] for row in rows} == {GUEST_RAN}
     assert len(rows) == len(candidates) * len(operations)
     assert all(row["ns"] > 0 and row["reference_ns"] > 0 for row in rows)
@@ -272,7 +273,18 @@ def test_where_the_guest_ran_other_memory_is_streamed_before_each_step(monkeypat
     for one in candidates:
         epoch = ns[one.structure, "insert"] + ns[one.structure, "harvest"]
         assert ns[one.structure, "epoch"] == epoch
-    assert all(len(driver.structure) == 0 for driver in running._drivers)
+    drivers = [driver for several in running._drivers for driver in several]
+    assert len({id(driver.structure) for driver in drivers}) == 2 * cells.MOST_COPIES
+    assert all(len(driver.structure) == 0 for driver in drivers)
+
+
+@pytest.mark.parametrize(
+    ("pages", "dirty", "copies"), [(10**4, 10, 8), (10**7, 10, 2), (10**8, 9, 1)]
+)
+def test_a_small_cell_has_several_copies_of_each_structure(pages, dirty, copies):
+    plan = BenchmarkPlan((Candidate("list"),), ("insert",), 7, GUEST_RAN)
+    running = CellBenchmark(Cell("random", (), pages, dirty), plan)
+    assert [len(several) for several in running._drivers] == [copies]
 
 
 @pytest.mark.parametrize("operations", [("collect",), ("clear",), ("insert",), ("epoch",)])

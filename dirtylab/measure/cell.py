@@ -16,9 +16,12 @@ caches, as a guest does that runs between harvests (:mod:`dirtylab.measure.cache
     other memory, insert of each (timed)  ·  other memory, collect of each (timed)
     other memory, harvest of each (timed)
 
-and where a clear is asked for, it follows another insert.  An epoch is an insert and a harvest, the
-guest runs between the two.  The frames themselves are read before each insert, for the first to
-insert them would bring them into the caches for all others.
+and where a clear is asked for, it follows another insert.  Of a small cell each structure is there
+several times, each with memory and frames of its own, so that one pass of other memory serves
+several samples; their median counts.  Just before, a structure of a few pages does the same: the
+code is in the caches, else the first of the copies alone would fetch it, 2 µs.  An epoch is an
+insert and a harvest; the guest runs between the two.  The frames themselves are read before each
+insert, for the first to insert them would bring them into the caches for all others.
 
 A reference kernel that never changes is timed before and after each turn; its time shows the
 machine's speed at that moment.
@@ -26,7 +29,7 @@ machine's speed at that moment.
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +58,13 @@ BURST_FRAMES = 20_000
 WORDS_A_FRAME = 64 * 4
 MOST_EPOCHS = 16
 """... and most epochs in a burst."""
+COPY_FRAMES = 100_000
+"""Most frames of all copies of a structure, counted as in a burst ..."""
+MOST_COPIES = 8
+"""... and most copies, where a guest ran.  With one, half of the regrets above 20 % in a
+calibration were in cells that take 2 µs, and in others the next time."""
+_FEW = 64
+"""Frames of the structure of a few pages."""
 SEED_STEP = 1000
 """Number of seeds reserved for a round."""
 _REFERENCE_WORDS = 2**15
@@ -145,9 +155,13 @@ class CellBenchmark:
         self._cell, self._plan, self._cpu_time = cell, plan, cpu_time
         work = max(cell.dirty + cell.pages // WORDS_A_FRAME, 1)
         self._epochs = min(max(BURST_FRAMES // work, 1), MOST_EPOCHS)
+        guest_ran = plan.cache == GUEST_RAN
+        self._copies = min(max(COPY_FRAMES // work, 1), MOST_COPIES) if guest_ran else 1
         self._memory = np.arange(_REFERENCE_WORDS, dtype=np.uint64)
         self._rng = np.random.default_rng([plan.seed, cell.pages, cell.dirty])
-        self._drivers: list[Driver] = []
+        self._drivers: list[list[Driver]] = []
+        self._small: list[Driver] = []
+        self._few = np.arange(min(_FEW, cell.pages), dtype=np.uint64)
         self._facts: list[Row] = []
         self._calls: list[Mapping[str, float]] = []
         frames = draw(cell, plan.seed)
@@ -156,7 +170,9 @@ class CellBenchmark:
             beat(candidate.structure)
             try:
                 self._require_agreement(candidate, frames, expected)
-                self._drivers.append(self._fresh(candidate, frames))
+                first = self._fresh(candidate, frames)
+                more = (self._touched(candidate, frames) for _ in range(self._copies - 1))
+                self._drivers.append([first, *more])
             except (OverflowError, RuntimeError) as error:
                 raise ValueError(f"{candidate.structure}: {label(cell)}: {error}") from None
         self._reference_ns()  # compiles it, or loads it: 45 ms on the clock of the first turn
@@ -193,13 +209,10 @@ class CellBenchmark:
 
         structure, grown = growth_of(filled)
         counted = structure.operations()
-        # Writes all memory first: else each round's frames fault on untouched pages, and an
-        # insert of 588 frames into 60 million pages took 186 µs, not 4 µs.
-        structure.harvest()
-        structure.clear()
-        driver = Driver(structure, self._cell.dirty, cpu_time=self._cpu_time)
+        driver = self._emptied(structure)
         small = make(candidate, min(self._cell.pages, ANY_PAGES))
         self._calls.append(call_costs(small, _CALLS))
+        self._small.append(Driver(small, _FEW))
         self._facts.append(
             {
                 "bytes": structure.nbytes,
@@ -211,13 +224,33 @@ class CellBenchmark:
         )
         return driver
 
+    def _touched(self, candidate: Candidate, frames: Frames) -> Driver:
+        """Return another structure in the loop."""
+        structure = make(candidate, self._cell.pages)
+        structure.insert(frames)
+        return self._emptied(structure)
+
+    def _emptied(self, structure: Structure) -> Driver:
+        """Return a filled structure in the loop, emptied.
+
+        That writes all memory first: else each round's frames fault on untouched pages, and an
+        insert of 588 frames into 60 million pages took 186 µs, not 4 µs.
+        """
+        structure.harvest()
+        structure.clear()
+        return Driver(structure, self._cell.dirty, cpu_time=self._cpu_time)
+
     def round(self, number: int) -> list[Row]:
         """Measure each structure once; return a row for each of its operations."""
         first = self._plan.seed + (number + 1) * SEED_STEP
         if self._plan.cache == GUEST_RAN:
             return self._round_of_steps(first, number)
-        warming = {"epoch": draw(self._cell, first - 1)[None]}
         bursts = self._draw_all(first)
+        # Of few frames every operation is done before it is timed: 383 frames in clusters went into
+        # a list in 1.1 µs where only an epoch had been, 0.3 once the code itself was there.
+        first_of_all = draw(self._cell, first - 1)[None]
+        few = self._cell.dirty <= BURST_FRAMES
+        warming = dict.fromkeys(("epoch", *bursts) if few else ("epoch",), first_of_all)
         rows: list[Row] = []
         for index in self._rng.permutation(len(self._drivers)):
             rows.extend(self._turn(int(index), number, warming, bursts))
@@ -226,7 +259,7 @@ class CellBenchmark:
     def _round_of_steps(self, first: int, number: int) -> list[Row]:
         """Return the rows of a round before each of whose steps the guest ran."""
         wanted = {*self._plan.operations}
-        inserted, cleared = draw(self._cell, first), draw(self._cell, first + 1)
+        inserted = [draw(self._cell, first + place) for place in range(self._copies)]
         steps: dict[str, Spent] = {}
         steps["insert"] = self._step("insert", inserted)
         if "collect" in wanted:
@@ -234,11 +267,12 @@ class CellBenchmark:
         if wanted & {"harvest", "epoch"}:
             steps["harvest"] = self._step("harvest")
         if "clear" in wanted:
-            for driver in self._drivers:
-                driver.structure.clear()
+            cleared = draw(self._cell, first + self._copies)
+            for driver in itertools.chain(*self._drivers):
+                driver.clear_ns()
                 driver.insert_ns(cleared)
             steps["clear"] = self._step("clear")
-        for driver in self._drivers:
+        for driver in itertools.chain(self._small, *self._drivers):
             driver.clear_ns()
         if "epoch" in wanted:
             harvests = steps["harvest"]
@@ -252,24 +286,20 @@ class CellBenchmark:
             for index, spent in steps[operation].items()
         ]
 
-    def _step(self, operation: str, frames: Frames | None = None) -> Spent:
+    def _step(self, operation: str, frames: Sequence[Frames] = ()) -> Spent:
         """Let the guest run and each structure do one thing; return their times."""
         spent: Spent = {}
         stream(other_memory())
         for place in self._rng.permutation(len(self._drivers)):
             index = int(place)
-            driver = self._drivers[index]
             beat(self._plan.candidates[index].structure)
             before = self._reference_ns()
-            if frames is not None:
-                stream(frames)
-                ns = driver.insert_ns(frames)
-            else:
-                ns = {
-                    "collect": driver.collect_ns, "harvest": driver.harvest_ns,
-                    "clear": driver.clear_ns,
-                }[operation]()  # fmt: skip
-            spent[index] = float(ns), (before + self._reference_ns()) / 2
+            _timed(self._small[index], operation, self._few if len(frames) else None)
+            ns = [
+                _timed(driver, operation, own)
+                for driver, own in itertools.zip_longest(self._drivers[index], frames)
+            ]
+            spent[index] = float(np.median(ns)), (before + self._reference_ns()) / 2
         return spent
 
     def _row(self, index: int, number: int, operation: str, ns: float, reference_ns: float) -> Row:
@@ -307,7 +337,7 @@ class CellBenchmark:
         }
 
     def _turn(self, index: int, number: int, warming: Bursts, bursts: Bursts) -> list[Row]:
-        driver, candidate = self._drivers[index], self._plan.candidates[index]
+        driver, candidate = self._drivers[index][0], self._plan.candidates[index]
         beat(candidate.structure)
         before = self._reference_ns()
         driver.spend(warming)
@@ -324,6 +354,16 @@ class CellBenchmark:
         begin = time.perf_counter_ns()
         reference(self._memory, _REFERENCE_WORDS)
         return time.perf_counter_ns() - begin
+
+
+def _timed(driver: Driver, operation: str, frames: Frames | None) -> int:
+    """Do one thing, an insert of frames that have just been read; return the ns that took."""
+    if frames is not None:
+        stream(frames)
+        return driver.insert_ns(frames)
+    if operation == "collect":
+        return driver.collect_ns()
+    return driver.harvest_ns() if operation == "harvest" else driver.clear_ns()
 
 
 def _distinct(frames: Frames) -> Frames:

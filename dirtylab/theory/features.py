@@ -14,9 +14,11 @@ from dirtylab._check import Array
 from dirtylab.theory.locality import (
     arrivals_elsewhere,
     boundaries,
+    comes_in_order,
     frames_in_runs,
     full_blocks,
     jumps,
+    lines_alone,
     run_goes_on,
     uncertain_octets,
 )
@@ -143,7 +145,8 @@ def first_touches(pattern: Pattern, caches: tuple[int, ...], radix: int = 1) -> 
         **with_tlb(f"first {name} touched", lines, TRANSLATED * pages),
     }
     if guest_ran(caches):
-        # Where the next line is foretold, it is fetched before it is needed.
+        # Where the next line is foretold, or beside this one, it is fetched before it is needed.
+        found[f"first {name} alone"] = lines_alone(pattern, LINE_PAGES * radix)
         apart = np.zeros_like(lines) if pattern.law.regular else lines
         found[f"first {name} apart"] = apart
         found[f"first pages of {name}"] = pages
@@ -161,10 +164,10 @@ def _list_insert(subject: Subject, pattern: Pattern) -> Features:
 def _list_harvest(subject: Subject, pattern: Pattern) -> Features:
     """Return the features of a sort by place or by digits, and of leaving out repeats.
 
-    Frames in order, as those of regular patterns are, need no sort.
+    Frames that come in order need no sort.
     """
     frames, distinct = pattern.dirty, pattern.occupied(1)
-    unordered = np.zeros_like(frames) if pattern.law.regular else frames
+    unordered = frames * (1.0 - comes_in_order(pattern))
     few = frames <= SPREAD
     wide = frames <= MANY
     bits = np.where(wide, WIDE, NARROW)

@@ -7,7 +7,7 @@ counts too.
 """
 
 import numpy as np
-from scipy.special import bdtr
+from scipy.special import bdtr, gamma
 
 from dirtylab._check import Array
 from dirtylab.theory.operations import Pattern
@@ -15,6 +15,8 @@ from dirtylab.theory.operations import Pattern
 OCTET = 8
 """Frames that an insert tests together: a run of them sets its bits at once."""
 WORD = 64
+_MANY_RUNS = 100.0
+_NEAR = 4
 
 
 def arrivals_elsewhere(pattern: Pattern, block: int) -> Array:
@@ -52,6 +54,24 @@ def run_goes_on(pattern: Pattern) -> Array:
         return np.zeros_like(pattern.dirty)
     number, total = runs
     return 1.0 - number / np.maximum(total, 1.0)
+
+
+def comes_in_order(pattern: Pattern) -> Array:
+    """Return the probability that all frames arrive in ascending order.
+
+    One for regular patterns; of n runs, or n frames drawn anywhere, one order in n! is ascending.
+    """
+    runs = _runs(pattern)
+    if pattern.law.regular:
+        return np.ones_like(pattern.dirty)
+    number = pattern.dirty if runs is None else runs[0]
+    return np.asarray(1.0 / gamma(np.clip(number, 1.0, _MANY_RUNS) + 1.0))
+
+
+def lines_alone(pattern: Pattern, block: int) -> Array:
+    """Return about how many dirty blocks have no dirty neighbour: a prefetcher won't bring them."""
+    blocks, wider = pattern.occupied(block), pattern.occupied(_NEAR * block)
+    return np.clip((_NEAR * wider - blocks) / (_NEAR - 1), 0.0, blocks)
 
 
 def full_blocks(pattern: Pattern, block: int) -> Array:
