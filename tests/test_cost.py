@@ -8,15 +8,8 @@ import pytest
 from dirtylab.datasets import DATASETS
 from dirtylab.structures import STRUCTURES, Tree
 from dirtylab.theory.cost_fit import Error, Law, fit
-from dirtylab.theory.features import (
-    CACHES,
-    WORK_LAWS,
-    Features,
-    Subject,
-    features,
-    spilled,
-    with_caches,
-)
+from dirtylab.theory.features import WORK_LAWS, Features, Subject, features
+from dirtylab.theory.hinges import CACHES, spilled, with_caches
 from dirtylab.theory.operations import Pattern
 
 OPERATIONS = ("insert", "collect", "harvest", "clear")

@@ -340,7 +340,7 @@ def recorded_anew(path):
 
 READERS = {
     "model.json": (
-        lambda folder: shutil.copy(data_file("measured/model-warm.json"), folder),
+        lambda folder: shutil.copy(data_file("measured/model-warm.json"), folder / "model.json"),
         Model.load,
     ),
     "study.json": (shipped("mailing_list"), lambda path: store.load(path.parent)),

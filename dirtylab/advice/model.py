@@ -28,7 +28,8 @@ from dirtylab.advice.validation import SHAPE as TRIAL_SHAPE
 from dirtylab.datasets import read
 from dirtylab.measure.files import write_json
 from dirtylab.theory.cost_fit import Law, fit
-from dirtylab.theory.features import CACHES, Subject, features, has_work_law
+from dirtylab.theory.features import Subject, features, has_work_law
+from dirtylab.theory.hinges import CACHES
 from dirtylab.theory.occupancy import has_occupancy_law
 from dirtylab.theory.operations import Pattern
 

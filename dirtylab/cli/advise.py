@@ -54,7 +54,7 @@ def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "calibrate",
-        help="calibrate the cost model on this machine, in a minute",
+        help="calibrate the cost model on this machine, in two minutes",
         description="Measure the structures on cells spread over sizes, densities and patterns, "
         "fit the cost model, validate it on held-out cells, and keep it in the user's cache "
         "folder, where `dirtylab advise` finds it.",

@@ -57,7 +57,7 @@ class Done(NamedTuple):
 
     rows: list[Row]
     machine: dict[str, Any]
-    seconds: float
+    seconds: float = 0.0
     """Without the wait for another measurement to end."""
 
 

@@ -2,7 +2,7 @@
 
 The values follow from the pattern alone; their coefficients (ns a frame, ns a word …) belong to
 the machine, and :mod:`.cost_fit` fits them.  Cache misses cost more, so some features recur as
-hinges, weighted by the share of their footprint beyond each cache; the fit selects the hinges.
+hinges (:mod:`.hinges`), weighted by the share of their footprint beyond each cache.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from dirtylab._check import Array
+from dirtylab.theory.hinges import (
+    BITMAP_PAGE,
+    TRANSLATED,
+    Values,
+    first_touches,
+    unlearnt,
+    with_caches,
+    with_tlb,
+)
 from dirtylab.theory.locality import (
     arrivals_elsewhere,
     boundaries,
@@ -18,7 +27,6 @@ from dirtylab.theory.locality import (
     frames_in_runs,
     full_blocks,
     jumps,
-    lines_alone,
     run_goes_on,
     uncertain_octets,
 )
@@ -31,18 +39,6 @@ from dirtylab.theory.operations import (
     radix_nodes,
 )
 
-CACHES = (32 * 2**10, 2**20, 32 * 2**20)
-"""Bytes of the L1, L2 and L3 cache, for a machine whose caches are unknown."""
-TRANSLATIONS = (64, 2048)
-"""4 KiB pages that a usual first- and second-level TLB map."""
-TRANSLATED = 4096
-BITMAP_PAGE = 8 * TRANSLATED
-"""Pages whose bits share 4 KiB of the bitmap."""
-LEVELS = len(CACHES)
-NEIGHBOURS = 4
-"""Hinges at a full L3 and at a quarter of it (L3 is shared by several cores)."""
-UNLEARNT = (2**9, 2**12, 2**15)
-"""Units of work after which a branch predictor may have learnt the pattern."""
 SPREAD, MANY = 2**11, 2**19
 """Frames up to which a list sorts by place, and up to which by wide digits ..."""
 WIDE, NARROW = 12, 8
@@ -51,8 +47,6 @@ LONELY = 10
 """Words a dirty frame above which most dirty words have a single bit."""
 REBUILD = {64: 48}
 """Words of the bitmap a frame below which summaries are rebuilt, by radix; 8 for others."""
-
-Values = dict[str, Array]
 
 
 class Features(NamedTuple):
@@ -95,64 +89,6 @@ def features(subject: Subject, operation: str, pattern: Pattern) -> Features:
     return Features({"call": call, **found.always}, found.hinges)
 
 
-def spilled(size: Array | float, held: float) -> Array:
-    """Return the share of so many bytes, or pages, that a cache or TLB does not hold."""
-    return np.maximum(0.0, 1.0 - held / np.maximum(np.asarray(size, float), 1.0))
-
-
-def with_caches(name: str, amount: Array, nbytes: Array | float, caches: tuple[int, ...]) -> Values:
-    """Return a feature's hinges: its value times the share of `nbytes` beyond each cache."""
-    sizes = {f"L{level}": cache for level, cache in enumerate(caches[-LEVELS:], start=1)}
-    sizes["a share of the last"] = caches[-1] // NEIGHBOURS
-    found = {f"{name} beyond {cache}": amount * spilled(nbytes, held)
-             for cache, held in sizes.items()}  # fmt: skip
-    return {**found, f"{name} in no cache": amount} if guest_ran(caches) else found
-
-
-def guest_ran(caches: tuple[int, ...]) -> bool:
-    """Return whether no cache holds any of the structure at first: `caches` then begin with 0."""
-    return caches[0] == 0
-
-
-def with_tlb(name: str, amount: Array, nbytes: Array | float) -> Values:
-    """Return a feature's hinges: its value times the share of pages beyond each level of TLB."""
-    size = np.asarray(nbytes, float) / TRANSLATED
-    return {f"{name} beyond {held} addresses": amount * spilled(size, held)
-            for held in TRANSLATIONS}  # fmt: skip
-
-
-def unlearnt(name: str, amount: Array) -> Values:
-    """Return a feature's hinges for its first units, before a branch predictor has learnt them.
-
-    A bitmap's dirty word takes 1.6 ns where there are some thousand, 0.7 ns in a million.
-    """
-    return {f"first {first:,} {name}": np.minimum(amount, first) for first in UNLEARNT}
-
-
-def first_touches(pattern: Pattern, caches: tuple[int, ...], radix: int = 1) -> Values:
-    """Return the hinges for cache lines first touched in an epoch.
-
-    They lie anywhere in a bitmap, or in the level of a tree that has one bit for `radix` pages, and
-    are in a cache only as far as the whole of it is.
-    """
-    nbytes = pattern.pages / 8 / radix
-    name = f"lines of level {radix}" if radix > 1 else "lines"
-    lines = pattern.occupied(LINE_PAGES * radix)
-    pages = pattern.occupied(BITMAP_PAGE * radix)
-    found = {
-        **with_caches(f"first {name}", lines, nbytes, caches),
-        **with_tlb(f"first {name}", lines, nbytes),
-        **with_tlb(f"first {name} touched", lines, TRANSLATED * pages),
-    }
-    if guest_ran(caches):
-        # Where the next line is foretold, or beside this one, it is fetched before it is needed.
-        found[f"first {name} alone"] = lines_alone(pattern, LINE_PAGES * radix)
-        apart = np.zeros_like(lines) if pattern.law.regular else lines
-        found[f"first {name} apart"] = apart
-        found[f"first pages of {name}"] = pages
-    return found
-
-
 # --- lists ---------------------------------------------------------------------------------------
 
 
@@ -176,13 +112,17 @@ def _list_harvest(subject: Subject, pattern: Pattern) -> Features:
     counters = np.where(few | (unordered == 0), 0.0, digits * 2.0**bits)
     crowded = np.where(few, unordered * run_goes_on(pattern), 0.0)
     return Features(
-        {"frames": frames, "spread": np.where(few, unordered, 0.0), "digits": passes},
+        {
+            "frames": frames,
+            "spread": np.where(few, unordered, 0.0),
+            "digits": passes,
+            "distinct": distinct,
+        },
         {
             **unlearnt("frames", frames),
             "counters": counters,
             "narrow digits": np.where(wide, 0.0, passes),
             "spread in runs": crowded,
-            "distinct": distinct,
             "repeats": frames - distinct,
             **with_caches("digits", passes, 8 * frames, subject.caches),
             **with_caches("frames", frames, 4 * frames, subject.caches),

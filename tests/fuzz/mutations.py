@@ -379,7 +379,7 @@ def sources(folder):
                 short = path.suffix == ".csv" and name != "mailing_list"
                 (folder / name / path.name).write_bytes(b"".join(lines[:60] if short else lines))
     (folder / "model").mkdir()
-    shutil.copy(data_file("measured/model-warm.json"), folder / "model")
+    shutil.copy(data_file("measured/model-warm.json"), folder / "model" / "model.json")
     return [
         *(("traces", f"a{end}", read_any_trace) for end in (".npz", ".txt", ".bitmap")),
         ("traces", "single.npz", read_any_trace),

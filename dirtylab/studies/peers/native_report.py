@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dirtylab._caches import WARM
 from dirtylab.measure import recording
 from dirtylab.measure.machine import caption, describe_machine
 from dirtylab.native.peers.recipes import PEERS, Peer
@@ -46,7 +47,7 @@ def save(rows: "Sequence[Row]", folder: pathlib.Path, told: dict[str, Any]) -> N
 def load(folder: pathlib.Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read back what :func:`save` wrote; an error names the file."""
     [table], told = recording.load(folder, {SAMPLES: COLUMNS}, WORDS)
-    return table, told
+    return table, {**told, "machine": {"cache": WARM, **told["machine"]}}
 
 
 def resumed(folder: pathlib.Path, told: dict[str, Any]) -> tuple[list[Row], list[Cell]]:
@@ -63,7 +64,7 @@ def resumed(folder: pathlib.Path, told: dict[str, Any]) -> tuple[list[Row], list
     for name in ("plan", "peers"):
         if before.get(name) != told[name]:
             raise ValueError(f"--out: {folder} has a recording of other {name}; name another one")
-    if caption(before["machine"]) != caption(told["machine"]):
+    if caption(before["machine"]) != caption({"cache": WARM, **told["machine"]}):
         raise ValueError(f"--out: {folder} has a recording of another machine; name another one")
     rows = [dict(one) for one in table.to_dict("records")]
     done = [Cell(*one) for one in table[list(Cell._fields)].drop_duplicates().itertuples(False)]

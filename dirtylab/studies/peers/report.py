@@ -3,6 +3,7 @@
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+from dirtylab._caches import WARM
 from dirtylab._tables import markdown_table
 from dirtylab.measure import recording
 from dirtylab.measure.machine import caption, describe_machine
@@ -75,7 +76,8 @@ def epochs(records: list[Record]) -> "pd.DataFrame":
 def load(folder: pathlib.Path) -> tuple[list[Record], dict[str, Any]]:
     """Read back what :func:`save` wrote: samples and machine; an error names the file."""
     [table], machine = recording.load(folder, {"samples.csv": COLUMNS}, WORDS)
-    return [dict(one) for one in table.to_dict("records")], machine  # type: ignore[arg-type]
+    records: list[Record] = [dict(one) for one in table.to_dict("records")]  # type: ignore[misc]
+    return records, {"cache": WARM, **machine}
 
 
 def markdown(table: "pd.DataFrame") -> str:
