@@ -76,7 +76,7 @@ def epochs(records: list[Record]) -> "pd.DataFrame":
 def load(folder: pathlib.Path) -> tuple[list[Record], dict[str, Any]]:
     """Read back what :func:`save` wrote: samples and machine; an error names the file."""
     [table], machine = recording.load(folder, {"samples.csv": COLUMNS}, WORDS)
-    records: list[Record] = [dict(one) for one in table.to_dict("records")]  # type: ignore[misc]
+    records: list[Record] = [dict(one) for one in table.to_dict("records")]  # type: ignore[arg-type]
     return records, {"cache": WARM, **machine}
 
 
