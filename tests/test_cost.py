@@ -10,6 +10,7 @@ from dirtylab.structures import STRUCTURES, Tree
 from dirtylab.theory.cost_fit import Error, Law, fit
 from dirtylab.theory.features import WORK_LAWS, Features, Subject, features
 from dirtylab.theory.hinges import CACHES, spilled, with_caches
+from dirtylab.theory.locality import comes_in_order
 from dirtylab.theory.operations import Pattern
 
 OPERATIONS = ("insert", "collect", "harvest", "clear")
@@ -275,3 +276,24 @@ def test_larger_caches_make_smaller_steps():
     assert len(caches) >= 3
     assert all(float(large[name]) <= float(small[name]) for name in caches)
     assert any(float(large[name]) < float(small[name]) for name in caches)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "dirty", "low", "high"),
+    [
+        ("sequential", {}, 5000, 1, 1),
+        ("strided", {"stride": 8}, 1000, 1, 1),
+        ("strided", {"stride": 8}, 5000, 0, 0),
+        ("clustered", {"length": 10**4}, 5, 0.99, 1),
+        ("clustered", {"length": 64}, 2000, 0, 1e-6),
+        ("random", {}, 1, 1, 1),
+        ("random", {}, 3, 1 / 6, 1 / 6),
+        ("random", {}, 1000, 0, 1e-9),
+    ],
+)
+def test_how_often_frames_come_in_order(dataset, options, dirty, low, high):
+    share = comes_in_order(Pattern(dataset, 10_000, np.array(float(dirty)), options))
+    assert low - 1e-9 <= share <= high + 1e-9
+    drawn = [DATASETS[dataset](10_000, dirty, seed=seed, **options) for seed in range(400)]
+    ascending = np.mean([bool((np.diff(one.astype(np.int64)) >= 0).all()) for one in drawn])
+    assert ascending == pytest.approx(float(share), abs=0.08)

@@ -59,11 +59,13 @@ def run_goes_on(pattern: Pattern) -> Array:
 def comes_in_order(pattern: Pattern) -> Array:
     """Return the probability that all frames arrive in ascending order.
 
-    One for regular patterns; of n runs, or n frames drawn anywhere, one order in n! is ascending.
+    Regular patterns do until they go on at the slot's beginning; of n runs, or n frames drawn
+    anywhere, one order in n! is ascending.
     """
     runs = _runs(pattern)
     if pattern.law.regular:
-        return np.ones_like(pattern.dirty)
+        turns = 0.0 if runs is not None else arrivals_elsewhere(pattern, pattern.pages)
+        return np.where(turns <= 1.0, np.ones_like(pattern.dirty), 0.0)
     number = pattern.dirty if runs is None else runs[0]
     return np.asarray(1.0 / gamma(np.clip(number, 1.0, _MANY_RUNS) + 1.0))
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab._caches import WARM
 from dirtylab._data import data_file
 from dirtylab._reading import Whole, read_object
 from dirtylab.theory.intervals import interval, ratio_interval
@@ -130,9 +129,7 @@ def recorded(folder: pathlib.Path | None = None) -> dict[str, Any]:
         It is no summary.
     """
     place = data_file("measured/lockless") if folder is None else folder
-    found = read_object(place / SUMMARY, SHAPE)
-    found["machine"] = {"cache": WARM, **found["machine"]}
-    return found
+    return read_object(place / SUMMARY, SHAPE)
 
 
 def shown(value: Sequence[float | None]) -> str:
