@@ -27,6 +27,7 @@ from numba import config, types
 from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 from dirtylab._jit import inlined
 
@@ -35,6 +36,9 @@ Words = npt.NDArray[np.uint64]
 WORD_BITS = 64
 SLACK = 64
 """Entries that a vector decode may write from where it begins, whatever the word."""
+
+STACK_WORDS = 1024 + SLACK
+"""Words of an array on the stack."""
 
 ZERO = np.uint64(0)
 ONE = np.uint64(1)
@@ -108,6 +112,34 @@ def _popcount_compiled(word: Any) -> Callable[[Any], Any]:
         return _ctpop(word)
 
     return compiled
+
+
+# --- on the stack -------------------------------------------------------------------------------
+
+
+def _stack_words_interpreted() -> Words:
+    return np.empty(STACK_WORDS, np.uint64)
+
+
+@_emitted
+def _stack_words_compiled(typing: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.return_type)(context, builder)
+        size, itemsize = (ir.Constant(_I64, value) for value in (STACK_WORDS, 8))
+        data = cgutils.alloca_once(builder, _I64, size=STACK_WORDS)
+        populate_array(
+            array, data=data, shape=[size], strides=[itemsize], itemsize=itemsize, meminfo=None
+        )
+        return array._getvalue()
+
+    return types.Array(types.uint64, 1, "C")(), emit
+
+
+stack_words: Callable[[], Words] = (
+    _stack_words_interpreted if config.DISABLE_JIT else _stack_words_compiled
+)
+"""Return `STACK_WORDS` words, not zeroed, of the stack of the kernel that calls, which must not
+return them: an array from the heap takes 60 ns, and its pages more where it is large."""
 
 
 # --- vector -------------------------------------------------------------------------------------

@@ -779,7 +779,7 @@ def test_what_theory_shares_with_kernels_is_equal(name):
              if hasattr(module, name)}  # fmt: skip
     assert found
     for value in found.values():
-        by_radix = name == "REBUILD" and {radix: value.get(radix, 8) for radix in tree.RADICES}
+        by_radix = name == "REBUILD" and {radix: value.get(radix, 1) for radix in tree.RADICES}
         assert (by_radix or value) == kernels[name]
 
 

@@ -148,6 +148,27 @@ def test_small_and_large_batches_give_the_same_summaries(batch):
         assert (at_once.level_view(level) == in_parts.level_view(level)).all()
 
 
+@pytest.mark.parametrize("radix", RADICES, ids=str)
+@pytest.mark.parametrize("turns", [(0,), (1,), (0, 1), (1, 0, 1), (0, 0, 2), (2, 1, 2, 0)])
+def test_summaries_are_true_whatever_opens_nodes(radix, turns):
+    """Random frames, runs that begin anywhere, and frames that are in already, in one insert."""
+    pages, rng = 300_000, np.random.default_rng(len(turns))
+    starts = rng.integers(0, pages - 40, 30)
+    kinds = [
+        rng.integers(0, pages, 2500),
+        np.concatenate([np.arange(start, start + 40) for start in starts]),
+        np.resize(rng.integers(0, pages, 9), 900),
+    ]
+    for before in (0, 3, 3000):
+        tree, frames = Tree(pages, radix=radix), np.concatenate([kinds[turn] for turn in turns])
+        first = rng.integers(0, pages, before)
+        tree.insert(first)
+        tree.insert(frames)
+        tree.check()
+        assert (tree.harvest() == np.unique(np.concatenate([first, frames]))).all()
+        tree.check()
+
+
 @pytest.mark.large
 @pytest.mark.parametrize("structure", [Bitmap, Tree64, Hybrid])
 def test_a_guest_of_64_tib(structure):

@@ -16,8 +16,8 @@ Invariants: a bit of level ``k + 1`` is set if and only if its group in level ``
 bit is set beyond a level's length; the header has the number of set bits of level 0.
 
 ==========  =====================================================================================
-insert      the bitmap's insert; then summaries, each climb ending at a bit already set, or, where
-            so many frames came that this is less work, the summaries made anew from the bitmap
+insert      the bitmap's insert; then summaries above the nodes that were zero before, level by
+            level, or, where so many were that this is less work, made anew from the bitmap
 collect     the nodes on paths to dirty frames, some hundreds of a level at a time
 harvest     the same, each node zeroed when it has been read
 clear       fill with zeros
@@ -44,9 +44,10 @@ from dirtylab._words import (
     ZERO,
     Words,
     decode,
+    stack_words,
 )
 from dirtylab.structures.base import Operations, require
-from dirtylab.structures.bitmap import LONELY, mark_and_count, take_listed
+from dirtylab.structures.bitmap import LONELY, take_listed
 from dirtylab.structures.bits import (
     DIRTY,
     VECTOR,
@@ -58,10 +59,12 @@ from dirtylab.structures.bits import (
     words_for,
 )
 from dirtylab.structures.driven import driven
-from dirtylab.structures.levels import Levels, level_bits, radix_of, summarise_new
+from dirtylab.structures.levels import Levels, level_bits, mark_and_summarise, radix_of
 from dirtylab.structures.runs import take_from_tree
 
 RADICES = (8, 16, 32, 64)
+FEW = 512
+"""Set bits up to which a level's nodes are listed whole, without memory of their own."""
 BATCH = 64
 """Nodes of a level whose children are listed at a time: lists stay in the L1 cache."""
 
@@ -111,6 +114,21 @@ def list_children(
 
 
 @kernel
+def walk_few(levels: Levels, lonely: bool, out: Frames, clearing: bool, vector: bool) -> int:
+    """Walk as :func:`walk` does where no level has more than `FEW` nodes with a bit set."""
+    above, below = stack_words(), stack_words()
+    above[0] = ZERO
+    count = 1
+    for level in range(levels.shifts.size - 1, 0, -1):
+        count = list_children(levels, level, above, 0, count, below, clearing, vector)
+        above, below = below, above
+    if levels.shifts[0] == WORD_SHIFT:
+        bottom = levels.words[: levels.starts[1]]
+        return take_listed(bottom, above, count, out, 0, lonely, clearing, vector)
+    return list_children(levels, 0, above, 0, count, out, clearing, vector)
+
+
+@kernel
 def walk(levels: Levels, dirty: int, out: Frames, clearing: bool, vector: bool) -> int:
     """Write the frames of the `dirty` set bits to `out`; zero the nodes when `clearing`.
 
@@ -120,11 +138,13 @@ def walk(levels: Levels, dirty: int, out: Frames, clearing: bool, vector: bool) 
     children, goes on with those, and comes back for the next `BATCH`.
     """
     top = levels.shifts.size - 1
+    lonely = dirty * LONELY < levels.starts[1]
+    if dirty <= FEW:
+        return walk_few(levels, lonely, out, clearing, vector)
     lists = np.empty((top + 1, BATCH * WORD_BITS + SLACK), np.uint64)
     taken, listed = np.zeros(top + 1, np.int64), np.zeros(top + 1, np.int64)
     lists[top, 0] = ZERO
     listed[top] = 1
-    lonely = dirty * LONELY < levels.starts[1]
     whole_words = levels.shifts[0] == WORD_SHIFT
     bottom = levels.words[: levels.starts[1]]
     level, pos = top, 0
@@ -151,8 +171,7 @@ def walk(levels: Levels, dirty: int, out: Frames, clearing: bool, vector: bool) 
 @kernel
 def insert(levels: Levels, frames: Frames) -> None:
     """Mark the frames, which are all below the slot's size."""
-    if mark_and_count(levels.words[: levels.starts[1]], levels.header, frames):
-        summarise_new(levels, frames)
+    mark_and_summarise(levels, frames)
 
 
 @kernel

@@ -45,8 +45,9 @@ WIDE, NARROW = 12, 8
 """... and bits of a digit."""
 LONELY = 10
 """Words a dirty frame above which most dirty words have a single bit."""
-REBUILD = {64: 48}
-"""Words of the bitmap a frame below which summaries are rebuilt, by radix; 8 for others."""
+REBUILD = {64: 12}
+"""Words of the bitmap, for each of its nodes that opens, below which summaries are rebuilt, by
+radix; 1 for others."""
 
 
 class Features(NamedTuple):
@@ -256,8 +257,9 @@ def _tree_insert(subject: Subject, pattern: Pattern) -> Features:
     bitmap = _bitmap_insert(subject, pattern)
     radices = _radices(subject)
     words = words_for(pattern.pages)
-    climbs = pattern.dirty * REBUILD.get(radices[0], 8) < words
     nodes = radix_nodes(pattern, radices)
+    few = nodes[0] <= words // REBUILD.get(radices[0], 1)
+    climbs = few & (pattern.dirty < words)
     moves = np.zeros_like(pattern.dirty)
     block = 1
     for level in range(len(nodes) - 1):
@@ -271,13 +273,13 @@ def _tree_insert(subject: Subject, pattern: Pattern) -> Features:
     return Features(
         {
             **bitmap.always,
-            "climbs": np.where(climbs, pattern.dirty, 0.0),
+            "climbs": np.where(climbs, nodes[0], 0.0),
             "new summary bits": np.where(climbs, np.sum(nodes[:-1], axis=0), 0.0),
             "summary words": np.where(climbs, 0.0, float(words)),
         },
         {
             **bitmap.hinges,
-            "moves": np.where(climbs, moves, 0.0),
+            "moves": np.where(climbs, np.minimum(moves, np.sum(nodes[:-1], axis=0)), 0.0),
             **above,
             **with_caches("summary words", np.where(climbs, 0.0, words), 8 * words, subject.caches),
         },
