@@ -4,16 +4,22 @@ Each has a plain Python form, which runs where the JIT is switched off, and a co
 vector forms need AVX-512 with VBMI2 (Intel since Ice Lake, AMD since Zen 4); :data:`HAS_VECTOR`
 tells whether compiled code may use them here.  Per 64-bit word they compress the numbers 0 … 63
 under the word as a mask, in one instruction, and widen the first of them into the output: no
-branch depends on where the bits are, which is what makes the plain loop slow.
+branch depends on where the bits are.
 
-Measured, 10 million pages at random, as a multiple of copying the list of frames:
+The plain form writes bits by fours and eights, and where a vector of any kind compares 64 words
+with 0 at once, it finds the dirty ones.
+
+Measured on a Xeon with AVX-512, 10 million pages at random, as a multiple of copying the list of
+frames, all warm.  One bit at a time, and a test of each word, took the plain loop 84, 52, 3.4 and
+0.9:
 
 ==========  ===========  ===========
 dirty       plain loop   vector
 ==========  ===========  ===========
-1 %         37           6.5
-10 %        3.3          0.7
-30 %        1.7          0.6
+0.1 %       22           15
+1 %         11           6.5
+10 %        1.9          0.7
+40 %        0.6          0.5
 ==========  ===========  ===========
 """
 
@@ -34,8 +40,8 @@ from dirtylab._jit import inlined
 Words = npt.NDArray[np.uint64]
 
 WORD_BITS = 64
-SLACK = 64
-"""Entries that a vector decode may write from where it begins, whatever the word."""
+SLACK = 72
+"""Entries that a decode may write from where it begins, whatever the word."""
 
 STACK_WORDS = 1024 + SLACK
 """Words of an array on the stack."""
@@ -82,6 +88,31 @@ def popcount(word: np.uint64) -> int:
     return int(word).bit_count()
 
 
+def lowest_or_any(word: np.uint64) -> np.uint64:
+    """Return the number of the lowest set bit of `word`, and any number where it is 0."""
+    return lowest_bit(word) if word else ZERO
+
+
+def without_lowest(word: np.uint64) -> np.uint64:
+    """Return `word` without its lowest set bit; 0 where it is 0."""
+    number = int(word)
+    return np.uint64(number & (number - 1))
+
+
+def summary_of(words: Words, first: int) -> np.uint64:
+    """Return a word whose bit ``i`` says whether word ``first + i`` is not 0, of 64 words."""
+    some = np.packbits(words[first : first + WORD_BITS] != ZERO, bitorder="little")
+    return np.uint64(int.from_bytes(some.tobytes(), "little"))
+
+
+@_emitted
+def _cttz_of_any(typing: Any, word: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(_I1, 0))
+
+    return types.uint64(types.uint64), emit
+
+
 @_emitted
 def _cttz(typing: Any, word: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -102,6 +133,22 @@ def _ctpop(typing: Any, word: Any) -> Any:
 def _lowest_bit_compiled(word: Any) -> Callable[[Any], Any]:
     def compiled(word: Any) -> Any:
         return _cttz(word)
+
+    return compiled
+
+
+@overload(lowest_or_any, jit_options={"forceinline": True})
+def _lowest_or_any_compiled(word: Any) -> Callable[[Any], Any]:
+    def compiled(word: Any) -> Any:
+        return _cttz_of_any(word)
+
+    return compiled
+
+
+@overload(without_lowest, jit_options={"forceinline": True})
+def _without_lowest_compiled(word: Any) -> Callable[[Any], Any]:
+    def compiled(word: Any) -> Any:
+        return word & (word - ONE)
 
     return compiled
 
@@ -210,23 +257,25 @@ def _decode_vector(typing: Any, word: Any, base: Any, shift: Any, out: Any, pos:
 
 
 @_emitted
-def _nonzero_vector(typing: Any, words: Any, first: Any, out: Any, pos: Any) -> Any:
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if not HAS_VECTOR:
-            return ir.Constant(_I64, 0)
-        read = _lanes(builder, _data(context, builder, signature, args, 0), args[1])
-        eight = builder.load(read, align=8)
-        nonzero = builder.icmp_unsigned("!=", eight, ir.Constant(_LANES, None))
-        numbers = builder.add(ir.Constant(_LANES, list(range(8))), _splat(builder, args[1]))
-        packed = _call(
-            builder, "llvm.x86.avx512.mask.compress.v8i64", _LANES,
-            [numbers, ir.Constant(_LANES, None), nonzero],
-        )  # fmt: skip
-        write = _lanes(builder, _data(context, builder, signature, args, 2), args[3])
-        builder.store(packed, write, align=8)
-        return builder.ctpop(builder.zext(builder.bitcast(nonzero, _I8), _I64))
+def _summary(typing: Any, words: Any, first: Any) -> Any:
+    """Compare 64 words with 0 at once; any processor's vectors will do."""
 
-    return types.int64(words, types.int64, out, types.int64), emit
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        many = ir.VectorType(_I64, WORD_BITS)
+        pointer = builder.gep(_data(context, builder, signature, args, 0), [args[1]])
+        read = builder.load(builder.bitcast(pointer, ir.PointerType(many)), align=8)
+        some = builder.icmp_unsigned("!=", read, ir.Constant(many, None))
+        return builder.bitcast(some, _I64)
+
+    return types.uint64(words, types.int64), emit
+
+
+@overload(summary_of, jit_options={"forceinline": True})
+def _summary_of_compiled(words: Any, first: Any) -> Callable[[Any, Any], Any]:
+    def compiled(words: Any, first: Any) -> Any:
+        return _summary(words, first)
+
+    return compiled
 
 
 @_emitted
@@ -274,31 +323,56 @@ def decode_plain(word: np.uint64, base: np.uint64, shift: np.uint64, out: Words,
 
 
 @inlined
+def decode_eights(word: np.uint64, base: np.uint64, shift: np.uint64, out: Words, pos: int) -> int:
+    """Decode as :func:`decode_plain` does, four or eight at a time, garbage behind the last.
+
+    Branches depend on eighths of the number of bits, not on each.  Source: Lemire, "Really fast
+    bitset decoding for average densities", 2019.
+    """
+    count = popcount(word)
+    for step in range(4):
+        out[pos + step] = (base + lowest_or_any(word)) << shift
+        word = without_lowest(word)
+    done = 4
+    while done < count:
+        for step in range(8):
+            out[pos + done + step] = (base + lowest_or_any(word)) << shift
+            word = without_lowest(word)
+        done += 8
+    return count
+
+
+@inlined
 def decode(
     word: np.uint64, base: np.uint64, shift: np.uint64, out: Words, pos: int, vector: bool
 ) -> int:
     """Decode as :func:`decode_plain` does; never writes past the end of `out`.
 
-    The vector form writes up to 64 entries from `pos` on, garbage behind the last: near the end
-    of `out`, where there is no room for that, the plain form takes over.
+    Up to `SLACK` entries are written from `pos` on, garbage behind the last: near the end of `out`,
+    where there is no room for that, bits are decoded one by one.
     """
-    if vector and pos + SLACK <= out.size:
+    if pos + SLACK > out.size:
+        return decode_plain(word, base, shift, out, pos)
+    if vector:
         return _decode_vector(word, base, shift, out, pos)
-    return decode_plain(word, base, shift, out, pos)
+    return decode_eights(word, base, shift, out, pos)
 
 
 @inlined
 def find_nonzero(words: Words, first: int, stop: int, out: Words, pos: int, vector: bool) -> int:
     """Write the numbers of the words that are not 0, of ``first … stop - 1``; return how many.
 
-    `out` has room from `pos` on for `SLACK` more than there can be.
+    `out` has room from `pos` on for `SLACK` more than there can be.  Looks at 64 words at a time:
+    a bitmap of 10 million pages at 0.1 % dirty takes 0.7 times as long as with 8.
     """
     found = 0
     place = first
-    if vector:
-        while place + 8 <= stop:
-            found += _nonzero_vector(words, place, out, pos + found)
-            place += 8
+    while place + WORD_BITS <= stop:
+        some = summary_of(words, place)
+        if some:
+            crowded = vector and popcount(some) > 8
+            found += decode(some, np.uint64(place), ZERO, out, pos + found, crowded)
+        place += WORD_BITS
     while place < stop:
         if words[place]:
             out[pos + found] = place
@@ -328,6 +402,15 @@ def decode_listed(
                     base = number << WORD_SHIFT  # there is room for eight words
                     pos += _decode_vector(words[number], base, ZERO, out, pos)
             place += 8
+    while lonely and place < count and pos + SLACK < out.size:
+        number = listed[place]
+        word, base = words[number], number << WORD_SHIFT
+        out[pos] = base + lowest_or_any(word)
+        pos += 1
+        rest = word & (word - ONE)
+        if rest:
+            pos += decode_eights(rest, base, ZERO, out, pos)
+        place += 1
     while place < count:
         number = listed[place]
         pos += decode(words[number], number << WORD_SHIFT, ZERO, out, pos, vector)

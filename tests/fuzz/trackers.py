@@ -21,12 +21,17 @@ def options(name):
     return {"vcpus": 2} if name.startswith("kvm") else {}
 
 
+_armed = [False]
+"""Whether an alarm interrupts; another thread may be told of one after what it was for has ended."""
+
+
 @contextlib.contextmanager
 def interruptible():
     """Let an alarm interrupt as Ctrl-C does."""
 
     def ring(_number, _frame):
-        raise KeyboardInterrupt
+        if _armed[0]:
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, ring)
     try:
@@ -40,12 +45,13 @@ def interrupted(verb, seconds):
     """Call `verb`; return its result, None when it was interrupted, and whether it was."""
     result, done = None, False
     try:
+        _armed[0] = True
         signal.setitimer(signal.ITIMER_REAL, seconds)
         result = verb()
+        _armed[0] = False
         done = True
-        signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
-        pass
+        _armed[0] = False
     signal.setitimer(signal.ITIMER_REAL, 0)
     return result, done
 
