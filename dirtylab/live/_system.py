@@ -106,16 +106,19 @@ def ioctl(fd: int, request: int, argument: int | bytearray | ctypes.Structure = 
     OSError
         With the number of the error.
     """
-    if isinstance(argument, bytearray):
-        pointer = ctypes.addressof((ctypes.c_char * len(argument)).from_buffer(argument))
-    elif isinstance(argument, ctypes.Structure):
-        pointer = ctypes.addressof(argument)
-    else:
-        pointer = argument
-    found: int = libc().ioctl(fd, request, pointer)
+    found: int = libc().ioctl(fd, request, address_of(argument))
     if found < 0:
         raise system_error(f"ioctl {request:#x}")
     return found
+
+
+def address_of(argument: int | bytearray | ctypes.Structure) -> int:
+    """Return where an argument of ioctl is; a number is one already."""
+    if isinstance(argument, bytearray):
+        return ctypes.addressof((ctypes.c_char * len(argument)).from_buffer(argument))
+    if isinstance(argument, ctypes.Structure):
+        return ctypes.addressof(argument)
+    return argument
 
 
 def system_error(what: str) -> OSError:

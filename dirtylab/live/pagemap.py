@@ -100,6 +100,11 @@ class Pagemap(Tracker):
         return np.uint64(self._start // PAGE_BYTES)
 
     @property
+    def scanner(self) -> _scan.Scanner:
+        """What asks the kernel."""
+        return self._scanner
+
+    @property
     def is_open(self) -> bool:
         return self._release.alive
 

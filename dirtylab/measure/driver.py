@@ -121,11 +121,11 @@ def time_collect(state: State, out: Frames, watch: Stopwatch) -> int:
 
 
 @kernel
-def time_harvest(state: State, out: Frames, watch: Stopwatch) -> int:
-    """Return the ns of one harvest of what is in."""
+def time_harvest(state: State, out: Frames, watch: Stopwatch) -> tuple[int, int]:
+    """Return the ns of one harvest of what is in, and how many frames came."""
     start(watch)
-    harvest(state, out)
-    return elapsed(watch)
+    found = harvest(state, out)
+    return elapsed(watch), found
 
 
 @kernel
@@ -215,10 +215,17 @@ class Driver:
 
     def harvest_ns(self) -> int:
         """Harvest what is in; return the ns that took."""
+        return self.harvested()[0]
+
+    def harvested(self) -> tuple[int, Frames]:
+        """Harvest what is in; return the ns that took, and the frames, in memory used again."""
         if self.through == COMPILED:
             state = state_for(self.structure, self._dirty)
-            return max(time_harvest(state, self._out, self._watch) - self._reading, 1)
-        return self._time(lambda: self.structure.harvest(self._out))
+            ns, found = time_harvest(state, self._out, self._watch)
+            return max(ns - self._reading, 1), self._out[:found]
+        taken: list[Frames] = []
+        ns = self._time(lambda: taken.append(self.structure.harvest(self._out)))
+        return ns, taken[0]
 
     def clear_ns(self) -> int:
         """Clear what is in; return the ns that took."""

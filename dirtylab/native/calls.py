@@ -71,6 +71,13 @@ def call_clear(typing: Any, address: Any, tracker: Any) -> Any:
     return signature_of(tracker), emit
 
 
+@_emitted
+def call_ioctl(typing: Any, address: Any, fd: Any, request: Any, argument: Any) -> Any:
+    """``ioctl(fd, request, argument)``: what it returned, in the lower 32 bits."""
+    signature_of, emit = _function("nnp", _I64)
+    return signature_of(fd, request, argument), emit
+
+
 def _by_ctypes(kinds: str, *, returns: bool) -> Any:
     """Return what calls a function by its address, from Python; `kinds` as in :func:`_function`."""
     word = ctypes.c_uint64
@@ -90,3 +97,4 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
     call_insert = _by_ctypes("pan", returns=False)
     call_harvest = _by_ctypes("pan", returns=True)
     call_clear = _by_ctypes("p", returns=False)
+    call_ioctl = _by_ctypes("nnp", returns=True)

@@ -12,12 +12,12 @@ each round and none twice, and then returns the list of them:
 a structure            its harvest
 =====================  ============================================================================
 
-The kernel's times are those of system calls from Python, whose own share is a few microseconds.
+All is timed by compiled code: system calls, the way from bits, entries or ranges to frames, and our
+structures.  Nothing of Python is in a time (:mod:`dirtylab.live.timed`).
 Frames come sorted, from a ring in order of arrival; nothing is sorted afterwards.
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,14 +26,14 @@ import numpy as np
 from dirtylab._check import Frames
 from dirtylab._progress import Step
 from dirtylab.datasets import DATASETS
-from dirtylab.live import _scan
 from dirtylab.live._machine import VCpu
 from dirtylab.live.kvm import Guest, KvmLog, KvmManualLog, KvmRing
 from dirtylab.live.pagemap import Pagemap
+from dirtylab.live.timed import Clock
 from dirtylab.live.trackers import missing
+from dirtylab.measure.driver import Driver
 from dirtylab.native.contestants import native
 from dirtylab.structures import STRUCTURES, Structure, Tree8
-from dirtylab.structures.bitmap import scan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,14 +107,14 @@ class Ours(Harvester):
     def __init__(self, name: str, pages: int) -> None:
         super().__init__(name, pages)
         self._made: Structure = STRUCTURES[name](pages)
+        self._driver = Driver(self._made, max(DIRTY))
 
     def write(self, frames: Frames) -> None:
         self._made.insert(frames)
 
     def harvest(self) -> Spent:
-        begin = time.perf_counter_ns()
-        found = self._made.harvest(self.out)
-        return Spent(found, time.perf_counter_ns() - begin)
+        ns, found = self._driver.harvested()
+        return Spent(found, ns)
 
 
 class Logged(Harvester):
@@ -126,21 +126,23 @@ class Logged(Harvester):
         self._guest, self._machine = made, made.machine
         self._words = np.zeros(-(-pages // 64), np.uint64)
         self._dirty = 0
+        self._clock = self._machine.call = Clock()
 
     def write(self, frames: Frames) -> None:
         self._dirty = frames.size
         self._machine.write(frames)
 
     def harvest(self) -> Spent:
-        begin = time.perf_counter_ns()
+        self._clock.taken()
         self._machine.get_log(1, self._words)
-        fetched = time.perf_counter_ns()
-        count = scan(self._words, self._dirty, self.out, False, self._guest.vector)
-        decoded = time.perf_counter_ns()
+        fetched = self._clock.taken()
+        count = self._clock.decode(self._words, self._dirty, self.out, self._guest.vector)
+        decoded = self._clock.taken()
+        released = 0
         if self._machine.tracking == "manual":
             self._machine.clear_log(1, self._words, self._machine.pages)
-        end = time.perf_counter_ns()
-        return Spent(self.out[:count], fetched - begin, decoded - fetched, end - decoded)
+            released = self._clock.taken()
+        return Spent(self.out[:count], fetched, decoded, released)
 
     def rest(self) -> None:
         self._machine.discard()
@@ -159,6 +161,8 @@ class Ringed(Harvester):
             raise TypeError(f"{name} has no ring")
         self._guest = made
         self._guest.machine.on_full = self._on_full
+        self._clock = self._guest.machine.call = Clock()
+        self._guest.drain_by = self._clock.drain
         self._found, self._decode, self._release = 0, 0, 0
 
     def write(self, frames: Frames) -> None:
@@ -170,12 +174,11 @@ class Ringed(Harvester):
         self._take(vcpu)
 
     def _take(self, vcpu: VCpu) -> None:
-        begin = time.perf_counter_ns()
+        self._clock.taken()
         self._found += self._guest.drain_into(vcpu, self.out[self._found :])
-        drained = time.perf_counter_ns()
+        self._decode += self._clock.taken()
         self._guest.machine.reset_rings()
-        self._release += time.perf_counter_ns() - drained
-        self._decode += drained - begin
+        self._release += self._clock.taken()
 
     def harvest(self) -> Spent:
         for vcpu in self._guest.machine.vcpus:
@@ -195,16 +198,17 @@ class Scanned(Harvester):
     def __init__(self, name: str, pages: int) -> None:
         super().__init__(name, pages)
         self._made = Pagemap(pages)
+        self._clock = self._made.scanner.call = Clock()
 
     def write(self, frames: Frames) -> None:
         self._made.insert(frames)
 
     def harvest(self) -> Spent:
-        begin = time.perf_counter_ns()
+        self._clock.taken()
         regions = self._made.scan_regions()
-        fetched = time.perf_counter_ns()
-        found = _scan.pages_of(regions) - self._made.first_page
-        return Spent(found, fetched - begin, time.perf_counter_ns() - fetched)
+        fetched = self._clock.taken()
+        count = self._clock.expand(regions, self._made.first_page, self.out)
+        return Spent(self.out[:count], fetched, self._clock.taken())
 
     def rest(self) -> None:
         self._made.discard()
@@ -267,9 +271,7 @@ def _round(
     expected, rows = np.sort(frames), []
     for index in rng.permutation(len(made)):
         one = made[index]
-        begin = time.perf_counter_ns()
         one.write(frames)
-        wrote = time.perf_counter_ns() - begin
         spent = one.harvest()
         if not np.array_equal(np.unique(spent.frames), expected):
             raise AssertionError(f"{one.name} returned other frames than were written")
@@ -277,7 +279,7 @@ def _round(
             {
                 "contestant": one.name, "pages": pages, "dirty": dirty, "repeat": repeat,
                 "ns": spent.total, "fetch_ns": spent.fetch, "decode_ns": spent.decode,
-                "release_ns": spent.release, "write_ns": wrote, "exits": one.exits,
+                "release_ns": spent.release, "exits": one.exits,
                 "returned": spent.frames.size,
             }
         )  # fmt: skip
