@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirtylab import STRUCTURES
-from dirtylab._words import HAS_VECTOR
+from dirtylab._vectors import HAS_VECTOR
 from dirtylab.structures import Bitmap, Hybrid, PageList, Ring, RingFull, Tree, Tree64
 from dirtylab.structures.bits import DIRTY, STALE
 from dirtylab.structures.levels import level_bits

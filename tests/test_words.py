@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirtylab._jit import kernel
+from dirtylab._vectors import HAS_VECTOR
 from dirtylab._words import (
-    HAS_VECTOR,
     SLACK,
     decode,
     decode_listed,

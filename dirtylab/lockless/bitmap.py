@@ -23,9 +23,9 @@ import numpy as np
 from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import inlined
+from dirtylab._vectors import HAS_VECTOR
 from dirtylab._words import (
     BIT_MASK,
-    HAS_VECTOR,
     ONE,
     WORD_SHIFT,
     ZERO,

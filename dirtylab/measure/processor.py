@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from dirtylab._words import HAS_VECTOR, target_has
+from dirtylab._vectors import HAS_VECTOR, target_has
 
 _VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel", "HygonGenuine": "Hygon"}
 _IMPLEMENTERS = {

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from dirtylab import _check
 from dirtylab._check import Frames
 from dirtylab._jit import kernel
-from dirtylab._words import HAS_VECTOR, WORD_BITS, Words, popcount
+from dirtylab._vectors import HAS_VECTOR
+from dirtylab._words import WORD_BITS, Words, popcount
 from dirtylab.structures.base import Structure, require
 
 DECODERS = ("auto", "vector", "plain")

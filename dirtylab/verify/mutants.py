@@ -10,7 +10,8 @@ import numpy as np
 
 from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined
-from dirtylab._words import BIT_MASK, HAS_VECTOR, ONE, WORD_SHIFT, ZERO, Words, decode, lowest_bit
+from dirtylab._vectors import HAS_VECTOR
+from dirtylab._words import BIT_MASK, ONE, WORD_SHIFT, ZERO, Words, decode, lowest_bit
 from dirtylab.lockless.atomics import (
     add_relaxed,
     fetch_and,

@@ -22,7 +22,7 @@ def options(name):
 
 
 _armed = [False]
-"""Whether an alarm interrupts; another thread may be told of one after what it was for has ended."""
+"""Whether an alarm interrupts: one may come when what it was for has ended, by another thread."""
 
 
 @contextlib.contextmanager
