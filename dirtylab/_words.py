@@ -2,9 +2,9 @@
 
 Each has a plain Python form, which runs where the JIT is switched off, and a compiled one.  The
 vector forms need AVX-512 with VBMI2 (Intel since Ice Lake, AMD since Zen 4);
-:data:`dirtylab._vectors.HAS_VECTOR` tells whether compiled code may use them here.  Per 64-bit word they compress the numbers 0 … 63
-under the word as a mask, in one instruction, and widen the first of them into the output: no
-branch depends on where the bits are.
+:data:`dirtylab._vectors.HAS_VECTOR` tells whether compiled code may use them here.  Per 64-bit word
+they compress the numbers 0 … 63 under the word as a mask, in one instruction, and widen the first
+of them into the output: no branch depends on where the bits are.
 
 The plain form writes bits by fours and eights, and where a vector of any kind compares 64 words
 with 0 at once, it finds the dirty ones.
