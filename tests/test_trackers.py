@@ -12,7 +12,7 @@ import pytest
 from fuzz import trackers
 from fuzz.trackers import interrupted, interruptible
 
-from dirtylab.live import TRACKERS, Watcher, _guest, _scan, _system, missing, pagemap
+from dirtylab.live import TRACKERS, Watcher, _guest, _system, missing, pagemap
 from dirtylab.live._workers import Worker
 
 PAGES = 3000
@@ -157,14 +157,14 @@ def test_a_scan_that_was_not_taken_over_is_kept(monkeypatch):
     with tracker("pagemap") as tracked:
         for keep in ("_ask", "scan_regions"):
             tracked.insert([5, 70])
-            call = _scan.ioctl
+            call = tracked.scanner.call
 
             def stop(*arguments, call=call):
                 call(*arguments)
                 raise KeyboardInterrupt
 
             with monkeypatch.context() as patch:
-                patch.setattr(_scan, "ioctl", stop)
+                patch.setattr(tracked.scanner, "call", stop)
                 with pytest.raises(KeyboardInterrupt):
                     tracked.harvest() if keep == "_ask" else tracked.scan_regions()
             assert tracked.harvest().tolist() == [5, 70]
