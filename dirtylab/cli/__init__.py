@@ -17,6 +17,7 @@ from dirtylab.cli import (
     advise,
     compare,
     crossovers,
+    lab,
     live,
     lockless,
     migrate,
@@ -33,7 +34,7 @@ from dirtylab.native.errors import TrackerError
 
 COMMANDS = (
     radix_tree, reproduce, compare, sweep, crossovers, advise, migrate, live, record, trace,
-    lockless, tracker, peers,
+    lockless, tracker, peers, lab,
 )  # fmt: skip
 """A module each; some add two commands."""
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
