@@ -42,6 +42,7 @@ from dirtylab.datasets import DATASETS
 from dirtylab.measure.apart import beat
 from dirtylab.measure.caches import other_memory, stream
 from dirtylab.measure.driver import PYTHON, Bursts, Driver, call_costs
+from dirtylab.measure.experiment import take_turns
 from dirtylab.measure.growth import growth_of
 from dirtylab.structures import Structure
 
@@ -251,10 +252,9 @@ class CellBenchmark:
         first_of_all = draw(self._cell, first - 1)[None]
         few = self._cell.dirty <= BURST_FRAMES
         warming = dict.fromkeys(("epoch", *bursts) if few else ("epoch",), first_of_all)
-        rows: list[Row] = []
-        for index in self._rng.permutation(len(self._drivers)):
-            rows.extend(self._turn(int(index), number, warming, bursts))
-        return rows
+        places = range(len(self._drivers))
+        found = take_turns(places, self._rng, lambda one: self._turn(one, number, warming, bursts))
+        return [row for _, rows in found for row in rows]
 
     def _round_of_steps(self, first: int, number: int) -> list[Row]:
         """Return the rows of a round before each of whose steps the guest ran."""
@@ -288,10 +288,8 @@ class CellBenchmark:
 
     def _step(self, operation: str, frames: Sequence[Frames] = ()) -> Spent:
         """Let the guest run and each structure do one thing; return their times."""
-        spent: Spent = {}
-        stream(other_memory())
-        for place in self._rng.permutation(len(self._drivers)):
-            index = int(place)
+
+        def turn(index: int) -> tuple[float, float]:
             beat(self._plan.candidates[index].structure)
             before = self._reference_ns()
             _timed(self._small[index], operation, self._few if len(frames) else None)
@@ -299,8 +297,10 @@ class CellBenchmark:
                 _timed(driver, operation, own)
                 for driver, own in itertools.zip_longest(self._drivers[index], frames)
             ]
-            spent[index] = float(np.median(ns)), (before + self._reference_ns()) / 2
-        return spent
+            return float(np.median(ns)), (before + self._reference_ns()) / 2
+
+        places = range(len(self._drivers))
+        return dict(take_turns(places, self._rng, turn, prepare=lambda: stream(other_memory())))
 
     def _row(self, index: int, number: int, operation: str, ns: float, reference_ns: float) -> Row:
         candidate = self._plan.candidates[index]

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab.measure.experiment import experiment
+
 Sampler = Callable[[int], int]
 """Called with the number of loops; returns nanoseconds for all of them."""
 
@@ -96,12 +98,11 @@ def interleave(
         In the order of `samplers`.
     """
     loops = {name: loops_for(sampler, floor_ns) for name, sampler in samplers.items()}
-    ns: dict[str, list[float]] = {name: [] for name in samplers}
-    names = list(samplers)
-    for repeat in range(repeats):
-        if prepare is not None:
-            prepare(repeat)
-        for index in rng.permutation(len(names)):
-            name = names[index]
-            ns[name].append(samplers[name](loops[name]) / loops[name])
-    return {name: Samples(np.array(ns[name]), loops[name]) for name in names}
+    found = experiment(
+        list(samplers), repeats, rng,
+        lambda name, _: [(name, samplers[name](loops[name]) / loops[name])], prepare=prepare,
+    )  # fmt: skip
+    return {
+        name: Samples(np.array([ns for one, ns in found if one == name], float), loops[name])
+        for name in samplers
+    }

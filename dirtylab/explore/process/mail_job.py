@@ -11,6 +11,7 @@ import numpy as np
 
 from dirtylab import _check
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept
+from dirtylab.measure.experiment import take_turns
 from dirtylab.studies.mailing_list.rows import Row, posted_rows
 
 _SEED = 2016
@@ -70,9 +71,9 @@ class MailJob:
             if reporter.cancelled():
                 words = f"cancelled: {kept(number, self)}"
                 return Event("cancelled", number, repeats, message=words)
-            arena.fill(row.order, number)  # new frames: a branch predictor learns those it has seen
-            order = [names[index] for index in rng.permutation(len(names))]
-            ns = {name: samplers[name](1) for name in order}
+            # New frames: a branch predictor learns those that it has seen.
+            filled = lambda number=number: arena.fill(row.order, number)  # noqa: E731
+            ns = dict(take_turns(names, rng, lambda name: samplers[name](1), prepare=filled))
             reporter.cell(0, number + 1, _labelled(CAREFUL, ns), _count(number + 1, repeats))
         return Event("done", repeats, repeats, message=f"{row.label}: run again here")
 

@@ -32,6 +32,7 @@ from dirtylab.live.pagemap import Pagemap
 from dirtylab.live.timed import Clock
 from dirtylab.live.trackers import missing
 from dirtylab.measure.driver import Driver
+from dirtylab.measure.experiment import take_turns
 from dirtylab.native.contestants import native
 from dirtylab.structures import STRUCTURES, Structure, Tree8
 
@@ -268,21 +269,21 @@ def _round(
 ) -> list[Record]:
     seed = int(rng.integers(2**62))
     frames = DATASETS["random"](pages, dirty, seed=seed, replacement=False)
-    expected, rows = np.sort(frames), []
-    for index in rng.permutation(len(made)):
-        one = made[index]
+    expected = np.sort(frames)
+
+    def turn(one: Harvester) -> Record:
         one.write(frames)
         spent = one.harvest()
         if not np.array_equal(np.unique(spent.frames), expected):
             raise AssertionError(f"{one.name} returned other frames than were written")
-        rows.append(
-            {
-                "contestant": one.name, "pages": pages, "dirty": dirty, "repeat": repeat,
-                "ns": spent.total, "fetch_ns": spent.fetch, "decode_ns": spent.decode,
-                "release_ns": spent.release, "exits": one.exits,
-                "returned": spent.frames.size,
-            }
-        )  # fmt: skip
+        return {
+            "contestant": one.name, "pages": pages, "dirty": dirty, "repeat": repeat,
+            "ns": spent.total, "fetch_ns": spent.fetch, "decode_ns": spent.decode,
+            "release_ns": spent.release, "exits": one.exits,
+            "returned": spent.frames.size,
+        }  # fmt: skip
+
+    rows = [row for _, row in take_turns(made, rng, turn)]
     for one in made:  # after all turns: the system would do its work during the next
         one.rest()
     return rows

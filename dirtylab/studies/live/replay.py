@@ -18,6 +18,7 @@ from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
 from dirtylab.measure.apart import Call, beat, direct
 from dirtylab.measure.driver import Driver
+from dirtylab.measure.experiment import experiment
 from dirtylab.structures import STRUCTURES, Structure, known_first
 from dirtylab.theory.intervals import Interval, ratio_interval
 
@@ -96,21 +97,20 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
     sets = [np.unique(epoch) for epoch in trace.epochs]
     for name, driver in made.items():
         _require_pages(name, driver, trace, sets)
-    rows: list[Record] = []
-    for repeat in range(rounds):
-        for index in rng.permutation(len(made)):
-            name = list(made)[index]
-            beat(name)
-            spent = made[name].replay(trace.epochs)
-            rows += [
-                {
-                    "trace": trace.facts.get("name", ""), "structure": name, "operation": operation,
-                    "repeat": repeat, "ns": ns, "epochs": len(trace.epochs), "pages": trace.pages,
-                    "bytes": made[name].structure.nbytes, "through": made[name].through,
-                }
-                for operation, ns in zip(("insert", "harvest"), spent, strict=True)
-            ]  # fmt: skip
-    return rows
+
+    def turn(name: str, repeat: int) -> list[Record]:
+        beat(name)
+        spent = made[name].replay(trace.epochs)
+        return [
+            {
+                "trace": trace.facts.get("name", ""), "structure": name, "operation": operation,
+                "repeat": repeat, "ns": ns, "epochs": len(trace.epochs), "pages": trace.pages,
+                "bytes": made[name].structure.nbytes, "through": made[name].through,
+            }
+            for operation, ns in zip(("insert", "harvest"), spent, strict=True)
+        ]  # fmt: skip
+
+    return experiment(list(made), rounds, rng, turn)
 
 
 def _require_pages(

@@ -32,6 +32,7 @@ from dirtylab.lockless.nonatomic import PlainBitmap, PlainEarlyTree, PlainList, 
 from dirtylab.lockless.registry import LATE, LOCKLESS
 from dirtylab.measure.apart import Call, beat, direct
 from dirtylab.measure.clock import scratch
+from dirtylab.measure.experiment import experiment
 from dirtylab.studies.lockless.gate import (
     gate_for,
     stay_on_core,
@@ -154,22 +155,23 @@ def atomic_records(
         states[name, "plain"] = kind(*state_of(base, 1))
     again = frames_for(APART, 0)
     out = np.empty(PAGES + 64, np.uint64)
-    records = []
-    for repeat in range(-1, repeats):
-        fresh = random_frames(inserts, repeat + 1)
-        for index in rng.permutation(len(states)):
-            (name, form), state = list(states.items())[index]
-            for regime, frames in ((AGAIN, again), (NEW, fresh)):
-                if regime == AGAIN:
-                    _insert_alone(state, frames, frames.size)
-                done, ns = _insert_alone(state, frames, inserts)
-                harvest_frames(state, out)
-                if repeat >= 0:
-                    records.append(
-                        _record("atomic", name, repeat, form=form, regime=regime, vcpus=1,
-                                inserts=done, insert_ns=ns)
-                    )  # fmt: skip
-    return records
+    fresh: list[Frames] = []
+
+    def turn(key: tuple[str, str], repeat: int) -> Iterator[Record]:
+        (name, form), state = key, states[key]
+        for regime, frames in ((AGAIN, again), (NEW, fresh[0])):
+            if regime == AGAIN:
+                _insert_alone(state, frames, frames.size)
+            done, ns = _insert_alone(state, frames, inserts)
+            harvest_frames(state, out)
+            yield _record("atomic", name, repeat, form=form, regime=regime, vcpus=1,
+                          inserts=done, insert_ns=ns)  # fmt: skip
+
+    def prepare(repeat: int) -> None:
+        fresh[:] = [random_frames(inserts, repeat + 1)]
+
+    return experiment(list(states), repeats, rng, lambda key, number: [*turn(key, number)],
+                      prepare=prepare, untimed=1)  # fmt: skip
 
 
 def _insert_alone(state: State, frames: Frames, inserts: int) -> tuple[int, int]:
@@ -191,19 +193,16 @@ def vcpus_records(
     states = {name: state_of(name, max(vcpus)) for name in structures}
     out = np.empty(PAGES + 64, np.uint64)
     cells = [(s, p, v) for s in structures for p in PLACEMENTS for v in vcpus]
-    records = []
-    for repeat in range(-1, repeats):
-        for index in rng.permutation(len(cells)):
-            structure, placement, many = cells[index]
-            beat(structure)
-            done, ns = insert_together(states[structure], placement, many, inserts // many)
-            harvest_frames(states[structure], out)
-            if repeat >= 0:
-                records.append(
-                    _record("vcpus", structure, repeat, form="atomic", placement=placement,
-                            vcpus=many, inserts=done, insert_ns=ns)
-                )  # fmt: skip
-    return records
+
+    def turn(cell: tuple[str, str, int], repeat: int) -> list[Record]:
+        structure, placement, many = cell
+        beat(structure)
+        done, ns = insert_together(states[structure], placement, many, inserts // many)
+        harvest_frames(states[structure], out)
+        return [_record("vcpus", structure, repeat, form="atomic", placement=placement,
+                        vcpus=many, inserts=done, insert_ns=ns)]  # fmt: skip
+
+    return experiment(cells, repeats, rng, turn, untimed=1)
 
 
 def insert_together(state: State, placement: str, vcpus: int, inserts: int) -> tuple[int, int]:
@@ -232,23 +231,25 @@ def harvest_records(
     cells = [(structure, pause) for structure in structures for pause in PAUSES_US]
     states = {name: state_of(name, 1) for name in structures}
     out = np.empty(PAGES + 64, np.uint64)
-    records = []
-    for repeat in range(-1, repeats):
-        frames = random_frames(inserts, repeat + 1)  # each once: all are clean, in both forms
-        for index in rng.permutation(len(cells)):
-            structure, pause = cells[index]
-            beat(structure)
-            together = _together(states[structure], frames, inserts, pause, out)
-            chunk = max(inserts // max(together["harvests"], 1), 1)
-            if structure in ("list", "ring", "ring-protect"):
-                chunk = min(chunk, 60_000)  # what there is room for
-            turns = _in_turns(states[structure], frames, inserts, chunk, out)
-            if repeat >= 0:
-                records += [
-                    _record("harvest", structure, repeat, form=form, vcpus=1, pause_us=pause, **one)
-                    for form, one in (("together", together), ("in turns", turns))
-                ]
-    return records
+    fresh: list[Frames] = []
+
+    def turn(cell: tuple[str, int], repeat: int) -> list[Record]:
+        structure, pause = cell
+        beat(structure)
+        together = _together(states[structure], fresh[0], inserts, pause, out)
+        chunk = max(inserts // max(together["harvests"], 1), 1)
+        if structure in ("list", "ring", "ring-protect"):
+            chunk = min(chunk, 60_000)  # what there is room for
+        turns = _in_turns(states[structure], fresh[0], inserts, chunk, out)
+        return [
+            _record("harvest", structure, repeat, form=form, vcpus=1, pause_us=pause, **one)
+            for form, one in (("together", together), ("in turns", turns))
+        ]
+
+    def prepare(repeat: int) -> None:
+        fresh[:] = [random_frames(inserts, repeat + 1)]  # each once: all are clean, in both forms
+
+    return experiment(cells, repeats, rng, turn, prepare=prepare, untimed=1)
 
 
 def _together(state: State, frames: Frames, inserts: int, pause_us: int, out: Frames) -> Record:

@@ -21,6 +21,7 @@ from dirtylab.lockless import registry
 from dirtylab.lockless.dispatch import harvest_frames, insert_frames
 from dirtylab.measure.clock import Stopwatch, elapsed, now, reading_ns, scratch, start, stopwatch
 from dirtylab.measure.driver import time_replay
+from dirtylab.measure.experiment import experiment
 from dirtylab.native.contestants import classes
 from dirtylab.native.peers.build import state as state_of_peer
 from dirtylab.native.peers.recipes import PEERS
@@ -194,19 +195,19 @@ def measure(cell: Cell, repeats: int) -> list[Row]:
     contestants = made(cell)
     out = np.zeros(cell.dirty, np.uint64)
     rng = np.random.default_rng([cell.pages, cell.dirty, cell.threads])
-    timed = {THREADS: _round_of_threads, RUNS: _round_of_runs}.get(cell.table, _round)
+    timed = {THREADS: _Threads, RUNS: _Runs}.get(cell.table, _Epochs)(cell, out)
     frames = drawn(cell, _WARMING)
     expected = distinct(frames)
     for name, one in contestants.items():
         together(one, [frames])
         _require_taken(name, one, expected, out)
-    rows: list[Row] = []
-    for repeat in range(repeats):
-        names = [list(contestants)[place] for place in rng.permutation(len(contestants))]
-        for name, spent in timed(cell, repeat, {one: contestants[one] for one in names}, out):
-            common = {**cell._asdict(), "contestant": name, "repeat": repeat}
-            rows += [{**common, "operation": part, "ns": ns} for part, ns in spent.items()]
-    return rows
+
+    def turn(name: str, repeat: int) -> list[Row]:
+        common = {**cell._asdict(), "contestant": name, "repeat": repeat}
+        spent = timed.turn(name, contestants[name], repeat)
+        return [{**common, "operation": part, "ns": ns} for part, ns in spent.items()]
+
+    return experiment(list(contestants), repeats, rng, turn, prepare=timed.prepare)
 
 
 def made(cell: Cell) -> dict[str, Contestant]:
@@ -236,51 +237,63 @@ def drawn(cell: Cell, seed: int) -> Frames:
     return DATASETS[name](cell.pages, cell.dirty, seed=seed, **options)
 
 
-def _round(
-    cell: Cell, repeat: int, contestants: dict[str, Contestant], out: Frames
-) -> Iterator[tuple[str, Row]]:
-    epochs = min(max(_BURST_FRAMES // cell.dirty, 1), _MOST_EPOCHS)
-    burst = [drawn(cell, 1 + repeat * _MOST_EPOCHS + epoch) for epoch in range(epochs)]
-    frames, ends = np.concatenate(burst), np.cumsum([one.size for one in burst], dtype=np.uint64)
-    warming = drawn(cell, _WARMING + repeat)
-    watch = stopwatch()
-    reading = reading_ns(watch, 64)
-    for name, one in contestants.items():
+class _Epochs:
+    """A turn is a burst of epochs after one that warms the caches."""
+
+    def __init__(self, cell: Cell, out: Frames) -> None:
+        self.cell, self.out = cell, out
+        self.epochs = min(max(_BURST_FRAMES // cell.dirty, 1), _MOST_EPOCHS)
+        self.watch = stopwatch()
+        self.reading = reading_ns(self.watch, 64)
+
+    def prepare(self, repeat: int) -> None:
+        """Draw the frames of a round."""
+        first = 1 + repeat * _MOST_EPOCHS
+        burst = [drawn(self.cell, first + epoch) for epoch in range(self.epochs)]
+        self.frames = np.concatenate(burst)
+        self.ends = np.cumsum([one.size for one in burst], dtype=np.uint64)
+        self.warming = drawn(self.cell, _WARMING + repeat)
+
+    def turn(self, name: str, one: Contestant, repeat: int) -> dict[str, float]:
+        """Return ns an epoch."""
         timer = time_atomic if one.lockless else time_replay
-        timer(one.state, warming, np.array([warming.size], np.uint64), out, watch)
-        spent = timer(one.state, frames, ends, out, watch)
-        parts = [max(ns / epochs - reading, 1) for ns in spent]
-        yield name, {"insert": parts[0], "harvest": parts[1], "epoch": sum(parts)}
+        end = np.array([self.warming.size], np.uint64)
+        timer(one.state, self.warming, end, self.out, self.watch)
+        spent = timer(one.state, self.frames, self.ends, self.out, self.watch)
+        parts = [max(ns / self.epochs - self.reading, 1) for ns in spent]
+        return {"insert": parts[0], "harvest": parts[1], "epoch": sum(parts)}
 
 
-def _round_of_threads(
-    cell: Cell, repeat: int, contestants: dict[str, Contestant], out: Frames
-) -> Iterator[tuple[str, Row]]:
-    frames = drawn(cell, 1 + repeat)
-    parts, expected = np.array_split(frames, cell.threads), distinct(frames)
-    for name, one in contestants.items():
-        ns = together(one, parts)
-        _require_taken(name, one, expected, out)
-        yield name, {"insert": ns}
+class _Threads(_Epochs):
+    """A turn is one insert by several threads."""
+
+    def prepare(self, repeat: int) -> None:
+        frames = drawn(self.cell, 1 + repeat)
+        self.parts = np.array_split(frames, self.cell.threads)
+        self.expected = distinct(frames)
+
+    def turn(self, name: str, one: Contestant, repeat: int) -> dict[str, float]:
+        ns = together(one, self.parts)
+        _require_taken(name, one, self.expected, self.out)
+        return {"insert": ns}
 
 
-def _round_of_runs(
-    cell: Cell, repeat: int, contestants: dict[str, Contestant], out: Frames
-) -> Iterator[tuple[str, Row]]:
-    """Take the same kind of epoch as runs and as frames, in turns, each on frames of its own."""
-    watch = stopwatch()
-    reading = reading_ns(watch, 64)
-    runs = np.zeros((cell.dirty, 2), np.uint64)
-    for name, one in contestants.items():
-        frames = [drawn(cell, 1 + 4 * repeat + place) for place in range(4)]
-        end = np.array([cell.dirty], np.uint64)
+class _Runs(_Epochs):
+    """A turn takes the same kind of epoch as runs and as frames, each on frames of its own."""
+
+    def prepare(self, repeat: int) -> None:
+        self.four = [drawn(self.cell, 1 + 4 * repeat + place) for place in range(4)]
+        self.runs = np.zeros((self.cell.dirty, 2), np.uint64)
+
+    def turn(self, name: str, one: Contestant, repeat: int) -> dict[str, float]:
+        end = np.array([self.cell.dirty], np.uint64)
         timer = RUN_TIMERS[type(one.keeper)]
-        timer(one.state, frames[0], runs, watch)
-        by_runs = timer(one.state, frames[1], runs, watch)
-        time_replay(one.state, frames[2], end, out, watch)
-        by_frames = time_replay(one.state, frames[3], end, out, watch)[1]
+        timer(one.state, self.four[0], self.runs, self.watch)
+        by_runs = timer(one.state, self.four[1], self.runs, self.watch)
+        time_replay(one.state, self.four[2], end, self.out, self.watch)
+        by_frames = time_replay(one.state, self.four[3], end, self.out, self.watch)[1]
         spent = {"harvest": by_frames, "harvest runs": by_runs}
-        yield name, {part: max(ns - reading, 1) for part, ns in spent.items()}
+        return {part: max(ns - self.reading, 1) for part, ns in spent.items()}
 
 
 def together(one: Contestant, parts: Sequence[Frames]) -> int:
