@@ -14,6 +14,8 @@ A guest dirties some of its memory pages; which data structure should track them
     Whether a live migration converges, how long it takes, and what downtime.
 ``dirtylab.migration_table``
     The same over bandwidth and downtime.
+``dirtylab.checkpoint``
+    What periodic checkpoints cost, and whether the line keeps up.
 ``dirtylab.sweep``
     Measure structures on patterns over a grid of sizes.
 ``dirtylab.live``
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from dirtylab.datasets import DATASETS
     from dirtylab.datasets.describe import describe
     from dirtylab.measure.sweep import sweep
+    from dirtylab.migration.checkpoints import checkpoint
     from dirtylab.migration.precopy import migrate
     from dirtylab.migration.table import migration_table
     from dirtylab.structures import STRUCTURES
@@ -59,6 +62,7 @@ __all__ = [
     "STRUCTURES",
     "__version__",
     "advise",
+    "checkpoint",
     "datasets",
     "describe",
     "explore",
@@ -78,6 +82,7 @@ _HOME = {
     "DATASETS": "dirtylab.datasets",
     "STRUCTURES": "dirtylab.structures",
     "advise": "dirtylab.advice.advisor",
+    "checkpoint": "dirtylab.migration.checkpoints",
     "describe": "dirtylab.datasets.describe",
     "migrate": "dirtylab.migration.precopy",
     "migration_table": "dirtylab.migration.table",

@@ -1,13 +1,16 @@
-"""``dirtylab migrate``: its arguments, and what it prints."""
+"""``dirtylab migrate`` and ``dirtylab checkpoint``: their arguments, and what they print."""
 
 import argparse
 
 from dirtylab._units import parse_rate
 from dirtylab.cli.arguments import choice, count, dataset, pages, read_by, seconds, seed
 
+_TRACKER = "kvm-log, kvm-ring:4096, tcg, none, a structure such as tree64, or a path (kvm-log)"
+
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Add the commands."""
+    _add_checkpoint(commands)
     command = commands.add_parser(
         "migrate",
         help="whether a live migration converges, how long it takes, and what downtime",
@@ -20,17 +23,25 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     _add_guest(command)
     command.add_argument(
-        "--downtime", type=seconds, default=0.3, metavar="TIME", help="most allowed (300ms)"
+        "--nonzero", type=pages, default=0, metavar="N", help="pages that are not zero"
     )
     command.add_argument(
-        "--tracker", default="kvm-log", metavar="NAME", help="kvm-log, kvm-ring:4096, tcg or none"
+        "--downtime", type=seconds, default=0.3, metavar="TIME", help="most allowed (300ms)"
     )
+    command.add_argument("--tracker", default="kvm-log", metavar="NAME", help=_TRACKER)
     command.add_argument(
         "--limit", type=seconds, default=30.0, metavar="TIME", help="time allowed (30s)"
     )
     command.add_argument(
         "--no-prealloc", action="store_true", help="the destination's memory is untouched"
     )
+    command.add_argument(
+        "--rules", default="qemu-7.2", metavar="NAME", help="qemu-7.2, or later: a sync each 5 s"
+    )
+    command.add_argument(
+        "--switchover", type=read_by(parse_rate), metavar="RATE",
+        help="bandwidth while the guest stands still, with --rules later",
+    )  # fmt: skip
     command.add_argument("--seed", type=seed, default=0, metavar="N", help="of the writes (0)")
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.set_defaults(run=_migrate)
@@ -50,9 +61,6 @@ def _add_guest(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--speed", type=count(1, 10**12), metavar="N", help="writes a second, untracked (100M)"
     )
-    command.add_argument(
-        "--nonzero", type=pages, default=0, metavar="N", help="pages that are not zero"
-    )
 
 
 def _writes(text: str) -> tuple[str, dict[str, object]]:
@@ -70,7 +78,41 @@ def _migrate(arguments: argparse.Namespace) -> int:
             speed=arguments.speed, bandwidth=arguments.bandwidth, downtime=arguments.downtime,
             tracker=arguments.tracker, nonzero=arguments.nonzero,
             prealloc=not arguments.no_prealloc, limit=arguments.limit, seed=arguments.seed,
+            rules=arguments.rules, switchover=arguments.switchover,
             **options,
         )  # fmt: skip
+    print(found.as_json() if arguments.json else found)
+    return 0
+
+
+def _add_checkpoint(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "checkpoint",
+        help="what periodic checkpoints of a guest cost, and whether the line keeps up",
+        description="Tell pause, lost time and bytes a second of periodic checkpoints. Sizes may "
+        "be written 8GiB, rates 150MB/s or 10Gbit/s, times 100ms.",
+    )
+    command.add_argument("--pages", type=pages, required=True, metavar="N", help="guest memory")
+    command.add_argument(
+        "--period", type=seconds, required=True, metavar="TIME", help="from pause to pause"
+    )
+    command.add_argument(
+        "--bandwidth", type=read_by(parse_rate), required=True, metavar="RATE", help="of the link"
+    )
+    _add_guest(command)
+    command.add_argument("--tracker", default="kvm-log", metavar="NAME", help=_TRACKER)
+    command.add_argument("--json", action="store_true", help="print JSON instead of text")
+    command.set_defaults(run=_checkpoint)
+
+
+def _checkpoint(arguments: argparse.Namespace) -> int:
+    from dirtylab.migration.checkpoints import checkpoint
+
+    name, options = arguments.dataset
+    found = checkpoint(
+        arguments.pages, name, period=arguments.period, rate=arguments.rate,
+        bandwidth=arguments.bandwidth, tracker=arguments.tracker,
+        working_set=arguments.working_set, speed=arguments.speed, **options,
+    )  # fmt: skip
     print(found.as_json() if arguments.json else found)
     return 0

@@ -16,8 +16,6 @@ from dirtylab.migration.simulation import (
     CHUNK,
     LOG,
     NOW,
-    OTHER,
-    RING,
     SENT,
     SYNCS,
     WRITTEN,
@@ -26,11 +24,14 @@ from dirtylab.migration.simulation import (
     Sender,
     simulate,
 )
+from dirtylab.migration.tracking import Tracking, kind_of, tracking
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TRACKERS = ("kvm-log", "kvm-ring:4096", "tcg", "none")
+RULES = ("qemu-7.2", "later")
+SYNC_EVERY = 5.0
+"""Seconds after which the later rules sync whatever is pending."""
 MOST_WRITES = 4_000_000
 """Writes that are drawn; a guest that writes more begins anew with them."""
 MOST_ROUNDS = 100_000
@@ -56,6 +57,8 @@ class Question(NamedTuple):
     prealloc: bool
     limit: float
     seed: int
+    rules: str
+    switchover: float | None
 
 
 class _Run(NamedTuple):
@@ -104,10 +107,9 @@ class Migration:
             f"{self.syncs} syncs, {self.sent_bytes / 1e6:,.1f} MB sent, rho {self.rho:.2f}, the "
             f"guest's writes take {self.guest_slowdown:.3g} times as long",
         ]
-        if not self.low <= 0.8 * self.high:
-            return "\n".join([*lines, _RULES])
-        near = "note: near the border; a few per cent of rate or bandwidth decide"
-        return "\n".join([*lines, near, _RULES])
+        if self.low <= 0.8 * self.high:
+            lines.append("note: near the border; a few per cent of rate or bandwidth decide")
+        return "\n".join([*lines, _TOLD[asked.rules]])
 
     def _verdict(self) -> str:
         if not self.converges:
@@ -123,14 +125,18 @@ class Migration:
                  "guest_slowdown")  # fmt: skip
         found = {name: getattr(self, name) for name in names}
         found["downtime"] = self.downtime if self.converges else None
-        return {"question": self.question._asdict(), "rules": "qemu-7.2", **found}
+        return {"question": self.question._asdict(), **found}
 
     def as_json(self) -> str:
         """Return it as JSON."""
         return json.dumps(self.as_dict(), indent=1, ensure_ascii=False)
 
 
-_RULES = "by the rules of QEMU 7.2, costs of recorded runs (qemu-runs)"
+_TOLD = {
+    "qemu-7.2": "by the rules of QEMU 7.2, costs of recorded runs (qemu-runs)",
+    "later": "by later rules of QEMU (a sync each 5 s at least), costs of recorded runs "
+    "(qemu-runs)",
+}
 
 
 def migrate(
@@ -148,6 +154,8 @@ def migrate(
     limit: float | str = "30s",
     costs: str | None = None,
     seed: int = 0,
+    rules: str = "qemu-7.2",
+    switchover: float | str | None = None,
     **options: Any,
 ) -> Migration:
     """Tell how a live migration by pre-copy goes: a simulation by the rules of QEMU 7.2.
@@ -169,7 +177,9 @@ def migrate(
     downtime, limit : float or str, optional
         Seconds, or ``"300ms"``: the longest pause, and the time allowed.
     tracker : str, optional
-        ``"kvm-log"``, ``"kvm-ring:4096"`` or another power of two, ``"tcg"``, or ``"none"``.
+        ``"kvm-log"``, ``"kvm-ring:4096"`` or another power of two, ``"tcg"``, ``"none"``;
+        or a name in ``dirtylab.STRUCTURES``, by this machine's cost model, or the path of a native
+        tracker, measured now.
     nonzero : int or str, optional
         Pages that are not zero; those written to count, too.
     prealloc : bool, optional
@@ -178,6 +188,11 @@ def migrate(
         A recorded machine, ``"qemu-runs"``.
     seed : int, optional
         Of the writes.
+    rules : {"qemu-7.2", "later"}, optional
+        Later versions of QEMU sync each 5 s at least, and may be told `switchover`.
+    switchover : float or str, optional
+        Bandwidth while the guest stands still, for the later rules: what is pending is compared
+        with it in place of the last window's.
     **options
         Of the pattern, such as ``hot=0.1`` of ``hotset``.
 
@@ -202,24 +217,29 @@ def migrate(
     """
     asked = _question(
         pages, dataset, options, working_set, rate, speed, bandwidth, downtime, tracker, nonzero,
-        prealloc, limit, seed,
+        prealloc, limit, seed, rules, switchover,
     )  # fmt: skip
     chosen = costs_of(costs)
+    return _migrated(asked, chosen)
+
+
+def _migrated(asked: Question, chosen: Costs) -> Migration:
+    cost = tracking(asked.tracker, asked.dataset, asked.options, asked.working_set, chosen)
     stream = _stream(asked)
-    run = _run(asked, chosen, stream)
-    around = [_run(asked, chosen, stream, *factors).seconds for factors in SPREAD]
+    run = _run(asked, chosen, cost, stream)
+    around = [_run(asked, chosen, cost, stream, *factors).seconds for factors in SPREAD]
     around.append(run.seconds)
     return Migration(
         asked, run.converges, run.seconds, min(around), max(around), run.downtime, run.syncs,
-        round(run.sent_bytes) + chosen.fixed_bytes, _rho(asked, chosen, stream),
-        _slowdown(asked, run), run.rounds,
+        round(run.sent_bytes) + chosen.fixed_bytes, _rho(asked, chosen, cost, stream),
+        _slowdown(asked, cost, run), run.rounds,
     )  # fmt: skip
 
 
 def _question(
     pages: Any, dataset: str, options: dict[str, Any], working_set: Any, rate: Any, speed: Any,
     bandwidth: Any, downtime: Any, tracker: str, nonzero: Any, prealloc: bool, limit: Any,
-    seed: int,
+    seed: int, rules: str, switchover: Any,
 ) -> Question:  # fmt: skip
     size = parse_pages("pages", pages, 1, 2**40)
     _check.choice("dataset", dataset, ("idle", *DATASETS))
@@ -236,7 +256,12 @@ def _question(
         require(dataset, written_to, 1, options)
     if written_to > MOST_PAGES:
         raise ValueError(f"working_set={written_to}: must be at most {MOST_PAGES} pages")
-    _tracker(tracker)
+    kind_of(tracker)
+    _check.choice("rules", rules, RULES)
+    if switchover is not None and rules == "qemu-7.2":
+        raise ValueError(
+            f"switchover={switchover!r}: must be omitted, as QEMU 7.2 does not know it"
+        )
     paced = None if rate is None else _writes("rate", rate, 0)
     return Question(
         size, dataset, dict(options), written_to, paced,
@@ -244,6 +269,7 @@ def _question(
         parse_seconds("downtime", downtime), tracker, max(filled, written_to),
         _check.truth("prealloc", prealloc), parse_seconds("limit", limit, 0.0, 1e5),
         _check.integer("seed", seed, 0, 2**63),
+        rules, None if switchover is None else parse_rate("switchover", switchover),
     )  # fmt: skip
 
 
@@ -251,16 +277,6 @@ def _writes(name: str, given: Any, low: int) -> float:
     if isinstance(given, str):
         return float(parse_count(name, given, low, 10**12))
     return _check.real(name, given, low, 1e12)
-
-
-def _tracker(tracker: object) -> tuple[int, int]:
-    """Return kind and entries of the ring of a tracker."""
-    if tracker in ("kvm-log", "tcg", "none"):
-        return (LOG if tracker == "kvm-log" else OTHER), 1
-    name, _, entries = str(tracker).partition(":")
-    if name == "kvm-ring" and entries.isdecimal() and int(entries).bit_count() == 1:
-        return RING, _check.integer("tracker's entries", int(entries), 2, 65536)
-    raise ValueError(f"tracker={tracker!r}: must be one of {', '.join(TRACKERS)}")
 
 
 def _stream(asked: Question) -> Any:
@@ -275,16 +291,16 @@ def _stream(asked: Question) -> Any:
 
 
 def _run(
-    asked: Question, costs: Costs, stream: Any, faster: float = 1.0, wider: float = 1.0
-) -> _Run:
-    kind, entries = _tracker(asked.tracker)
+    asked: Question, costs: Costs, cost: Tracking, stream: Any, faster: float = 1.0,
+    wider: float = 1.0,
+) -> _Run:  # fmt: skip
     size = asked.working_set
-    protected = np.full(size, kind != LOG, np.uint8)
+    protected = np.full(size, cost.kind != LOG, np.uint8)
     guest = Guest(
         stream, protected, np.zeros(size, np.uint8), np.zeros(2), np.zeros(4, np.int64),
-        np.zeros(entries, np.int64),
+        np.zeros(cost.entries, np.int64),
     )  # fmt: skip
-    rules = _rules(asked, costs, kind, faster, wider)
+    rules = _rules(asked, costs, cost, faster, wider)
     source = _sender(asked, rules.sync)
     down = float(simulate(guest, rules, source))
     clock, counts = source.clock, source.counts
@@ -301,7 +317,7 @@ def _sender(asked: Question, first_sync: float) -> Sender:
     size = asked.working_set
     return Sender(
         np.ones(size, np.uint8), np.zeros(size, np.uint8), np.zeros(size // CHUNK + 1, np.uint8),
-        np.array([first_sync, 0.0, 0.0, 0.0, 0.0]),
+        np.array([first_sync, 0.0, 0.0, 0.0, 0.0, first_sync]),
         np.array([0, size, asked.nonzero - size, asked.pages - asked.nonzero, 1, 0], np.int64),
         np.zeros((MOST_ROUNDS, 3)),
     )  # fmt: skip
@@ -313,39 +329,38 @@ def _table(rounds: Any) -> "pd.DataFrame":
     return pd.DataFrame(rounds, columns=["seconds", "pending", "sent_bytes"])
 
 
-def _rules(asked: Question, costs: Costs, kind: int, faster: float, wider: float) -> Rules:
-    first = 0.0 if asked.tracker == "none" else costs.first_write_s
+def _rules(asked: Question, costs: Costs, cost: Tracking, faster: float, wider: float) -> Rules:
     period = 0.0 if not asked.rate else 1 / (asked.rate * faster)
     return Rules(
         asked.bandwidth * wider, asked.downtime, asked.limit, period,
-        1 / (asked.speed * faster), first, costs.ring_full_s if kind == RING else 0.0, kind,
-        0.0 if asked.tracker == "none" else costs.sync_s, costs.window_s, costs.page_bytes,
+        1 / (asked.speed * faster), cost.first_write_s, cost.full_s, cost.kind,
+        cost.sync_s, cost.sync_page_s, costs.window_s, costs.page_bytes,
         costs.zero_bytes, costs.page_s, costs.page_s if asked.prealloc else costs.new_page_s,
         costs.zero_s, costs.stop_s, costs.down_page_s,
+        SYNC_EVERY if asked.rules == "later" else math.inf, (asked.switchover or 0.0) * wider,
     )  # fmt: skip
 
 
-def _rho(asked: Question, costs: Costs, stream: Any) -> float:
+def _rho(asked: Question, costs: Costs, cost: Tracking, stream: Any) -> float:
     """Return new dirty bytes by bytes sent in 100 ms, less what the downtime takes."""
     if not len(stream):
         return 0.0
     rate = min(asked.rate or math.inf, asked.speed)
     most = stream[: max(1, min(len(stream), int(0.1 * rate)))]
     dirty = len(np.unique(most))
-    if asked.tracker != "none" and asked.rate is None:
-        dirty = min(dirty, round(0.1 / costs.first_write_s))
+    if cost.first_write_s and asked.rate is None:
+        dirty = min(dirty, round(0.1 / cost.first_write_s))
     rest = 1 - asked.bandwidth * asked.downtime / (4096 * asked.working_set)
     return max(0.0, dirty * rest * costs.page_bytes / (0.1 * asked.bandwidth))
 
 
-def _slowdown(asked: Question, run: _Run) -> float:
+def _slowdown(asked: Question, cost: Tracking, run: _Run) -> float:
     wanted = asked.speed if asked.rate is None else min(asked.rate, asked.speed)
     if not run.writes or not wanted or asked.rate is None:
-        return 1.0 if asked.rate is not None or not run.writes else _unpaced(asked, run)
+        return 1.0 if asked.rate is not None or not run.writes else _unpaced(asked, cost, run)
     return max(1.0, wanted / run.writes)
 
 
-def _unpaced(asked: Question, run: _Run) -> float:
+def _unpaced(asked: Question, cost: Tracking, run: _Run) -> float:
     """Return the slowdown of a guest as fast as it can: what notice adds to an average write."""
-    first = 0.0 if asked.tracker == "none" else costs_of(None).first_write_s
-    return 1.0 + run.noticed * first * asked.speed
+    return 1.0 + run.noticed * cost.first_write_s * asked.speed

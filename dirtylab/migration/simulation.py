@@ -65,6 +65,7 @@ class Rules(NamedTuple):
     full: float
     kind: int
     sync: float
+    sync_page: float
     window: float
     page_bytes: float
     zero_bytes: float
@@ -73,6 +74,10 @@ class Rules(NamedTuple):
     zero: float
     stop: float
     down_page: float
+    every: float
+    """Seconds after which a sync is due; infinite by the rules of QEMU 7.2."""
+    switchover: float
+    """Bandwidth while the guest stands still; 0 where it is not told."""
 
 
 @kernel
@@ -157,14 +162,14 @@ class Sender(NamedTuple):
     entered: Flags
     """1 where a chunk was protected again since the last sync."""
     clock: npt.NDArray[np.float64]
-    """Now, begin of the window, bytes used in it, threshold, bytes sent in all."""
+    """Now, begin of the window, bytes used in it, threshold, bytes sent in all, last sync."""
     counts: npt.NDArray[np.int64]
     """Next page; pages pending, other pages, zero pages left; syncs; rounds written."""
     rounds: npt.NDArray[np.float64]
     """Seconds, pages pending and bytes sent, one row a sync."""
 
 
-NOW, BEGIN, USED, THRESHOLD, SENT = range(5)
+NOW, BEGIN, USED, THRESHOLD, SENT, SYNCED = range(6)
 PLACE, LEFT, OTHERS, ZEROS, SYNCS, WRITTEN = range(6)
 
 
@@ -174,7 +179,7 @@ def simulate(guest: Guest, rules: Rules, source: Sender) -> float:
     clock = source.clock
     while clock[NOW] < rules.limit:
         begin_window(rules, source)
-        if below(source):
+        if below(source) or clock[NOW] - clock[SYNCED] >= rules.every:
             sync(guest, rules, source)
             note_round(source)
         if waiting(source) == 0.0 or below(source):
@@ -206,7 +211,8 @@ def begin_window(rules: Rules, source: Sender) -> None:
     if clock[USED] > rules.bandwidth / 10.0:
         clock[NOW] = max(clock[NOW], clock[BEGIN] + rules.window)
     if clock[NOW] - clock[BEGIN] >= _UPDATE:
-        clock[THRESHOLD] = clock[USED] / (clock[NOW] - clock[BEGIN]) * rules.downtime
+        seen = clock[USED] / (clock[NOW] - clock[BEGIN])
+        clock[THRESHOLD] = (rules.switchover if rules.switchover > 0.0 else seen) * rules.downtime
         clock[BEGIN], clock[USED] = clock[NOW], 0.0
 
 
@@ -214,8 +220,10 @@ def begin_window(rules: Rules, source: Sender) -> None:
 def sync(guest: Guest, rules: Rules, source: Sender) -> None:
     """Let the pages written until now join those pending."""
     run_guest(guest, rules, source.clock[NOW])
+    found = guest.dirty.sum() if rules.sync_page > 0.0 else 0
     source.counts[LEFT] += synced(guest, rules, source.pending, source.entered)
-    source.clock[NOW] += rules.sync
+    source.clock[NOW] += rules.sync + rules.sync_page * found
+    source.clock[SYNCED] = source.clock[NOW]
     source.counts[SYNCS] += 1
 
 

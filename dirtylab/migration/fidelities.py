@@ -1,0 +1,69 @@
+"""Three fidelities side by side: textbook rounds, the closed form, the simulation."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dirtylab.migration.closed import Line, closed_form, curve_of
+from dirtylab.migration.costs import costs_of
+from dirtylab.migration.precopy import migrate
+from dirtylab.migration.textbook import curve, textbook
+from dirtylab.migration.tracking import tracking
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def fidelities(pages: int | str, dataset: str = "random", **facts: Any) -> "pd.DataFrame":
+    """Return what each fidelity expects of a migration, to see what the rules of a VMM add.
+
+    Parameters
+    ----------
+    pages : int or str
+        Memory of the guest.
+    dataset : str, optional
+        Pattern of its writes, one with a closed form, or ``"idle"``.
+    **facts
+        Everything else that :func:`dirtylab.migrate` takes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``textbook``, ``closed form`` and ``simulation``; columns ``converges``, ``seconds``
+        (the time allowed where it does not converge), ``rounds`` and ``sent_bytes`` (NaN: the
+        textbook does not say).
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`dirtylab.migrate`; or the pattern has no closed form.
+    """
+    import pandas as pd
+
+    whole = migrate(pages, dataset, **facts)
+    asked = whole.question
+    costs = costs_of(facts.get("costs"))
+    cost = tracking(asked.tracker, asked.dataset, asked.options, asked.working_set, costs)
+    line = Line(asked.pages, asked.pages - asked.nonzero, max(1, asked.working_set),
+                asked.bandwidth, asked.downtime, asked.limit, asked.prealloc)  # fmt: skip
+    rate = math.inf if asked.rate is None else asked.rate
+    closed = closed_form(
+        line, costs, curve_of(dataset, line, asked.options, cost, rate, asked.speed), cost.sync_s
+    )
+    free = tracking("none", asked.dataset, asked.options, asked.working_set, costs)
+    alone = curve_of(dataset, line, asked.options, free, rate, asked.speed)
+    times = np.geomspace(1e-3, max(asked.limit, 1.0), 60)
+    points = curve(times, np.maximum.accumulate([alone(float(one)) for one in times]))
+    book = textbook(asked.pages, line.zeros, points, bandwidth=asked.bandwidth,
+                    downtime=asked.downtime)  # fmt: skip
+    in_time = book.converges and book.seconds <= asked.limit
+    return pd.DataFrame(
+        [
+            (in_time, min(book.seconds, asked.limit), book.rounds, math.nan),
+            (closed.converges, closed.seconds, closed.syncs, closed.sent_bytes),
+            (whole.converges, whole.seconds, whole.syncs, float(whole.sent_bytes)),
+        ],
+        index=["textbook", "closed form", "simulation"],
+        columns=["converges", "seconds", "rounds", "sent_bytes"],
+    )

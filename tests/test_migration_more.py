@@ -1,0 +1,113 @@
+"""Checkpoints, trackers of the lab, later rules, three fidelities; runs held out."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from test_migration import predicted, recorded
+
+import dirtylab
+from dirtylab.cli import main
+from dirtylab.migration import closed, textbook
+from dirtylab.migration.costs import costs_of
+from dirtylab.migration.fidelities import fidelities
+from dirtylab.migration.tracking import tracking
+
+GUEST = {"working_set": "64MiB", "bandwidth": "100MB/s", "limit": 5}
+
+
+@pytest.mark.parametrize("tracker", ["list", "bitmap", "tree64"])
+def test_a_structure_of_the_lab_tracks_a_migration(tracker):
+    one = dirtylab.migrate("256MiB", rate=1000, tracker=tracker, **GUEST)
+    cost = tracking(tracker, "random", {}, 2**14, costs_of(None))
+    log = tracking("kvm-log", "random", {}, 2**14, costs_of(None))
+    assert one.converges
+    assert cost.first_write_s > log.first_write_s
+    assert cost.sync_s > log.sync_s
+    assert cost.sync_page_s >= 0
+
+
+def test_later_rules_sync_more_often_and_know_the_switchover():
+    slow = {"rate": 0, "bandwidth": "10MB/s", "limit": 60}
+    usual = dirtylab.migrate("128MiB", **slow)
+    later = dirtylab.migrate("128MiB", rules="later", **slow)
+    assert later.syncs > usual.syncs
+    assert "a sync each 5 s" in str(later)
+    wide = dirtylab.migrate("128MiB", rules="later", switchover="1GB/s", **slow)
+    assert wide.downtime > later.downtime
+    with pytest.raises(ValueError, match=r"^switchover='1GB/s': must be omitted"):
+        dirtylab.migrate("128MiB", switchover="1GB/s", **slow)
+    with pytest.raises(ValueError, match=r"^rules='8'"):
+        dirtylab.migrate("128MiB", rules="8", **slow)
+
+
+def test_three_fidelities_agree_on_clear_cases():
+    table = fidelities("256MiB", rate=1000, **GUEST)
+    assert table.index.tolist() == ["textbook", "closed form", "simulation"]
+    assert table["converges"].all()
+    assert table["seconds"].max() < 1.3 * table["seconds"].min()
+    never = fidelities("256MiB", rate=10**6, downtime="30ms", **GUEST)
+    assert not never["converges"].any()
+    with pytest.raises(ValueError, match=r"^dataset="):
+        closed.unique_pages("trace", 100, {})
+
+
+@pytest.mark.large
+def test_the_closed_form_is_near_the_recorded_runs():
+    rows = [row for row in recorded() if row["completed"] == "1" and float(row["total_ms"]) > 1000]
+    errors = []
+    for row in rows:
+        asked = predicted(row).question
+        facts = asked._asdict()
+        own = facts.pop("options")
+        facts["working_set"] = facts["working_set"] or None
+        found = fidelities(facts.pop("pages"), facts.pop("dataset"), **facts, **own)
+        errors.append(abs(1000 * found["seconds"]["closed form"] / float(row["total_ms"]) - 1))
+    assert np.median(errors) <= 0.05
+
+
+def test_a_curve_is_enough():
+    points = textbook.curve([0.1, 1, 10], [100, 500, 1000])
+    one = closed.migrate_curve("64MiB", points, bandwidth="100MB/s")
+    assert one.converges
+    assert 0.4 < one.seconds < 1
+    fast = textbook.curve([0.1, 1, 10], [16000, 16384, 16384])
+    never = closed.migrate_curve("64MiB", fast, bandwidth="20MB/s", downtime="10ms")
+    assert not never.converges
+    assert math.isnan(never.downtime)
+
+
+def test_checkpoints_cost_more_the_more_is_dirty():
+    slow = dirtylab.checkpoint("1GiB", period="100ms", rate=1000, bandwidth="1Gbit/s")
+    fast = dirtylab.checkpoint("1GiB", period="100ms", rate=10**6, bandwidth="1Gbit/s")
+    assert slow.keeps_up
+    assert not fast.keeps_up
+    assert slow.pause < fast.pause
+    assert 0 < slow.lost < fast.lost < 1
+    assert slow.dirty == pytest.approx(100, rel=0.01)
+    assert slow.bytes_per_second == pytest.approx(slow.dirty * 4104 / (0.1 + slow.pause))
+    assert "does not keep up" in str(fast)
+    still = dirtylab.checkpoint("1GiB", period=1, rate=0, bandwidth=1, tracker="none")
+    assert (still.dirty, still.harvest, still.keeps_up) == (0, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [({"period": 0}, "period"), ({"bandwidth": 0}, "bandwidth"), ({"working_set": 101}, "work"),
+     ({"tracker": "mine"}, "tracker"), ({"dataset": "x"}, "dataset"), ({"rate": -1}, "rate"),
+     ({"costs": "x"}, "costs")],
+)  # fmt: skip
+def test_what_cannot_be_checkpointed_is_refused_in_one_line(changed, named):
+    with pytest.raises(ValueError, match=f"^{named}") as caught:
+        dirtylab.checkpoint(100, **{"period": 1, "bandwidth": "1MB/s", **changed})
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_tells_checkpoints(capsys):
+    words = ["checkpoint", "--pages", "1GiB", "--period", "100ms", "--rate", "1k", "--bandwidth",
+             "1Gbit/s", "--tracker", "tree64"]  # fmt: skip
+    assert main(words) == 0
+    assert "keeps up" in capsys.readouterr().out
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["keeps_up"] is True
