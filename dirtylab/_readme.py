@@ -121,7 +121,7 @@ def crossover_pictures(
     """Return the README's pictures of the crossover study."""
     return {
         "epoch-random": curves_picture(study, model=model),
-        "winners": winner_map_picture(model, measured=study.map),
+        "winners": winner_map_picture(model, study=study),
         "crossovers": crossovers_picture(found, study.machine, "epoch"),
     }
 

@@ -9,6 +9,8 @@ import pathlib
 import pickle
 import queue
 import re
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from dirtylab.lockless import native as shared
 from dirtylab.measure import additions, apart
 from dirtylab.measure.cell import Cell
 from dirtylab.measure.driver import COMPILED, Driver
+from dirtylab.measure.locks import alone_on_machine
 from dirtylab.native import compiler, contestants, paths
 from dirtylab.native.errors import TrackerError, UnsoundError
 from dirtylab.structures import tuned
@@ -286,6 +289,25 @@ def test_a_tracker_that_hangs_while_timed_is_ended(monkeypatch):
     sweep(structures=["bitmap"], pages=[1000], **SMALL)
     with pytest.raises(apart.ApartError, match="c-bitmap: hangs: silent for 3 s"):
         sweep(structures=["bitmap", path], pages=[50_000], **SMALL)
+
+
+def test_a_wait_for_another_measurement_is_no_silence(monkeypatch):
+    path = source("mine.c")
+    sweep(structures=["bitmap", path], pages=[1000], **SMALL)  # checked and compiled
+    monkeypatch.setattr(apart, "SILENCE_S", 3.0)
+    held = threading.Event()
+
+    def measure_for_long():
+        with alone_on_machine():
+            held.set()
+            time.sleep(6)
+
+    other = threading.Thread(target=measure_for_long)
+    other.start()
+    held.wait()
+    table = sweep(structures=["bitmap", path], pages=[1000], **SMALL)
+    other.join()
+    assert set(table["structure"]) == {"bitmap", "c-bitmap"}
 
 
 # --- other processes ------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from dirtylab import STRUCTURES, mailing_list
-from dirtylab._caches import WARM
 from dirtylab._data import data_file
 from dirtylab._format import count_text, nbytes_text
 from dirtylab.advice.calibration import shipped_model
@@ -40,7 +39,7 @@ def drawn(name):
         "matrix": matrix_picture,
         "memory-pages": pages_picture,
         "memory-dirty": dirty_picture,
-        "curves": lambda: curves_picture(crossovers_record.load(), model=shipped_model(WARM)),
+        "curves": lambda: curves_picture(crossovers_record.load(), model=shipped_model()),
         "clusters": lambda: curves_picture(
             crossovers_record.load(), pattern="clustered:length=64", operation="harvest"
         ),
@@ -55,9 +54,7 @@ def drawn(name):
             crossovers_record.load().machine,
             "epoch",
         ),
-        "winners": lambda: winner_map_picture(
-            shipped_model(), measured=crossovers_record.load().map
-        ),
+        "winners": lambda: winner_map_picture(shipped_model(), study=crossovers_record.load()),
         "radices": lambda: radix_map_picture(shipped_model()),
     }[name]()
 
@@ -210,3 +207,15 @@ def test_what_is_drawn_as_read_is_what_is_counted(name, frames):
     summary_words = name == "hybrid" and rows[0].read.any()
     assert structure.operations().words == read + summary_words
     assert (rows[-1].read | ~rows[-1].filled).all()
+
+
+def test_a_model_of_another_machine_or_state_of_the_caches_is_not_drawn_over_a_study():
+    study, model = crossovers_record.load(), shipped_model()
+    ours = study._replace(machine=model.machine)
+    for change, drawn in (({}, True), ({"cache": "odd"}, False), ({"cores": 99}, False)):
+        told = ours._replace(machine={**ours.machine, **change})
+        for picture in (curves_picture(told, model=model), winner_map_picture(model, study=told)):
+            words = " ".join(" ".join(one.get_text() for one in picture.figure.texts).split())
+            assert ("is of another machine" not in words) == drawn
+        text = crossovers_report.predictions(told, crossovers_report.all_crossovers(told), model)
+        assert ("The cost model of " not in text) == drawn

@@ -37,6 +37,23 @@ def test_the_core_design_is_named(vendor, family, model, stepping, core):
 
 
 @pytest.mark.parametrize(
+    ("model", "flags", "core"),
+    [
+        (0xA7, "sse2 avx512f", "Rocket Lake"),
+        (0xA7, "avx512f amx_bf16 amx_tile amx_int8", "Sapphire Rapids or later by its features"),
+        (0xA7, "avx512_fp16 amx_fp16 amx_tile", "Granite Rapids or later by its features"),
+        (0xFF, "amx_tile", "Sapphire Rapids or later by its features"),
+        (0x8F, "amx_tile", "Sapphire Rapids"),
+        (0xCF, "amx_tile amx_fp16", "Granite Rapids or later by its features"),
+        (0xAD, "amx_tile amx_fp16", "Granite Rapids"),
+    ],
+)
+def test_a_model_that_its_features_belie_is_not_believed(model, flags, core):
+    lines = {"vendor_id": INTEL, "cpu family": "6", "model": str(model), "flags": flags}
+    assert processor.describe_processor(lines)["core"] == core
+
+
+@pytest.mark.parametrize(
     ("implementer", "part", "vendor", "core"),
     [
         ("0x41", "0xd0c", "Arm", "Neoverse N1"), ("0x41", "0xd4f", "Arm", "Neoverse V2"),

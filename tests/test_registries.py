@@ -550,7 +550,7 @@ def test_the_crossover_study_has_the_structure(runs, pretended, monkeypatch, tmp
         drawn = [
             crossovers.curves_picture(study, pages=10_000, model=model),
             maps.winner_map_picture(
-                model, crossovers_record.MAP_PAGES, structures=study.tuned, measured=study.map
+                model, crossovers_record.MAP_PAGES, structures=study.tuned, study=study
             ),
         ]
         for picture in drawn:

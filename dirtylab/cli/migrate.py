@@ -17,10 +17,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Simulate a live migration by the rules of QEMU 7.2, with the cost of "
         "dirty-page tracking in it. Sizes may be written 8GiB, rates 150MB/s or 10Gbit/s.",
     )
-    command.add_argument("--pages", type=pages, required=True, metavar="N", help="guest memory")
-    command.add_argument(
-        "--bandwidth", type=read_by(parse_rate), required=True, metavar="RATE", help="of the link"
-    )
     _add_guest(command)
     command.add_argument(
         "--nonzero", type=pages, default=0, metavar="N", help="pages that are not zero"
@@ -28,7 +24,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "--downtime", type=seconds, default=0.3, metavar="TIME", help="most allowed (300ms)"
     )
-    command.add_argument("--tracker", default="kvm-log", metavar="NAME", help=_TRACKER)
     command.add_argument(
         "--limit", type=seconds, default=30.0, metavar="TIME", help="time allowed (30s)"
     )
@@ -36,7 +31,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--no-prealloc", action="store_true", help="the destination's memory is untouched"
     )
     command.add_argument(
-        "--rules", default="qemu-7.2", metavar="NAME", help="qemu-7.2, or later: a sync each 5 s"
+        "--rules",
+        default="qemu-7.2",
+        metavar="NAME",
+        help="qemu-7.2, or later: see --switchover, and a sync each 5 s of a long round",
     )
     command.add_argument(
         "--switchover", type=read_by(parse_rate), metavar="RATE",
@@ -48,6 +46,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _add_guest(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--pages", type=pages, required=True, metavar="N", help="guest memory")
+    command.add_argument(
+        "--bandwidth", type=read_by(parse_rate), required=True, metavar="RATE", help="of the link"
+    )
+    command.add_argument("--tracker", default="kvm-log", metavar="NAME", help=_TRACKER)
     command.add_argument(
         "--dataset", type=_writes, default=("random", {}), metavar="NAME",
         help="pattern of its writes, such as hotset:hot=0.05, or idle (default: random)",
@@ -92,15 +95,11 @@ def _add_checkpoint(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         description="Tell pause, lost time and bytes a second of periodic checkpoints. Sizes may "
         "be written 8GiB, rates 150MB/s or 10Gbit/s, times 100ms.",
     )
-    command.add_argument("--pages", type=pages, required=True, metavar="N", help="guest memory")
-    command.add_argument(
-        "--period", type=seconds, required=True, metavar="TIME", help="from pause to pause"
-    )
-    command.add_argument(
-        "--bandwidth", type=read_by(parse_rate), required=True, metavar="RATE", help="of the link"
-    )
     _add_guest(command)
-    command.add_argument("--tracker", default="kvm-log", metavar="NAME", help=_TRACKER)
+    command.add_argument(
+        "--period", type=seconds, required=True, metavar="TIME",
+        help="from the end of a pause to the next",
+    )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.set_defaults(run=_checkpoint)
 

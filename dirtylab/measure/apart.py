@@ -35,6 +35,12 @@ def beat(structure: str) -> None:
         _to_parent.send(("turn", structure))
 
 
+def alive() -> None:
+    """Tell that this process waits for another measurement: that is no silence."""
+    if _to_parent is not None:
+        _to_parent.send(("waits", ""))
+
+
 def direct(function: Callable[..., Value], *arguments: Any) -> Value:
     """Call a function in this process."""
     return function(*arguments)
@@ -132,9 +138,10 @@ class Apart:
                 self.close()
                 raise ApartError(f"{self._whose()}hangs: silent for {SILENCE_S:g} s")
             kind, told = connection.recv()
-            if kind != "turn":
+            if kind == "turn":
+                self._turn = told
+            elif kind != "waits":
                 return kind, told
-            self._turn = told
 
     def _how(self) -> str:
         status = self._process.wait() if self._process else 0

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from dirtylab._console import PATIENCE, tell
 from dirtylab._data import user_cache
+from dirtylab.measure.apart import alive
 
 try:
     import fcntl
@@ -50,13 +51,21 @@ def _wait_for(file: int) -> None:
         pass
     except OSError:  # a file system without locks
         return
-    timer = threading.Timer(PATIENCE, _tell_once, [WAITING])
-    timer.daemon = True
-    timer.start()
+    ours = threading.Event()
+    watch = threading.Thread(target=_tell_of_the_wait, args=[ours], daemon=True)
+    watch.start()
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
     finally:
-        timer.cancel()
+        ours.set()
+        watch.join()
+
+
+def _tell_of_the_wait(ours: threading.Event) -> None:
+    """Say it once, and keep telling who watches this process that it has not died."""
+    while not ours.wait(PATIENCE):
+        _tell_once(WAITING)
+        alive()
 
 
 def hold_folder(folder: pathlib.Path) -> int | None:

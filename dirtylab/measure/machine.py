@@ -166,6 +166,15 @@ def _after(value: Any, after: str = "", before: str = "") -> str | None:
     return None if value is None else f"{before}{value}{after}"
 
 
+def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two recordings are of one kind of machine, with the caches in one state.
+
+    Only then may they stand in one figure; of recordings whose machine has no kind it is not known.
+    """
+    kind = kind_of(one)
+    return kind is not None and kind == kind_of(other) and one.get("cache") == other.get("cache")
+
+
 def cpu_model() -> str:
     """Return the CPU's name as the system gives it."""
     if platform.system() == "Darwin":

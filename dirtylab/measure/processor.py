@@ -53,6 +53,17 @@ _INTEL: dict[int, str] = {
     0xAF: "Sierra Forest", 0xDD: "Clearwater Forest",
 }  # fmt: skip
 """Models of family 6."""
+_SHOWN_BY: tuple[tuple[str, str, frozenset[str]], ...] = (
+    ("amx_fp16", "Granite Rapids", frozenset({"Granite Rapids", "Diamond Rapids"})),
+    (
+        "amx_tile",
+        "Sapphire Rapids",
+        frozenset({"Sapphire Rapids", "Emerald Rapids", "Granite Rapids", "Diamond Rapids"}),
+    ),
+)  # fmt: skip
+"""Features that only newer designs have: where a hypervisor tells of an older model, a guest that
+has them runs on the design named or a later one.  Source: Intel's instruction set extensions
+programming reference."""
 _SKYLAKE_SERVER = 0x55
 """One model, three designs, told apart by the stepping."""
 
@@ -95,12 +106,27 @@ def describe_processor(facts: Mapping[str, str] | None = None) -> dict[str, Any]
     vendor = given.get("vendor_id", "")
     found = {
         "vendor": _VENDORS.get(vendor, vendor),
-        "core": None if family is None or model is None else _core(vendor, family, model, stepping),
+        "core": _shown_core(given, vendor, family, model, stepping),
         "family": family,
         "model": model,
         "stepping": stepping,
     }
     return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def _shown_core(
+    facts: Mapping[str, str], vendor: str, family: int | None, model: int | None,
+    stepping: int | None,
+) -> str | None:  # fmt: skip
+    """Return the core design by the tables, or that which the features show where these differ."""
+    if family is None or model is None:
+        return None
+    core = _core(vendor, family, model, stepping)
+    features = facts.get("flags", "").split()
+    for feature, first, having in _SHOWN_BY:
+        if vendor == "GenuineIntel" and feature in features and core not in having:
+            return f"{first} or later by its features"
+    return core
 
 
 def _describe_arm(facts: Mapping[str, str]) -> dict[str, Any]:

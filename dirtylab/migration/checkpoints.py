@@ -12,11 +12,11 @@ from typing import Any
 
 from dirtylab import _check
 from dirtylab._format import ns_text, share_text
-from dirtylab._units import parse_count, parse_pages, parse_rate, parse_seconds
+from dirtylab._units import parse_pages, parse_rate, parse_seconds
 from dirtylab.datasets import DATASETS, require
 from dirtylab.migration.closed import unique_pages, writes_within
 from dirtylab.migration.costs import costs_of
-from dirtylab.migration.tracking import tracking
+from dirtylab.migration.tracking import parse_writes, tracking
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,8 +117,8 @@ def checkpoint(
     require(dataset, most, 1, options)
     every = parse_seconds("period", period, 0.0, 1e6)
     line = parse_rate("bandwidth", bandwidth)
-    pace = math.inf if rate is None else _writes("rate", rate, 0)
-    alone = 1e8 if speed is None else _writes("speed", speed, 1)
+    pace = math.inf if rate is None else parse_writes("rate", rate, 0)
+    alone = 1e8 if speed is None else parse_writes("speed", speed, 1)
     chosen = costs_of(costs)
     cost = tracking(tracker, dataset, options, most, chosen)
     unique = unique_pages(dataset, most, options)
@@ -128,9 +128,3 @@ def checkpoint(
     sent = dirty * chosen.page_bytes / (every + pause)
     lost = min(1.0, (pause + dirty * cost.first_write_s) / (every + pause))
     return Checkpoint(tracker, every, dirty, pause, harvest, lost, sent, line, sent <= line)
-
-
-def _writes(name: str, given: Any, low: int) -> float:
-    if isinstance(given, str):
-        return float(parse_count(name, given, low, 10**12))
-    return _check.real(name, given, low, 1e12)

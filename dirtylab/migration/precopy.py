@@ -9,7 +9,7 @@ import numpy as np
 
 from dirtylab import _check
 from dirtylab._format import nbytes_text, ns_text
-from dirtylab._units import parse_count, parse_pages, parse_rate, parse_seconds
+from dirtylab._units import parse_pages, parse_rate, parse_seconds
 from dirtylab.datasets import DATASETS, require, written
 from dirtylab.migration.costs import Costs, costs_of
 from dirtylab.migration.simulation import (
@@ -24,14 +24,14 @@ from dirtylab.migration.simulation import (
     Sender,
     simulate,
 )
-from dirtylab.migration.tracking import Tracking, kind_of, tracking
+from dirtylab.migration.tracking import Tracking, kind_of, parse_writes, tracking
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RULES = ("qemu-7.2", "later")
 SYNC_EVERY = 5.0
-"""Seconds after which the later rules sync whatever is pending."""
+"""Seconds of a tick of the later rules, after which a sync may be due."""
 MOST_WRITES = 4_000_000
 """Writes that are drawn; a guest that writes more begins anew with them."""
 MOST_ROUNDS = 100_000
@@ -134,8 +134,8 @@ class Migration:
 
 _TOLD = {
     "qemu-7.2": "by the rules of QEMU 7.2, costs of recorded runs (qemu-runs)",
-    "later": "by later rules of QEMU (a sync each 5 s at least), costs of recorded runs "
-    "(qemu-runs)",
+    "later": "by later rules of QEMU (a sync where a round after the first takes 5 s), costs of "
+    "recorded runs (qemu-runs)",
 }
 
 
@@ -189,7 +189,9 @@ def migrate(
     seed : int, optional
         Of the writes.
     rules : {"qemu-7.2", "later"}, optional
-        Later versions of QEMU sync each 5 s at least, and may be told `switchover`.
+        Later versions may be told `switchover` (QEMU 8.2) and, where auto-converge is on, sync
+        where a round after the first has gone on for 5 s (QEMU 9.2); the throttling of the guest
+        that goes with it is not modelled.
     switchover : float or str, optional
         Bandwidth while the guest stands still, for the later rules: what is pending is compared
         with it in place of the last window's.
@@ -262,21 +264,16 @@ def _question(
         raise ValueError(
             f"switchover={switchover!r}: must be omitted, as QEMU 7.2 does not know it"
         )
-    paced = None if rate is None else _writes("rate", rate, 0)
+    paced = None if rate is None else parse_writes("rate", rate, 0)
     return Question(
         size, dataset, dict(options), written_to, paced,
-        1e8 if speed is None else _writes("speed", speed, 1), parse_rate("bandwidth", bandwidth),
+        1e8 if speed is None else parse_writes("speed", speed, 1),
+        parse_rate("bandwidth", bandwidth),
         parse_seconds("downtime", downtime), tracker, max(filled, written_to),
         _check.truth("prealloc", prealloc), parse_seconds("limit", limit, 0.0, 1e5),
         _check.integer("seed", seed, 0, 2**63),
         rules, None if switchover is None else parse_rate("switchover", switchover),
     )  # fmt: skip
-
-
-def _writes(name: str, given: Any, low: int) -> float:
-    if isinstance(given, str):
-        return float(parse_count(name, given, low, 10**12))
-    return _check.real(name, given, low, 1e12)
 
 
 def _stream(asked: Question) -> Any:
@@ -301,7 +298,7 @@ def _run(
         np.zeros(cost.entries, np.int64),
     )  # fmt: skip
     rules = _rules(asked, costs, cost, faster, wider)
-    source = _sender(asked, rules.sync)
+    source = _sender(asked, rules.sync, rules.every)
     down = float(simulate(guest, rules, source))
     clock, counts = source.clock, source.counts
     return _Run(
@@ -312,13 +309,13 @@ def _run(
     )  # fmt: skip
 
 
-def _sender(asked: Question, first_sync: float) -> Sender:
+def _sender(asked: Question, first_sync: float, every: float) -> Sender:
     """Return a source that has read the log once, at its begin."""
     size = asked.working_set
     return Sender(
         np.ones(size, np.uint8), np.zeros(size, np.uint8), np.zeros(size // CHUNK + 1, np.uint8),
-        np.array([first_sync, 0.0, 0.0, 0.0, 0.0, first_sync]),
-        np.array([0, size, asked.nonzero - size, asked.pages - asked.nonzero, 1, 0], np.int64),
+        np.array([first_sync, 0.0, 0.0, 0.0, 0.0, every]),
+        np.array([0, size, asked.nonzero - size, asked.pages - asked.nonzero, 1, 0, 0], np.int64),
         np.zeros((MOST_ROUNDS, 3)),
     )  # fmt: skip
 

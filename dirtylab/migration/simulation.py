@@ -75,7 +75,7 @@ class Rules(NamedTuple):
     stop: float
     down_page: float
     every: float
-    """Seconds after which a sync is due; infinite by the rules of QEMU 7.2."""
+    """Seconds of a tick, after which a sync may be due; infinite by the rules of QEMU 7.2."""
     switchover: float
     """Bandwidth while the guest stands still; 0 where it is not told."""
 
@@ -162,15 +162,16 @@ class Sender(NamedTuple):
     entered: Flags
     """1 where a chunk was protected again since the last sync."""
     clock: npt.NDArray[np.float64]
-    """Now, begin of the window, bytes used in it, threshold, bytes sent in all, last sync."""
+    """Now, begin of the window, bytes used in it, threshold, bytes sent in all, next tick."""
     counts: npt.NDArray[np.int64]
-    """Next page; pages pending, other pages, zero pages left; syncs; rounds written."""
+    """Next page; pages pending, other pages, zero pages left; syncs; rounds written; syncs at
+    the last tick."""
     rounds: npt.NDArray[np.float64]
     """Seconds, pages pending and bytes sent, one row a sync."""
 
 
-NOW, BEGIN, USED, THRESHOLD, SENT, SYNCED = range(6)
-PLACE, LEFT, OTHERS, ZEROS, SYNCS, WRITTEN = range(6)
+NOW, BEGIN, USED, THRESHOLD, SENT, TICK = range(6)
+PLACE, LEFT, OTHERS, ZEROS, SYNCS, WRITTEN, SEEN = range(7)
 
 
 @kernel
@@ -179,7 +180,7 @@ def simulate(guest: Guest, rules: Rules, source: Sender) -> float:
     clock = source.clock
     while clock[NOW] < rules.limit:
         begin_window(rules, source)
-        if below(source) or clock[NOW] - clock[SYNCED] >= rules.every:
+        if below(source) or due(rules, source):
             sync(guest, rules, source)
             note_round(source)
         if waiting(source) == 0.0 or below(source):
@@ -190,6 +191,22 @@ def simulate(guest: Guest, rules: Rules, source: Sender) -> float:
         ):
             send(guest, rules, source, until)
     return -1.0
+
+
+@kernel
+def due(rules: Rules, source: Sender) -> bool:
+    """Return whether a tick has passed since which nothing was synced; not in the first round.
+
+    Source: QEMU's periodic sync of the dirty bitmap, posted to qemu-devel on 30 October 2024.
+    """
+    clock, counts = source.clock, source.counts
+    if clock[NOW] < clock[TICK]:
+        return False
+    while clock[TICK] <= clock[NOW]:
+        clock[TICK] += rules.every
+    still = counts[SYNCS] > 1 and counts[SYNCS] == counts[SEEN]
+    counts[SEEN] = counts[SYNCS] + int(still)
+    return still
 
 
 @kernel
@@ -223,7 +240,6 @@ def sync(guest: Guest, rules: Rules, source: Sender) -> None:
     found = guest.dirty.sum() if rules.sync_page > 0.0 else 0
     source.counts[LEFT] += synced(guest, rules, source.pending, source.entered)
     source.clock[NOW] += rules.sync + rules.sync_page * found
-    source.clock[SYNCED] = source.clock[NOW]
     source.counts[SYNCS] += 1
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dirtylab import _check
+from dirtylab._units import parse_count
 from dirtylab.migration.costs import Costs
 from dirtylab.migration.simulation import LOG, OTHER, RING
 from dirtylab.native.paths import is_path
@@ -112,3 +113,10 @@ def _measured(name: str, dataset: str, options: dict[str, Any], pages: int) -> A
     found = kept.groupby(["operation", "dirty"])["ns"].median()
     few, many = found["harvest", 1], found["harvest", most]
     return few, many, float(found["insert", most]) / most, most
+
+
+def parse_writes(name: str, given: object, low: int = 0) -> float:
+    """Return writes a second from a number, or from text such as ``100k``; at most 10^12."""
+    if isinstance(given, str):
+        return float(parse_count(name, given, low, 10**12))
+    return _check.real(name, given, low, 1e12)

@@ -23,6 +23,7 @@ from dirtylab.figures.style import (
     style_axes,
     time_label,
 )
+from dirtylab.measure.machine import alike
 from dirtylab.structures import posted, tuned
 from dirtylab.studies.crossovers.judge import named
 from dirtylab.studies.crossovers.record import CrossoverStudy
@@ -32,6 +33,9 @@ from dirtylab.theory.operations import Pattern
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FOREIGN = "The cost model is of another machine, or of another state of the caches"
+"""Small print where model and study do not go together."""
 
 
 @under_own_rc
@@ -58,7 +62,8 @@ def curves_picture(
     against : str, optional
         Structure by whose times the others' are divided.
     model : Model, optional
-        Drawn as lines, for the structures that it knows.
+        Drawn as lines, for the structures that it knows; not where it is of another kind of machine
+        than the study, or of another state of the caches.
 
     Raises
     ------
@@ -74,13 +79,18 @@ def curves_picture(
         _draw_times(above, group, name)
         if name != against:
             crossings += [(name, one) for one in _draw_ratio(below, group, name, against)]
-    lines = _draw_model(above, group, structures, model, pattern, pages, operation)
+    foreign = model is not None and not alike(model.machine, study.machine)
+    lines = _draw_model(
+        above, group, structures, None if foreign else model, pattern, pages, operation
+    )
     _finish_times(above, _title(operation, pattern, pages))
     _finish_ratio(below, against)
     words = [named(one, name, against, pages) for name, one in crossings]
     _mark(below, crossings)
     note = "Markers: medians, bars 10-90 %. Diamonds: crossovers with 95 % intervals. "
-    if model is not None:
+    if foreign:
+        note += f"{FOREIGN}: no lines."
+    elif model is not None:
         note += "Lines: the cost model." if lines else f"No model of {pattern}: measured only."
         without = [name for name in structures if lines and name not in lines]
         note += f" No model of {', '.join(without)}: measured only." if without else ""

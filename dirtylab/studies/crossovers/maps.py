@@ -23,7 +23,10 @@ from dirtylab.figures.style import (
     small_print,
     style_axes,
 )
+from dirtylab.measure.machine import alike
 from dirtylab.structures import tuned
+from dirtylab.studies.crossovers.figures import FOREIGN
+from dirtylab.studies.crossovers.record import CrossoverStudy
 from dirtylab.theory.operations import Pattern
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ def winner_map_picture(
     pages: int = 10_000_000,
     *,
     structures: Sequence[str] | None = None,
-    measured: "pd.DataFrame | None" = None,
+    study: CrossoverStudy | None = None,
     operation: str = "epoch",
 ) -> Picture:
     """Return the map of the cheapest structure over density and cluster length.
@@ -53,11 +56,14 @@ def winner_map_picture(
         Size of the slot.
     structures : sequence of str, optional
         The structures compared; the tuned ones when omitted.  One that the model lacks has no area.
-    measured : pandas.DataFrame, optional
-        A study's ``map``: the measured winners are drawn as marks.
+    study : CrossoverStudy, optional
+        The winners that it measured are drawn as marks; not where it is of another kind of machine
+        than the model, or of another state of the caches.
     operation : str, optional
         What counts.
     """
+    ours = study is not None and alike(model.machine, study.machine)
+    measured = study.map if study is not None and ours else None
     names = [name for name in structures or tuned()
              if measured is None or name in measured]  # fmt: skip
     without = [name for name in names if name not in model.structures]
@@ -77,9 +83,9 @@ def winner_map_picture(
         if without:  # their marks have no area that is named
             ax.legend(fontsize=9, loc="upper left")
     _finish_map(ax, f"The cheapest structure: {operation}, {count_text(pages)} pages")
-    note = "Areas: the cost model. " + (
-        "Marks: the winner measured." if measured is not None else ""
-    )
+    note = "Areas: the cost model. "
+    if study is not None:
+        note += "Marks: the winner measured." if ours else f"{FOREIGN}: no marks."
     note += f" No model of {', '.join(without)}: measured only." if without else ""
     small_print(figure, model.machine, note)
     share = {name: float(np.mean(best == place)) for place, name in enumerate(structures)}

@@ -9,6 +9,7 @@ import numpy as np
 from dirtylab._format import ns_text, share_text
 from dirtylab._tables import markdown_table
 from dirtylab.advice.model import Model
+from dirtylab.measure.machine import alike, caption
 from dirtylab.structures import known_first, posted
 from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers, range_text
 from dirtylab.studies.crossovers.record import CrossoverStudy
@@ -177,7 +178,8 @@ def predictions(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> s
         "lay within an interval or where two structures are too close to call, and in "
         f"{undecided:,} the rounds did not agree on a winner."
     )
-    return f"{words} The cost model: {model.trial}." if model.trial else words
+    whose = "" if alike(model.machine, study.machine) else f" of {caption(model.machine)}"
+    return f"{words} The cost model{whose}: {model.trial}." if model.trial else words
 
 
 def _among(found: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
