@@ -33,6 +33,17 @@ def _little_other_memory(monkeypatch):
     caches.other_memory.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def _structures_as_before():
+    """Forget structures that a test has entered: another test may use their names."""
+    from dirtylab import STRUCTURES
+
+    before = dict(STRUCTURES)
+    yield
+    STRUCTURES.clear()
+    STRUCTURES.update(before)
+
+
 def pytest_unconfigure():
     if not _is_worker:
         shutil.rmtree(_cache, ignore_errors=True)
