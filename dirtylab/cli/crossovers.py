@@ -4,7 +4,7 @@ import argparse
 import pathlib
 
 from dirtylab._console import tell
-from dirtylab._units import parse_pages_list
+from dirtylab._units import parse_pages_list, parse_seconds
 from dirtylab.cli.arguments import add_cache, add_structures, dataset, read_by
 
 
@@ -25,11 +25,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         nargs="+",
         type=read_by(parse_pages_list, 1000, 10**9),
         metavar="N",
-        help="slots, such as 1M or 4GiB; default: 100 k … 100 M, 10 minutes",
+        help="slots, such as 1M or 4GiB; default: 100 k … 100 M, 12 minutes",
     )
     command.add_argument(
         "--datasets", nargs="+", type=dataset, metavar="NAME",
         help="patterns, such as zipf:exponent=0.9; default: those made for studies",
+    )  # fmt: skip
+    command.add_argument(
+        "--refine", type=read_by(parse_seconds), default="4m", metavar="TIME",
+        help="time for more sizes where two curves meet, until intervals are within 10 %% "
+        "(default: %(default)s)",
     )  # fmt: skip
     add_cache(command)
     add_structures(command, "which ones, two or more (default: the posted and the tuned)")
@@ -57,6 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
             datasets=arguments.datasets,
             structures=names,
             cache=arguments.cache,
+            refine_s=arguments.refine,
         )
     except ApartError as error:
         tell(f"dirtylab crossovers: {error}; finished cells are in {out / 'sweeps'}")

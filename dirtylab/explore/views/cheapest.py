@@ -163,7 +163,7 @@ def _within(curves: Curves, one: str, two: str, at: float, slack: float) -> tupl
 def measured_crossovers(
     x: npt.ArrayLike, samples: Mapping[str, Array], pairs: Sequence[tuple[str, str]]
 ) -> list[CrossoverPoint]:
-    """Return where pairs of structures cross by measurement, with 95 % bootstrap intervals.
+    """Return where pairs of structures cross by measurement, with 95 % intervals.
 
     Parameters
     ----------

@@ -223,17 +223,19 @@ def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation
         name = one["one"] if "bitmap" in one["other"] else one["other"]
         place = -rows.index((one["pattern"], one["pages"])) + 0.11 * (2 - _lane(name))
         look = look_of(name)
-        at, low, high = (one[key] / one["pages"] for key in ("at", "low", "high"))
+        low, high = max(one["low"], one["least"]), min(one["high"], one["most"])
+        at, low, high = (value / one["pages"] for value in (one["at"], low, high))
         label = look.label if name not in seen else None
         seen[name] = None
+        known = one["low"] > 0 and np.isfinite(one["high"])
         ax.errorbar(
-            at, place, xerr=[[at - low], [min(high, 1.0) - at]], marker=look.marker,
+            at, place, xerr=[[at - low], [high - at]], marker=look.marker if known else "",
             linestyle="none", color=look.color, label=label, markersize=6, linewidth=2,
             markeredgecolor="white", markeredgewidth=0.4,
         )  # fmt: skip
     _finish_crossovers(ax, rows, operation)
     note = "Below its mark a structure is cheaper than the bitmap of its family (posted or tuned). "
-    small_print(figure, machine, note + "Bars: 95 % bootstrap intervals.")
+    small_print(figure, machine, note + "Bars: 95 % intervals; without a mark, too close to call.")
     return finished(figure, _crossovers_alt(chosen, operation))
 
 

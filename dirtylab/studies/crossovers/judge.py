@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dirtylab._check import Array
 from dirtylab._format import share_text, whole_text
+from dirtylab.structures import known_first, posted
 from dirtylab.theory.crossover import LEAST_POINTS, Crossover, crossovers
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ def find_crossovers(
     -------
     pandas.DataFrame
         A row for each crossover, and one without numbers where two structures have none:
-        ``one, other, operation, pattern, pages, at, low, high, rising, cheaper``; ``rising`` says
-        that `one` is cheaper below the crossover; ``cheaper`` is the structure that is cheaper
-        below it, or throughout; ``neither`` where both win at some points without a significant
-        crossover, or with one that may lie anywhere: ``low`` and ``high`` are then the least and
-        the greatest number of frames tried.
+        ``one, other, operation, pattern, pages, at, low, high, rising, cheaper, least, most``;
+        ``rising`` says that `one` is cheaper below the crossover; ``cheaper`` is the structure that
+        is cheaper below it, or throughout; ``neither`` where both win at some points without a
+        significant crossover, or with one that may lie anywhere: ``low`` and ``high`` are then
+        ``least`` and ``most``, the numbers of frames tried.
     """
     import pandas as pd
 
@@ -100,6 +101,7 @@ def _grids(
 
 def _curve_crossovers(x: Array, ratio: Array, curve: Curve) -> Iterator[dict[str, Any]]:
     one, other = curve.one, curve.other
+    tried = {"least": float(x[0]), "most": float(x[-1])}
     found = crossovers(x, ratio) if x.size >= LEAST_POINTS else []
     known = [crossover for crossover in found if crossover.low > 0 or np.isfinite(crossover.high)]
     if not known:
@@ -107,9 +109,35 @@ def _curve_crossovers(x: Array, ratio: Array, curve: Curve) -> Iterator[dict[str
         throughout = one if below >= MOSTLY else other if below <= 1 - MOSTLY else EVEN
         even = EVEN if found else throughout
         ends = {"low": x[0], "high": x[-1]} if even == EVEN else {"low": np.nan, "high": np.nan}
-        yield {"at": np.nan, **ends, "rising": None, "cheaper": even}
+        yield {"at": np.nan, **ends, "rising": None, "cheaper": even, **tried}
     for crossover in known:
-        yield {**crossover._asdict(), "cheaper": one if crossover.rising else other}
+        yield {**crossover._asdict(), "cheaper": one if crossover.rising else other, **tried}
+
+
+def pairs_shown(found: "pd.DataFrame") -> list[tuple[str, str]]:
+    """Return the pairs in the report: each structure with the bitmap, and the list with tree64.
+
+    The tree of radix 8 is left out; the tables of all crossovers have it.  Of structures that were
+    chosen, not the usual ones, all pairs.
+    """
+    names = known_first(sorted({*found["one"], *found["other"]}))
+    if not are_usual(names):
+        return [(one, other) for one, other in itertools.combinations(names, 2)
+                if is_pair(found, one, other).any()]  # fmt: skip
+    left_out = {"bitmap", "tree8", *posted()}
+    with_bitmap = [(name, "bitmap") for name in names if name not in left_out]
+    return [("posted-tree", "posted-bitmap"), *with_bitmap, ("list", "tree64")]
+
+
+def are_usual(names: Iterable[str]) -> bool:
+    """Return whether all are there that tell why posted and tuned crossovers differ."""
+    return {"posted-tree", "posted-bitmap", "list", "bitmap", "tree64"} <= {*names}
+
+
+def is_pair(table: "pd.DataFrame", one: str, other: str) -> "pd.Series[bool]":
+    """Return which rows are of two structures, in either order."""
+    straight = (table["one"] == one) & (table["other"] == other)
+    return straight | ((table["one"] == other) & (table["other"] == one))
 
 
 class Check(NamedTuple):

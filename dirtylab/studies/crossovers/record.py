@@ -3,12 +3,16 @@
 Two sets of cells: the fit set ``find``, in which crossovers are located, and the holdout set
 ``try``, with numbers of frames in between and other seeds, on which predictions are checked.
 
+Where two curves meet more sizes are measured, until the interval is short
+(:mod:`dirtylab.studies.crossovers.refine`).
+
 Kept as ``rounds.csv``, one row a round of a cell and operation, a column of ns for each structure,
 ``map.csv``, medians of whole epochs over density and cluster length, and ``machine.json``.
 """
 
 import os
 import pathlib
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,21 +20,26 @@ import numpy as np
 
 from dirtylab._caches import GUEST_RAN, WARM
 from dirtylab._data import data_file
-from dirtylab.datasets import read, studied, written
+from dirtylab._progress import time_bar
+from dirtylab.datasets import parsed, read, studied, written
 from dirtylab.measure import recording
 from dirtylab.measure.files import prepare_folder
 from dirtylab.measure.grid import Choice
 from dirtylab.measure.sweep import sweep
 from dirtylab.structures import is_posted, kind_of, known_first, posted, tuned
+from dirtylab.studies.crossovers import refine
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OPERATIONS = ("insert", "collect", "harvest", "epoch")
 PAGES = (100_000, 1_000_000, 10_000_000, 100_000_000)
+JUDGED = ("harvest", "epoch")
+"""Operations whose crossovers are told."""
+REFINE_S = 240.0
 POSTED_UP_TO = 10_000_000
 """Largest slot of the posted structures: their bitmap tests each page."""
-PER_DECADE = 4
+PER_DECADE = 3
 FIRST, MOST = 10, 3_000_000
 ROUNDS = {"find": 7, "try": 3}
 SEEDS = {"find": 2016, "try": 11}
@@ -77,6 +86,7 @@ def record(
     datasets: Sequence[Choice] | None = None,
     structures: tuple[str, ...] | None = None,
     cache: str = GUEST_RAN,
+    refine_s: float = REFINE_S,
 ) -> pathlib.Path:
     """Measure the study and write it to the folder `out`; return that folder.
 
@@ -97,36 +107,94 @@ def record(
         no collect is timed.
     cache : {"guest-ran", "warm"}, optional
         What the caches hold (:func:`dirtylab.sweep`).
+    refine_s : float, optional
+        Seconds for more sizes where two curves meet; what has begun when they are over is finished.
     """
-    import pandas as pd
-
     folder, under_way = prepare_folder(out), prepare_folder(work)
-    tables, machine = [], {}
+    usual = list(studied().items()) if datasets is None else datasets
+    tables, machine = {}, {}
     for part in parts(sizes, structures):
         if report:
             report(f"{part.pages:,} pages, {part.use}: {len(part.dirty)} numbers of frames")
-        table = sweep(
-            structures=part.structures,
-            operations=timed(part.structures),
-            datasets=list(studied().items()) if datasets is None else datasets,
-            pages=[part.pages],
-            dirty=part.dirty,
-            repeats=ROUNDS[part.use],
-            seed=SEEDS[part.use],
-            cache=cache,
-            out=under_way / f"{part.use}-{part.pages}",
-            progress=report is not None,
-        )
-        tables.append(wide(table, part.use))
+        table = _measure_part(under_way, part, usual, cache, progress=report is not None)
+        tables[part.use, part.pages] = wide(table, part.use)
         machine = next(iter(table.attrs["machines"].values()))
+    _go_there(tables, under_way, structures, cache, refine_s, report)
     if report:
         report(f"{MAP_PAGES:,} pages, map: {len(MAP_LENGTHS)} x {len(MAP_DENSITIES)} cells")
     names = tuned() if structures is None else structures
     medians = _measure_map(under_way / "map", names, cache, progress=report is not None)
-    rounds = pd.concat(tables, ignore_index=True)
-    tables_by_name = {"map.csv": medians, "rounds.csv": rounds}
+    tables_by_name = {"map.csv": medians, "rounds.csv": _together(tables)}
     recording.save(folder, tables_by_name, {**machine, "cache": cache}, float_format="%.4g")
     return folder
+
+
+def _measure_part(
+    work: pathlib.Path,
+    part: Part,
+    datasets: Sequence[Choice],
+    cache: str,
+    *,
+    progress: bool,
+    name: str = "",
+) -> "pd.DataFrame":
+    return sweep(
+        structures=part.structures,
+        operations=timed(part.structures),
+        datasets=datasets,
+        pages=[part.pages],
+        dirty=part.dirty,
+        repeats=ROUNDS[part.use],
+        seed=SEEDS[part.use],
+        cache=cache,
+        out=work / f"{name or part.use}-{part.pages}",
+        progress=progress,
+    )
+
+
+def _go_there(
+    tables: "dict[tuple[str, int], pd.DataFrame]",
+    work: pathlib.Path,
+    structures: tuple[str, ...] | None,
+    cache: str,
+    seconds: float,
+    report: Callable[[str], object] | None,
+) -> None:
+    """Measure more sizes where two curves meet, until intervals are short or the time is up."""
+    deadline = time.monotonic() + seconds
+    asked: dict[int, set[tuple[str, int]]] = {}
+    families = [posted(), tuned()] if structures is None else [structures]
+    named = {part.pages: part for part in parts(tuple({n for _, n in tables}), structures)}
+    if report:
+        report(f"where curves meet: up to {seconds:.0f} s")
+    with time_bar(seconds, shown=report is not None) as step:
+        for number in range(refine.PASSES):
+            begun = time.monotonic()
+            wanted = refine.goals(_together(tables), families, JUDGED)
+            for goal in wanted:
+                if time.monotonic() >= deadline:
+                    return
+                part = named[goal.pages]._replace(use="find", dirty=goal.dirty)
+                table = _measure_part(
+                    work, part, [parsed(goal.pattern)], cache, progress=False, name="meet"
+                )
+                asked.setdefault(goal.pages, set()).update((goal.pattern, n) for n in goal.dirty)
+                tables["meet", goal.pages] = _only(wide(table, "find"), asked[goal.pages])
+                spent, begun = time.monotonic() - begun, time.monotonic()
+                step(f"pass {number + 1}: {goal.pattern}, {goal.pages:,} pages", spent)
+            if not wanted:
+                return
+
+
+def _only(rounds: "pd.DataFrame", asked: set[tuple[str, int]]) -> "pd.DataFrame":
+    """Return what was asked for so far: an earlier call may have measured what comes later."""
+    return rounds[[one in asked for one in zip(rounds["pattern"], rounds["dirty"], strict=True)]]
+
+
+def _together(tables: "dict[tuple[str, int], pd.DataFrame]") -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.concat(tables.values(), ignore_index=True)
 
 
 def timed(structures: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Report of the crossover study: sentences and tables made from its data."""
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +9,19 @@ from dirtylab._format import ns_text, share_text
 from dirtylab._tables import markdown_table
 from dirtylab.advice.model import Model
 from dirtylab.measure.machine import alike, caption
-from dirtylab.structures import known_first, posted
-from dirtylab.studies.crossovers.judge import EVEN, check, exponent, find_crossovers, range_text
-from dirtylab.studies.crossovers.record import CrossoverStudy
+from dirtylab.studies.crossovers.judge import (
+    EVEN,
+    are_usual,
+    check,
+    exponent,
+    find_crossovers,
+    is_pair,
+    pairs_shown,
+)
+from dirtylab.studies.crossovers.record import JUDGED, CrossoverStudy
 
 if TYPE_CHECKING:
     import pandas as pd
-
-OPERATIONS = ("harvest", "epoch")
 
 
 def all_crossovers(study: CrossoverStudy) -> "pd.DataFrame":
@@ -25,28 +29,8 @@ def all_crossovers(study: CrossoverStudy) -> "pd.DataFrame":
     import pandas as pd
 
     kinds = study.posted, study.tuned
-    both = [find_crossovers(study.rounds, names, OPERATIONS) for names in kinds]
+    both = [find_crossovers(study.rounds, names, JUDGED) for names in kinds]
     return pd.concat(both, ignore_index=True)
-
-
-def pairs_shown(found: "pd.DataFrame") -> list[tuple[str, str]]:
-    """Return the pairs in the report: each structure with the bitmap, and the list with tree64.
-
-    The tree of radix 8 is left out; the tables of all crossovers have it.  Of structures that were
-    chosen, not the usual ones, all pairs.
-    """
-    names = known_first(sorted({*found["one"], *found["other"]}))
-    if not _are_usual(names):
-        return [(one, other) for one, other in itertools.combinations(names, 2)
-                if _is_pair(found, one, other).any()]  # fmt: skip
-    left_out = {"bitmap", "tree8", *posted()}
-    with_bitmap = [(name, "bitmap") for name in names if name not in left_out]
-    return [("posted-tree", "posted-bitmap"), *with_bitmap, ("list", "tree64")]
-
-
-def _are_usual(names: Iterable[str]) -> bool:
-    """Return whether all are there that tell why posted and tuned crossovers differ."""
-    return {"posted-tree", "posted-bitmap", "list", "bitmap", "tree64"} <= {*names}
 
 
 def markdown(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
@@ -62,10 +46,10 @@ def markdown(study: CrossoverStudy, found: "pd.DataFrame", model: Model) -> str:
         The cost model whose validation is reported.
     """
     parts = [
-        *(crossover_table(found, operation) for operation in OPERATIONS),
+        *(crossover_table(found, operation) for operation in JUDGED),
         "\n".join(f"* {line}" for line in moves(found)),
     ]
-    if _are_usual((*study.posted, *study.tuned)):
+    if are_usual((*study.posted, *study.tuned)):
         parts += ["\n".join(f"* {line}" for line in reasons(study))]
         parts += [predictions(study, found, model)]
     return "\n\n".join(part for part in parts if part)
@@ -79,17 +63,12 @@ def crossover_table(found: "pd.DataFrame", operation: str) -> str:
     heads += [f"{slot:,} pages" for slot in slots]
     rows = []
     for one, other in pairs_shown(found):
-        pair = chosen[_is_pair(chosen, one, other)]
+        pair = chosen[is_pair(chosen, one, other)]
         for pattern in pair["pattern"].unique():
             own = pair[pair["pattern"] == pattern]
             cells = [_cell(own[own["pages"] == slot], one) for slot in slots]
             rows.append([f"`{one}`, `{other}`", str(pattern), *cells])
     return markdown_table(heads, rows, ":-- :-- " + "--: " * len(slots))
-
-
-def _is_pair(table: "pd.DataFrame", one: str, other: str) -> "pd.Series[bool]":
-    straight = (table["one"] == one) & (table["other"] == other)
-    return straight | ((table["one"] == other) & (table["other"] == one))
 
 
 def _cell(rows: "pd.DataFrame", first: str) -> str:
@@ -99,25 +78,34 @@ def _cell(rows: "pd.DataFrame", first: str) -> str:
     told = []
     for row in rows.to_dict("records"):
         if row["cheaper"] == EVEN:
-            ends = (share_text(row[end] / row["pages"], 2) for end in ("low", "high"))
-            return f"too close to call from {' to '.join(ends)}"
+            return _undecided(row)
         if not np.isfinite(row["at"]):
             return "first always" if row["cheaper"] == first else "second always"
+        if row["low"] <= 0 or not np.isfinite(row["high"]):
+            told.append(_undecided(row))
+            continue
         way = "" if row["cheaper"] == first else "above "
         told.append(f"{way}{share_text(row['at'] / row['pages'], 2)} ({_interval(row)})")
     return "<br>".join(told)
 
 
+def _undecided(row: dict[Any, Any]) -> str:
+    """Return between which shares two are too close to call: no further than what was tried."""
+    ends = max(row["low"], row["least"]), min(row["high"], row["most"])
+    shares = (share_text(end / row["pages"], 2) for end in ends)
+    return f"too close to call from {' to '.join(shares)}"
+
+
 def _interval(row: dict[Any, Any]) -> str:
-    return range_text(row["low"], row["high"], lambda end: share_text(end / row["pages"], 2))
+    return "–".join(share_text(row[end] / row["pages"], 2) for end in ("low", "high"))
 
 
 def moves(found: "pd.DataFrame") -> Iterator[str]:
     """Yield how crossovers move with the slot and the pattern, in words."""
-    for operation in OPERATIONS:
+    for operation in JUDGED:
         chosen = found[found["operation"] == operation]
         for one, other in pairs_shown(found):
-            pair = chosen[_is_pair(chosen, one, other)]
+            pair = chosen[is_pair(chosen, one, other)]
             told = [
                 f"pages^{power:.2f} ({pattern})"
                 for pattern, own in pair.groupby("pattern", sort=False)
