@@ -43,10 +43,6 @@ notebooks: $(VENV)/ready-dev  ## execute the notebooks again, in place
 docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its tables
 	$(BIN)/dirtylab reproduce --out data/measured/mailing_list
 	$(BIN)/dirtylab compare --out data/measured/compare
-	$(BIN)/dirtylab crossovers --out data/measured/crossovers
-	rm -r data/measured/crossovers/sweeps
-	$(BIN)/dirtylab calibrate --seconds 240 --out data/measured
-	$(BIN)/dirtylab calibrate --seconds 240 --cache warm --out data/measured
 	$(BIN)/dirtylab live --out data/measured/live
 	$(BIN)/python -m dirtylab._readme
 

@@ -9,6 +9,7 @@ from dirtylab._data import data_file
 from dirtylab._options import options_of
 from dirtylab._tables import markdown_table
 from dirtylab.advice.calibration import shipped_model
+from dirtylab.advice.machines import recorded, reference
 from dirtylab.advice.model import Model
 from dirtylab.datasets import DATASETS, declared
 from dirtylab.figures.style import Picture, save_picture
@@ -21,9 +22,15 @@ from dirtylab.studies.crossovers.figures import crossovers_picture, curves_pictu
 from dirtylab.studies.crossovers.maps import winner_map_picture
 from dirtylab.studies.live.experiments import measured
 from dirtylab.studies.live.figures import harvests_picture, maps_picture
+from dirtylab.studies.live.guest_figures import checkpoints_picture, guest_costs_picture
+from dirtylab.studies.live.guest_report import checkpoint_lines, guest_lines, guest_table
 from dirtylab.studies.live.report import crossovers_list, recordings_table
+from dirtylab.studies.live.store import Measured
 from dirtylab.studies.lockless import report as lockless_report
 from dirtylab.studies.lockless import summary as lockless_summary
+from dirtylab.studies.machines import report as machines_report
+from dirtylab.studies.machines.figures import carried_picture
+from dirtylab.studies.machines.known import known_lines
 from dirtylab.studies.mailing_list import Study
 from dirtylab.studies.mailing_list.figures import PICTURES
 from dirtylab.studies.peers import report as peers_report
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 README = pathlib.Path("README.md")
 FIGURES = "data/measured/mailing_list"
 CROSSOVERS = "data/measured/crossovers"
+"""Of the pictures; the data are the reference machine's."""
 LIVE = "data/measured/live"
 SHOWN = ("times-random", "ratios")
 
@@ -51,6 +59,8 @@ def blocks(study: Study) -> dict[str, str]:
         "patterns": patterns_block(),
         **comparison_blocks(),
         **crossover_blocks(),
+        "known": known_block(),
+        "machines": machines_block(),
         **live_blocks(),
         "lockless": lockless_block(),
         "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
@@ -115,6 +125,25 @@ def crossover_blocks() -> dict[str, str]:
     }
 
 
+def known_block() -> str:
+    """Return what is known now that the thread of 2016 did not say."""
+    lines = "\n".join(f"{number}. {line}" for number, line in enumerate(known_lines(recorded()), 1))
+    return f"{lines}\n\n*Measured on {caption(reference().machine)}.*"
+
+
+def machines_block() -> str:
+    """Return the recorded machines, and what carries over from one to another."""
+    machines = recorded()
+    picture = carried_picture(machines)
+    parts = [
+        "\n".join(f"* {line}" for line in machines_report.carried_lines(machines)),
+        f"![{picture.alt}]({CROSSOVERS}/machines.png)",
+        machines_report.carried_table(machines),
+        machines_report.machines_table(machines),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
 def crossover_pictures(
     study: crossovers_record.CrossoverStudy, model: Model, found: "pd.DataFrame"
 ) -> dict[str, Picture]:
@@ -126,6 +155,11 @@ def crossover_pictures(
     }
 
 
+def draw_machines() -> None:
+    """Draw the README's picture of the recorded machines anew."""
+    save_picture(carried_picture(recorded()), pathlib.Path(CROSSOVERS), "machines")
+
+
 def live_blocks() -> dict[str, str]:
     """Return what was found on real dirty pages, and its figures."""
     found = measured()
@@ -134,12 +168,25 @@ def live_blocks() -> dict[str, str]:
     return {
         "recordings": f"{images['recordings']}\n\n{recordings_table(found)}\n\n{machine}",
         "harvests": f"{images['harvests']}\n\n{crossovers_list(found)}\n\n{machine}",
+        "guest": f"{_guest_text(found, images)}\n\n{machine}",
     }
+
+
+def _guest_text(found: Measured, images: dict[str, str]) -> str:
+    lines = [*guest_lines(found.guest), *checkpoint_lines(found.checkpoints)]
+    told = "\n".join(f"- {line}" for line in lines)
+    return f"{images['guest']}\n\n{told}\n\n{guest_table(found.guest)}\n\n{images['checkpoints']}"
 
 
 def live_pictures() -> dict[str, Picture]:
     """Return the README's pictures of real dirty pages."""
-    return {"recordings": maps_picture(), "harvests": harvests_picture(measured())}
+    found = measured()
+    return {
+        "recordings": maps_picture(),
+        "harvests": harvests_picture(found),
+        "guest": guest_costs_picture(found.guest, found.machine),
+        "checkpoints": checkpoints_picture(found.checkpoints, found.machine),
+    }
 
 
 def rendered(text: str, study: Study) -> str:
@@ -169,6 +216,7 @@ def draw_live() -> None:
 
 if __name__ == "__main__":
     draw_crossovers()
+    draw_machines()
     draw_live()
     shown = mailing_list.load(data_file("measured/mailing_list"))
     README.write_text(rendered(README.read_text(encoding="utf-8"), shown), encoding="utf-8")

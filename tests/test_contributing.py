@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dirtylab import DATASETS, STRUCTURES, cli
+from dirtylab.advice.machines import read_machine
 from dirtylab.native.compiler import LANGUAGES, find_compiler
 from dirtylab.native.errors import TrackerError
-from dirtylab.studies import mailing_list
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 CHAPTERS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
@@ -80,12 +80,31 @@ def test_a_view():
     assert "64 pages takes 8 bytes" in view.draw().alt
 
 
-def test_a_recorded_machine(tmp_path):
-    words = shlex.split(block("Add a recorded machine", "sh"))
-    assert words[0] == "dirtylab"
-    assert cli.main(words[1:]) == 0
-    study = mailing_list.load(tmp_path / "data/machines/my-machine/mailing_list")
-    assert len(study.samples_index.rows) == 9
+def test_a_recorded_machine(tmp_path, monkeypatch, capsys):
+    """The commands as written, on a small plan; what is too little of it is said."""
+    from dirtylab.studies.crossovers import record as crossovers_record
+    from dirtylab.studies.machines import record
+    from dirtylab.studies.peers import natives
+
+    small = record.Plan(pages=(10_000,), refine_s=0.1, calibration_s=12, repeats=2)
+    monkeypatch.setattr(record.Plan, "__new__", lambda cls: small)
+    monkeypatch.setattr(crossovers_record, "MAP_PAGES", 10_000)
+    monkeypatch.setattr(natives, "DIRTY", (100,))
+    monkeypatch.setattr(natives, "RUN_LENGTHS", (4,))
+    commands = [shlex.split(line) for line in block("Add a recorded machine", "sh").splitlines()]
+    assert [words[0] for words in commands] == ["dirtylab", "dirtylab"]
+    assert cli.main(commands[0][1:]) == 1
+    told = capsys.readouterr()
+    assert "my-machine" in told.out
+    assert "cells, not 60" in told.err
+    study = read_machine(tmp_path / "my-machine")
+    assert study.complete
+    assert not (tmp_path / "my-machine" / record.WORK).exists()
+    assert [label for label, _ in record.steps(tmp_path / "my-machine", small)] == [
+        "structures of others"
+    ]
+    assert cli.main(commands[1][1:]) == 1
+    assert "`my-machine`" in capsys.readouterr().out
 
 
 def test_a_change_is_measured(capsys):

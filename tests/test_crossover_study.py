@@ -8,8 +8,8 @@ import pytest
 
 from dirtylab import cli
 from dirtylab._caches import CACHES
-from dirtylab._data import data_file
-from dirtylab.advice.calibration import held_out_file, shipped_model
+from dirtylab.advice.calibration import shipped_model
+from dirtylab.advice.machines import held_out_file, reference
 from dirtylab.structures import posted, tuned
 from dirtylab.studies.crossovers import record as crossovers_record
 from dirtylab.studies.crossovers import report as crossovers_report
@@ -115,7 +115,7 @@ def test_the_shipped_study_predicts_winners_as_promised() -> None:
 
 @pytest.mark.parametrize("cache", CACHES)
 def test_the_shipped_held_out_cells_are_those_of_the_shipped_model(cache: str) -> None:
-    held_out = pd.read_csv(data_file(f"measured/{held_out_file(cache)}"))
+    held_out = pd.read_csv(reference().folder / held_out_file(cache))
     trial = shipped_model(cache).trial
     assert trial is not None
     assert held_out["error"].median() == pytest.approx(trial.error.median, abs=1e-3)

@@ -31,6 +31,7 @@ from dirtylab._reading import (
     shown,
 )
 from dirtylab._tables import read_rows, read_table
+from dirtylab.advice.machines import reference
 from dirtylab.advice.model import Model, ModelError
 from dirtylab.measure import samples
 from dirtylab.measure.files import (
@@ -340,7 +341,7 @@ def recorded_anew(path):
 
 READERS = {
     "model.json": (
-        lambda folder: shutil.copy(data_file("measured/model-warm.json"), folder / "model.json"),
+        lambda folder: shutil.copy((reference().folder / "model-warm.json"), folder / "model.json"),
         Model.load,
     ),
     "study.json": (shipped("mailing_list"), lambda path: store.load(path.parent)),
@@ -434,7 +435,7 @@ def without(value, path, rename):
 
 NEEDED = [
     path
-    for path in keys_of(json.loads(data_file("measured/model-warm.json").read_text()))
+    for path in keys_of(json.loads((reference().folder / "model-warm.json").read_text()))
     if path[0] != "machine" and "prices" not in path[:-1]
 ]
 
@@ -442,7 +443,7 @@ NEEDED = [
 @pytest.mark.parametrize("rename", [False, True])
 @pytest.mark.parametrize("missing", NEEDED, ids=lambda path: ".".join(map(str, path)))
 def test_a_model_that_lacks_a_key_names_it(missing, rename, tmp_path):
-    facts = json.loads(data_file("measured/model-warm.json").read_text())
+    facts = json.loads((reference().folder / "model-warm.json").read_text())
     path = tmp_path / "model.json"
     path.write_text(json.dumps(without(facts, missing, rename)))
     with pytest.raises(
@@ -463,7 +464,7 @@ def test_a_model_that_lacks_a_key_names_it(missing, rename, tmp_path):
     ],
 )
 def test_a_model_with_a_law_of_no_use_names_it(change, message, tmp_path):
-    facts = json.loads(data_file("measured/model-warm.json").read_text())
+    facts = json.loads((reference().folder / "model-warm.json").read_text())
     change(facts["laws"][0])
     path = tmp_path / "model.json"
     path.write_text(json.dumps(facts))
@@ -472,7 +473,7 @@ def test_a_model_with_a_law_of_no_use_names_it(change, message, tmp_path):
 
 
 def test_a_model_with_a_law_twice_is_refused(tmp_path):
-    facts = json.loads(data_file("measured/model-warm.json").read_text())
+    facts = json.loads((reference().folder / "model-warm.json").read_text())
     facts["laws"].append(facts["laws"][0])
     path = tmp_path / "model.json"
     path.write_text(json.dumps(facts))
@@ -481,7 +482,7 @@ def test_a_model_with_a_law_twice_is_refused(tmp_path):
 
 
 def test_a_model_without_a_law_says_so_when_asked(tmp_path):
-    facts = json.loads(data_file("measured/model-warm.json").read_text())
+    facts = json.loads((reference().folder / "model-warm.json").read_text())
     facts["laws"] = [one for one in facts["laws"] if one["operation"] == "insert"]
     facts["machine"] = {"caches": {"L1d": "x", "L2": 3, "L3": "12Q"}}
     path = tmp_path / "model.json"

@@ -1,13 +1,11 @@
 """What a machine is called: core designs, vector code, captions and kinds."""
 
-import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from dirtylab._data import data_file
 from dirtylab.measure import processor
 from dirtylab.measure.machine import caption, describe_machine, kind_of
 
@@ -133,8 +131,7 @@ def test_a_caption_says_what_an_engineer_wants_to_know():
 
 
 def test_recordings_that_tell_no_family_have_no_kind():
-    old = json.loads(data_file("measured/crossovers/machine.json").read_text())
-    older = {name: value for name, value in old.items() if name != "processor"}
+    older = {name: value for name, value in WHOLE.items() if name != "processor"}
     assert kind_of(older) is None
     assert caption(older).startswith(str(older["cpu"]))
 

@@ -86,7 +86,7 @@ def test_a_row_is_measured_both_ways():
     records = runs.measured_records(row, 9, np.random.default_rng(0))
     by_method = {m: [r for r in records if r["method"] == m] for m in runs.METHODS}
     assert [r["structure"] for r in by_method[runs.AS_POSTED]] == list(STRUCTURES)
-    assert len(by_method[runs.CAREFUL]) == 9 * 3
+    assert len(by_method[runs.CAREFUL]) in {5 * 9, 5 * 18, 5 * 27}  # more where it is in doubt
     assert all(record["ns"] > 0 for record in by_method[runs.CAREFUL])
     assert len(runs.posted_records(row)) == 3
 

@@ -154,10 +154,10 @@ def test_leads_are_the_best_peer_over_the_best_of_ours():
 
 
 def test_what_is_recorded_is_read_and_drawn():
-    from dirtylab._data import data_file
+    from dirtylab.advice.machines import PEERS, reference
     from dirtylab.studies.peers import figures
 
-    table, told = report.load(data_file("measured/peers"))
+    table, told = report.load(reference().folder / PEERS)
     drawn = [figures.epochs_picture(table, told, kind) for kind in (PLAIN, ATOMIC)]
     for picture in (*drawn, figures.runs_picture(table, told)):
         assert len(picture.alt) > 60

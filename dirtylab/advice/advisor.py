@@ -11,10 +11,20 @@ from dirtylab._caches import GUEST_RAN
 from dirtylab._check import Array
 from dirtylab._format import nbytes_text
 from dirtylab._units import parse_bytes, parse_frames, parse_pages, parse_seconds
-from dirtylab.advice.answer import REACH, Advice, AdviceChange, Option, Question
+from dirtylab.advice.answer import (
+    CALIBRATED,
+    REACH,
+    Advice,
+    AdviceChange,
+    Option,
+    Question,
+    lead_of,
+    outside,
+)
 from dirtylab.advice.beside import beside_text, measured_beside
 from dirtylab.advice.calibration import current_model
 from dirtylab.advice.model import Model
+from dirtylab.advice.probe import probe
 from dirtylab.datasets import require, written
 from dirtylab.native.contestants import named
 from dirtylab.structures import STRUCTURES, tuned
@@ -27,8 +37,6 @@ from dirtylab.theory.operations import Pattern
 POINTS = 60
 """Points of a curve on which crossovers are searched."""
 SHOWN = 4
-CALIBRATED_PAGES = (30_000, 100_000_000)
-CALIBRATED_DIRTY = (10, 3_000_000)
 MOST_LENGTH = 4096
 
 
@@ -42,6 +50,7 @@ def advise(
     cache: str = GUEST_RAN,
     model: Model | None = None,
     trackers: Sequence[str] = (),
+    probed: bool = False,
     **options: Any,
 ) -> Advice:
     """Rank the structures for a whole epoch: insert in order of arrival, then a harvest.
@@ -63,10 +72,13 @@ def advise(
         What the caches hold: other memory, as a guest leaves that ran between harvests, or what the
         structure just used.  A model that is given has its own.
     model : Model, optional
-        Cost model; this machine's own when omitted, or the shipped one where there is none.
+        Cost model; this machine's own when omitted, or where there is none that of the recorded
+        machine most like it.
     trackers : sequence of str, optional
         Paths of native trackers, such as ``"./mine.c"``.  No model knows them: whole epochs of them
         and of the pick are measured now, in some seconds, and told in a note.
+    probed : bool, optional
+        Whether a model that is not this machine's own is tried by a quick probe, in 2 seconds.
     **options
         Of the pattern, such as ``length=64``.
 
@@ -103,6 +115,8 @@ def advise(
         )
     changes = tuple(_changes(chosen, question, ranking)) if ranking[0].predicted else ()
     notes = tuple(_notes(question, ranking, chosen))
+    if probed and not own:
+        notes += (str(probe(chosen)),)
     if brought:
         pick = ranking[0].structure
         notes += (beside_text(measured_beside(
@@ -172,7 +186,10 @@ def _changes(model: Model, question: Question, ranking: list[Option]) -> Iterato
             at = [place for place in crossings(places, own / curves[other]) if place != here]
             if at:
                 nearest = min(at, key=lambda place: abs(np.log(place / here)))
-                found.append(AdviceChange(other, axis, float(nearest), float(nearest / here)))
+                beyond = outside(axis, nearest)
+                found.append(
+                    AdviceChange(other, axis, float(nearest), float(nearest / here), beyond)
+                )
     found.sort(key=lambda one: abs(np.log(one.factor)))
     yield from found[:SHOWN]
 
@@ -209,19 +226,20 @@ def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[
     if not ranking[0].predicted:
         return
     first, *others = [one for one in ranking if one.allowed]
-    error = model.trial.error.median if model.trial else 0.15
-    close = [one.structure for one in others if one.epoch_ns < first.epoch_ns * (1 + error)]
+    close = [
+        one.structure
+        for one in others
+        if one.predicted and one.epoch_ns < first.epoch_ns * (1 + lead_of(model))
+    ]
     if close:
         names = " and ".join(close)
-        yield f"{names}: within the model's error of {first.structure}; choose either"
+        yield f"{names}: within the model's error of {first.structure}, a tie; choose either"
     if question.period is not None and first.epoch_ns > 1e9 * question.period:
         yield f"even {first.structure} takes longer than the period of {question.period:g} s"
-    low, high = CALIBRATED_PAGES
-    if not low <= question.pages <= high:
-        yield f"pages: {question.pages:,} is outside of what was calibrated, {low:,} … {high:,}"
-    low, high = CALIBRATED_DIRTY
-    if not low <= question.dirty <= high:
-        yield f"dirty: {question.dirty:,} is outside of what was calibrated, {low:,} … {high:,}"
+    for axis, value in (("pages", question.pages), ("dirty", question.dirty)):
+        if outside(axis, value):
+            low, high = CALIBRATED[axis]
+            yield f"{axis}: {value:,} is outside of what was calibrated, {low:,} … {high:,}"
 
 
 def measured_only(question: Question, structure: str = "") -> str:

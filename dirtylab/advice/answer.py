@@ -8,12 +8,32 @@ from typing import Any, NamedTuple
 
 from dirtylab._caches import CACHE_TEXTS
 from dirtylab._format import nbytes_text, ns_text
+from dirtylab.advice.machines import likeness
 from dirtylab.advice.model import Model
-from dirtylab.measure.machine import caption
+from dirtylab.measure.machine import caption, describe_machine
 
 REACH = 1000.0
 """Largest factor from the question within which crossovers are searched, in both directions."""
 _AXES = {"dirty": "dirty frames", "pages": "pages", "length": "pages a cluster"}
+
+
+CALIBRATED = {"pages": (30_000, 100_000_000), "dirty": (10, 3_000_000)}
+"""Ranges of what a calibration measures."""
+UNTRIED_LEAD = 0.15
+"""Share taken for a model's error where it was not tried."""
+
+
+def outside(axis: str, value: float) -> bool:
+    """Return whether a value lies outside of what was calibrated; no cluster length does."""
+    low, high = CALIBRATED.get(axis, (0, math.inf))
+    return not low <= value <= high
+
+
+def lead_of(model: Model) -> float:
+    """Return the share by which a pick must be cheaper than another for this to be no tie."""
+    if model.trial is None:
+        return UNTRIED_LEAD
+    return model.trial.error.median if model.trial.lead is None else model.trial.lead
 
 
 class Question(NamedTuple):
@@ -66,6 +86,8 @@ class AdviceChange(NamedTuple):
     at: float
     factor: float
     """`at` as a multiple of the question's value."""
+    extrapolated: bool = False
+    """Whether it lies outside of what was calibrated."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +109,21 @@ class Advice:
         first = self.ranking[0]
         return first.structure if first.predicted else None
 
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """Return the structures over which the pick's lead is within the model's error."""
+        known = [one for one in self.ranking if one.allowed and one.predicted]
+        if not known:
+            return ()
+        most = known[0].epoch_ns * (1 + lead_of(self.model))
+        return tuple(one.structure for one in known[1:] if one.epoch_ns < most)
+
+    @property
+    def extrapolated(self) -> bool:
+        """Return whether the question lies outside of what was calibrated."""
+        question = self.question
+        return outside("pages", question.pages) or outside("dirty", question.dirty)
+
     def __str__(self) -> str:
         return "\n".join(_text_lines(self))
 
@@ -96,6 +133,8 @@ class Advice:
         return {
             "question": self.question._asdict(),
             "pick": self.pick,
+            "ties": list(self.ties),
+            "extrapolated": self.extrapolated,
             "ranking": [one.as_dict() for one in self.ranking],
             "crossovers": [one._asdict() for one in self.changes],
             "notes": list(self.notes),
@@ -116,6 +155,7 @@ def _text_lines(advice: Advice) -> Iterator[str]:
     yield (
         f"{question.dirty:,} frames, {question.dataset}{options}, in a slot of "
         f"{question.pages:,} pages ({nbytes_text(4096 * question.pages)})"
+        f"{': extrapolated' if advice.extrapolated else ''}"
     )
     yield ""
     yield from _table(advice)
@@ -124,7 +164,8 @@ def _text_lines(advice: Advice) -> Iterator[str]:
         way = f"{one.factor:.1f} times as many" if one.factor > 1 else f"{one.factor:.2g} of that"
         if one.axis == "length":
             way = way.replace("as many", "as long")
-        yield f"{one.other} costs as much at {one.at:,.0f} {_AXES[one.axis]} ({way})"
+        beyond = ", extrapolated" if one.extrapolated else ""
+        yield f"{one.other} costs as much at {one.at:,.0f} {_AXES[one.axis]} ({way}{beyond})"
     if not advice.changes and advice.pick:
         yield f"no crossover with another structure within a factor of {REACH:,.0f}"
     yield from (f"note: {note}" for note in advice.notes)
@@ -155,7 +196,8 @@ def _sources(advice: Advice) -> Iterator[str]:
     elif advice.own_calibration:
         yield f"calibrated on this machine: {machine}"
     else:
-        yield f"not this machine's calibration (dirtylab calibrate makes one), but: {machine}"
+        unlike = likeness(describe_machine(), advice.model.machine) or machine
+        yield f"not calibrated here (dirtylab calibrate does it); the nearest machine {unlike}"
     if not advice.model.machine.get("cache"):
         yield CACHE_TEXTS[advice.model.cache]
     if advice.model.trial:

@@ -11,12 +11,14 @@ import numpy as np
 from dirtylab import _check, datasets
 from dirtylab._caches import CACHES, GUEST_RAN
 from dirtylab._check import Array
-from dirtylab._data import data_file, user_cache
+from dirtylab._data import user_cache
 from dirtylab._units import parse_seconds
+from dirtylab.advice.machines import held_out_file, model_file, nearest, reference
 from dirtylab.advice.model import MEASURED, Model, cells_of, errors_on, fit_model
 from dirtylab.advice.validation import LEAST_PAGES, trial_of
 from dirtylab.datasets import Calibrated
 from dirtylab.measure.cell import BenchmarkPlan, Candidate, Cell
+from dirtylab.measure.files import write_text
 from dirtylab.measure.sweep import Task, measure, this_machine
 from dirtylab.structures import tuned
 from dirtylab.theory.occupancy import has_occupancy_law
@@ -233,6 +235,15 @@ def _visit(
     return [{**row, **facts, "held_out": held_out} for row in done.rows], done.seconds
 
 
+def save(found: Calibration, folder: pathlib.Path, cache: str) -> pathlib.Path:
+    """Write a model and the cells it was tried on to a folder; return the model's path."""
+    rounded = found.held_out.round({"ns": 1, "predicted": 1, "error": 4})
+    path = folder / model_file(cache)
+    found.model.save(path)
+    write_text(folder / held_out_file(cache), rounded.to_csv(index=False))
+    return path
+
+
 def model_path(cache: str = GUEST_RAN) -> pathlib.Path:
     """Return where this machine's own calibration is kept: the user's cache folder.
 
@@ -253,7 +264,7 @@ def model_path(cache: str = GUEST_RAN) -> pathlib.Path:
 
 
 def current_model(cache: str = GUEST_RAN) -> tuple[Model, bool]:
-    """Return this machine's own model, or else the shipped one; and whether it is its own.
+    """Return this machine's own model, or that of the recorded machine most like it; which.
 
     Parameters
     ----------
@@ -265,22 +276,13 @@ def current_model(cache: str = GUEST_RAN) -> tuple[Model, bool]:
         path = model_path(cache)
         if path.exists():
             return Model.load(path), True
-    return shipped_model(cache), False
+    return nearest(this_machine()["facts"], cache)[1], False
 
 
 def shipped_model(cache: str = GUEST_RAN) -> Model:
-    """Return the model that comes with the package, measured on the machine it names."""
-    return Model.load(data_file(f"measured/{model_file(cache)}"))
-
-
-def model_file(cache: str) -> str:
-    """Return the name of a model's file."""
-    return f"model-{cache}.json"
-
-
-def held_out_file(cache: str) -> str:
-    """Return the name of the file of the cells that a model was tried on."""
-    return f"held_out-{cache}.csv"
+    """Return the model of the machine that the documentation shows."""
+    own = reference().model(cache)
+    return nearest(reference().machine, cache)[1] if own is None else own
 
 
 def _between(ends: tuple[float, float], share: float) -> float:

@@ -25,6 +25,7 @@ from dirtylab.cli import (
     radix_tree,
     record,
     reproduce,
+    study,
     sweep,
     trace,
     tracker,
@@ -34,7 +35,7 @@ from dirtylab.native.errors import TrackerError
 
 COMMANDS = (
     radix_tree, reproduce, compare, sweep, crossovers, advise, migrate, live, record, trace,
-    lockless, tracker, peers, lab,
+    lockless, tracker, peers, study, lab,
 )  # fmt: skip
 """A module each; some add two commands."""
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130

@@ -3,13 +3,9 @@
 import argparse
 import pathlib
 import sys
-from typing import TYPE_CHECKING
 
 from dirtylab._units import parse_seconds
 from dirtylab.cli.arguments import add_cache, amount, dataset, nbytes, pages, read_by, seconds, word
-
-if TYPE_CHECKING:
-    from dirtylab.advice.calibration import Calibration
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,8 +19,9 @@ def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "advise",
         help="which structure to choose, at what cost, and where the choice changes",
         description="Rank the structures for a whole epoch (insert in order of arrival, then a "
-        "harvest) by this machine's cost model, or by the shipped one until `dirtylab calibrate` "
-        "has made one. Numbers may be written 10M, 2^20, 64GiB (of guest memory) or, for --dirty, "
+        "harvest) by this machine's cost model, or until `dirtylab calibrate` has made one by that "
+        "of the recorded machine most like it, tried here by a quick probe. "
+        "Numbers may be written 10M, 2^20, 64GiB (of guest memory) or, for --dirty, "
         "1%% or 0.01 (of the pages).",
     )
     command.add_argument("--pages", type=pages, required=True, metavar="N", help="size of the slot")
@@ -45,6 +42,10 @@ def _add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command.add_argument(
         "--trackers", nargs="+", type=word, metavar="PATH", default=[],
         help="trackers of your own, such as ./mine.c, measured now beside the pick",
+    )  # fmt: skip
+    command.add_argument(
+        "--no-probe", dest="probed", action="store_false",
+        help="do not measure, in 2 seconds, how far another machine's model is off here",
     )  # fmt: skip
     add_cache(command)
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
@@ -87,6 +88,7 @@ def _advise(arguments: argparse.Namespace) -> int:
         memory_limit=arguments.memory_limit,
         trackers=arguments.trackers,
         cache=arguments.cache,
+        probed=arguments.probed,
         **options,
     )
     print(advice.as_json() if arguments.json else advice)
@@ -96,13 +98,8 @@ def _advise(arguments: argparse.Namespace) -> int:
 def _calibrate(arguments: argparse.Namespace) -> int:
     from dirtylab._console import announced_compilation
     from dirtylab._progress import share_bar
-    from dirtylab.advice.calibration import (
-        SECONDS,
-        calibrate,
-        held_out_file,
-        model_file,
-        model_path,
-    )
+    from dirtylab.advice.calibration import SECONDS, calibrate, model_path, save
+    from dirtylab.advice.machines import model_file
     from dirtylab.measure.files import prepare_file
 
     seconds = SECONDS if arguments.seconds is None else arguments.seconds
@@ -111,15 +108,9 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     prepare_file(path)
     with share_bar() as report, announced_compilation():
         found = calibrate(seconds, cache=cache, report=report)
-    found.model.save(path)
     if arguments.out:
-        _write_held_out(found, path.with_name(held_out_file(cache)))
+        save(found, path.parent, cache)
+    else:
+        found.model.save(path)
     print(f"{path}\n{found.model.trial}", file=sys.stdout)
     return 0
-
-
-def _write_held_out(found: "Calibration", path: pathlib.Path) -> None:
-    from dirtylab.measure.files import write_text
-
-    rounded = found.held_out.round({"ns": 1, "predicted": 1, "error": 4})
-    write_text(path, rounded.to_csv(index=False))

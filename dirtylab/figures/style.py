@@ -151,12 +151,12 @@ def time_label(ns: float) -> str:
     return ns_text(ns, trim=True)
 
 
-def small_print(figure: Figure, machine: dict[str, Any], note: str = "") -> None:
-    """Write the machine and a note on the method below the figure."""
+def small_print(figure: Figure, machine: dict[str, Any] | None, note: str = "") -> None:
+    """Write the machine, if it is one, and a note on the method below the figure."""
     width, height = figure.get_size_inches()
     lines = [
         line
-        for text in (note, caption(machine))
+        for text in (note, "" if machine is None else caption(machine))
         if text
         for line in textwrap.wrap(text, int(width * 19))
     ]

@@ -17,6 +17,7 @@ from dirtylab._caches import cache_text
 from dirtylab._format import nbytes_text
 from dirtylab._reading import printable
 from dirtylab.measure.processor import (
+    DESKTOP_DESIGNS,
     cpuinfo,
     describe_processor,
     hypervisor,
@@ -28,6 +29,7 @@ PACKAGES = ("numpy", "numba", "llvmlite", "pandas", "matplotlib")
 _LONGEST = 200
 """Characters of a part of a caption."""
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+_DESKTOP_CACHE = 64 * 2**20
 
 
 @functools.cache
@@ -100,7 +102,9 @@ def kind_of(machine: Mapping[str, Any]) -> str | None:
     if "family" not in processor or "model" not in processor:
         return None
     parts = [
-        *(processor.get(name) for name in ("vendor", "core", "family", "model", "stepping")),
+        processor.get("vendor"),
+        core_of(machine),
+        *(processor.get(name) for name in ("family", "model", "stepping")),
         *_mapping(machine.get("vector_code")).values(),
         *(f"{level} {size}" for level, size in _data_caches(machine)),
         f"{machine.get('cores')} cores",
@@ -115,6 +119,23 @@ def kind_of(machine: Mapping[str, Any]) -> str | None:
     return f"{slug[:_LONGEST]}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
 
+def core_of(machine: Mapping[str, Any]) -> str | None:
+    """Return the core design, such as ``Zen 4``; None where it is unknown or can't be true.
+
+    A hypervisor may tell of another processor than it runs on: no desktop design has a last cache
+    of 64 MiB or more.
+    """
+    core = _mapping(machine.get("processor")).get("core")
+    last = _bytes_of(_mapping(machine.get("caches")).get("L3"))
+    belied = core in DESKTOP_DESIGNS and last is not None and last >= _DESKTOP_CACHE
+    return None if core is None or belied else str(core)
+
+
+def _bytes_of(size: object) -> int | None:
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([KM])", str(size), re.ASCII)
+    return int(found[1]) * _UNITS[found[2]] if found else None
+
+
 def _cpu_text(machine: Mapping[str, Any]) -> str | None:
     """Return the product, and in brackets the core design, its numbers and the vector code."""
     processor = _mapping(machine.get("processor"))
@@ -123,7 +144,7 @@ def _cpu_text(machine: Mapping[str, Any]) -> str | None:
     numbers = " ".join(
         f"{name} {processor[name]}" for name in ("family", "model", "stepping") if name in processor
     )
-    inside = [processor.get("core"), numbers, "no wide vectors" if ours == "baseline" else ours]
+    inside = [core_of(machine), numbers, "no wide vectors" if ours == "baseline" else ours]
     if numpys and not str(ours).startswith(str(numpys)):
         inside.append(f"NumPy: {numpys}")
     told = ", ".join(str(part) for part in inside if part)
@@ -148,8 +169,8 @@ def _data_caches(machine: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _cache_text(size: object) -> str:
     """Return a size of the system, such as 1024K, as 1 MiB; other text as it is."""
-    found = re.fullmatch(r"([1-9][0-9]{0,8})([KM])", str(size), re.ASCII)
-    return nbytes_text(int(found[1]) * _UNITS[found[2]]) if found else str(size)
+    known = _bytes_of(size)
+    return str(size) if known is None else nbytes_text(known)
 
 
 def _guest_text(machine: Mapping[str, Any]) -> str | None:

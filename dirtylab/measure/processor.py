@@ -53,6 +53,11 @@ _INTEL: dict[int, str] = {
     0xAF: "Sierra Forest", 0xDD: "Clearwater Forest",
 }  # fmt: skip
 """Models of family 6."""
+DESKTOP_DESIGNS = frozenset(
+    {"Kaby Lake", "Comet Lake", "Tiger Lake", "Rocket Lake", "Alder Lake", "Raptor Lake",
+     "Meteor Lake", "Lunar Lake", "Arrow Lake", "Panther Lake"}
+)  # fmt: skip
+"""Intel's designs that no server has; their last caches have 36 MiB at most."""
 _SHOWN_BY: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("amx_fp16", "Granite Rapids", frozenset({"Granite Rapids", "Diamond Rapids"})),
     (

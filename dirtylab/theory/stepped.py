@@ -178,7 +178,7 @@ def _weigh(curves: _Curves, jumps: Array, height: Array, own: float, middle: flo
     )
     weights: Array = np.exp(logs - logs.max())
     weights /= weights.sum()
-    return _Weighed(inverse, weights, variance)
+    return _Weighed(np.asarray(inverse, float), weights, variance)
 
 
 def _solve(inverse: Array, jump: Array, missed: Array) -> Array:

@@ -26,6 +26,7 @@ import numpy as np
 
 from dirtylab._data import data_file
 from dirtylab._reading import printable
+from dirtylab.advice.machines import reference
 from dirtylab.advice.model import Model
 from dirtylab.cli.trace import summary
 from dirtylab.datasets.tracefile import Trace, read_trace, to_bytes
@@ -379,7 +380,7 @@ def sources(folder):
                 short = path.suffix == ".csv" and name != "mailing_list"
                 (folder / name / path.name).write_bytes(b"".join(lines[:60] if short else lines))
     (folder / "model").mkdir()
-    shutil.copy(data_file("measured/model-warm.json"), folder / "model" / "model.json")
+    shutil.copy(reference().folder / "model-warm.json", folder / "model" / "model.json")
     return [
         *(("traces", f"a{end}", read_any_trace) for end in (".npz", ".txt", ".bitmap")),
         ("traces", "single.npz", read_any_trace),

@@ -35,6 +35,8 @@ class CrossoverPoint(NamedTuple):
     """Lower end of the interval; 0 where nothing bounds it."""
     high: float
     """Upper end; infinite where nothing bounds it."""
+    extrapolated: bool = False
+    """Whether it lies beyond what was calibrated: then its ends are the place itself."""
 
 
 def regions(curves: Curves, tie: float = 0.0) -> list[Region]:
@@ -139,13 +141,15 @@ def model_crossovers(
         The cheapest structures.
     errors : mapping of str to float
         Structure to the model's relative error: the crossover may be wherever the ratio of the two
-        costs differs from 1 by no more than both errors.
+        costs differs from 1 by no more than both errors.  Beyond what was calibrated there is none.
     """
     found = []
     for one, two in pairwise(stretches):
         slack = float(np.hypot(errors.get(one.winner, 0.0), errors.get(two.winner, 0.0)))
-        low, high = _within(curves, one.winner, two.winner, one.end, slack)
-        found.append(CrossoverPoint(one.winner, two.winner, one.end, low, high))
+        at = one.end
+        beyond = not curves.calibrated[np.argmin(np.abs(np.log(curves.x / at)))]
+        low, high = (at, at) if beyond else _within(curves, one.winner, two.winner, at, slack)
+        found.append(CrossoverPoint(one.winner, two.winner, at, low, high, bool(beyond)))
     return found
 
 

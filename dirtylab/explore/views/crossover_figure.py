@@ -79,6 +79,8 @@ class CrossoverArtists:
         self._here = ax.axvline(1, color=FAINT, linestyle=":", linewidth=1.2, zorder=1.5)
         structures, crossovers = range(MOST_STRUCTURES), range(MOST_CROSSOVERS)
         self._lines = [ax.plot([], [], linewidth=2, zorder=3)[0] for _ in structures]
+        self._beyond = [ax.plot([], [], linewidth=1.4, zorder=3, linestyle=(0, (4, 3)))[0]
+                        for _ in structures]  # fmt: skip
         self._markers = [_markers(ax, 7, zorder=5, markeredgewidth=0.5) for _ in structures]
         self._bars = [_bars(ax) for _ in structures]
         self._model_spans = [_span(ax, _MODEL_COLOR, 0.12) for _ in crossovers]
@@ -89,7 +91,8 @@ class CrossoverArtists:
         self._texts = [_crossover_text(ax) for _ in crossovers]
         self._legend_entries: list[_LegendEntry] = []
         self.moving = [
-            self._title, self._xlabel, self._here, *self._lines, *self._markers, *self._bars,
+            self._title, self._xlabel, self._here, *self._lines, *self._beyond,
+            *self._markers, *self._bars,
             *self._model_spans, *self._measured_spans, *self._stars, *self._rules, *self._texts,
         ]  # fmt: skip
 
@@ -122,7 +125,16 @@ class CrossoverArtists:
         for line, name in _padded(self._lines, list(content.curves.ns)):
             line.set_visible(name is not None)
             if name is not None:
-                line.set_data(content.curves.x, content.curves.ns[name])
+                known = np.where(content.curves.calibrated, content.curves.ns[name], np.nan)
+                line.set_data(content.curves.x, known)
+                line.set_color(content.looks[name].color)
+        for line, name in _padded(self._beyond, list(content.curves.ns)):
+            line.set_visible(name is not None)
+            if name is not None:
+                line.set_data(
+                    content.curves.x,
+                    np.where(_outer(content.curves.calibrated), content.curves.ns[name], np.nan),
+                )
                 line.set_color(content.looks[name].color)
 
     def _set_points(self, content: CrossoverContent) -> None:
@@ -174,6 +186,8 @@ class CrossoverArtists:
             for label, color, marker, has_line, has_marker in self._legend_entries
         ]  # fmt: skip
         handles.append(Line2D([], [], color=FAINT, label="line: model", linewidth=2))
+        handles.append(Line2D([], [], color=FAINT, label="dashed: extrapolated", linewidth=1.4,
+                              linestyle=(0, (4, 3))))  # fmt: skip
         handles.append(Line2D([], [], color=FAINT, label="marker: measured", linestyle="",
                               marker="o"))  # fmt: skip
         self._ax.legend(
@@ -205,6 +219,15 @@ def _legend_entries(content: CrossoverContent) -> list[_LegendEntry]:
         )
         for name, look in content.looks.items()
     ]  # fmt: skip
+
+
+def _outer(calibrated: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return where a curve is extrapolated, with the calibrated points next to it: no gaps."""
+    outer = ~calibrated
+    joined: npt.NDArray[np.bool_] = outer.copy()
+    joined[1:] |= outer[:-1]
+    joined[:-1] |= outer[1:]
+    return joined
 
 
 def _padded(artists: list[Any], values: Any) -> list[tuple[Any, Any]]:
@@ -240,8 +263,9 @@ def _crossover_text(ax: Axes) -> Text:
 
 
 def _set_span(span: Rectangle, point: CrossoverPoint | None, limits: tuple[Any, Any]) -> None:
-    span.set_visible(point is not None)
-    if point is not None:
+    known = point is not None and not point.extrapolated
+    span.set_visible(known)
+    if point is not None and known:
         (left, right), (bottom, top) = limits
         low, high = max(point.low, left), min(point.high, right)
         span.set_bounds(low, bottom, high - low, top - bottom)

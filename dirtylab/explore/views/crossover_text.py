@@ -107,7 +107,7 @@ def _model_sentence(content: CrossoverContent) -> str:
 
 def _from_there(content: CrossoverContent, points: list[CrossoverPoint]) -> list[str]:
     return [
-        f"{place_label(content, one.at)}, from there {_label(content, one.after)}"
+        f"{place_label(content, one.at)}{_beyond(one)}, from there {_label(content, one.after)}"
         for one in points
     ]  # fmt: skip
 
@@ -115,8 +115,14 @@ def _from_there(content: CrossoverContent, points: list[CrossoverPoint]) -> list
 def _point_text(content: CrossoverContent, point: CrossoverPoint, kind: str) -> str:
     """Return a crossover in words, such as "tree beats bitmap below 9.4 % (95 %: 8.9–10.1 %)"."""
     before, after = _label(content, point.before), _label(content, point.after)
+    if point.extrapolated:
+        return f"{before} beats {after} below {place_label(content, point.at)}{_beyond(point)}"
     interval = interval_label(content, point.low, point.high)
     return f"{before} beats {after} below {place_label(content, point.at)} ({kind}: {interval})"
+
+
+def _beyond(point: CrossoverPoint) -> str:
+    return " (extrapolated)" if point.extrapolated else ""
 
 
 def _label(content: CrossoverContent, structure: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._check import Array
+from dirtylab.advice.answer import CALIBRATED
 from dirtylab.advice.model import Model
 from dirtylab.datasets import DATASETS
 from dirtylab.explore.kit.controls import Options
@@ -51,6 +52,15 @@ class Curves(NamedTuple):
     """Pages at each `x`."""
     ns: Mapping[str, Array]
     """Structure to nanoseconds at each `x`."""
+
+    @property
+    def calibrated(self) -> npt.NDArray[np.bool_]:
+        """Whether each place lies within what a calibration measures; beyond it is extrapolated."""
+        inside = np.ones(self.x.shape, bool)
+        for axis, values in (("pages", self.pages), ("dirty", self.dirty)):
+            low, high = CALIBRATED[axis]
+            inside &= (values >= low) & (values <= high)
+        return inside
 
 
 class Place(NamedTuple):

@@ -224,7 +224,8 @@ def crossovers_picture(found: "pd.DataFrame", machine: dict[str, Any], operation
         place = -rows.index((one["pattern"], one["pages"])) + 0.11 * (2 - _lane(name))
         look = look_of(name)
         low, high = max(one["low"], one["least"]), min(one["high"], one["most"])
-        at, low, high = (value / one["pages"] for value in (one["at"], low, high))
+        at = float(np.clip(one["at"], low, high))
+        at, low, high = (value / one["pages"] for value in (at, low, high))
         label = look.label if name not in seen else None
         seen[name] = None
         known = one["low"] > 0 and np.isfinite(one["high"])

@@ -1,11 +1,11 @@
 """Maps of the cheapest structure, and of the best radix, over density and run length."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap, TwoSlopeNorm
+from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patheffects import withStroke
 
 from dirtylab._check import Array
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RADICES = (8, 16, 32, 64)
+TIE = 0.1
+"""Lead below which an area is faded, and a mark does not contradict it."""
+_FADED = 0.4
 MAP_LENGTHS = np.geomspace(1, 4096, 37)
 MAP_DENSITIES = np.geomspace(1e-6, 0.5, 37)
 
@@ -72,23 +75,21 @@ def winner_map_picture(
     best = times.argmin(axis=0)
     figure = new_figure(8.2, 6.0)
     ax = figure.subplots()
-    colors = ListedColormap([_pale(look_of(name).color) for name in structures])
-    ax.pcolormesh(
-        MAP_DENSITIES, MAP_LENGTHS, best, cmap=colors, shading="nearest",
-        norm=BoundaryNorm(np.arange(len(structures) + 1) - 0.5, len(structures)),
-    )  # fmt: skip
+    ax.pcolormesh(MAP_DENSITIES, MAP_LENGTHS, _shades(times, structures), shading="nearest")
     _name_areas(ax, best, structures)
+    note = "Areas: the cost model; faded: a lead below 10 %. "
     if measured is not None:
-        _draw_winners(ax, measured, pages, names)
+        note += _draw_winners(ax, measured, pages, names, _picks(best, structures))
         if without:  # their marks have no area that is named
             ax.legend(fontsize=9, loc="upper left")
-    _finish_map(ax, f"The cheapest structure: {operation}, {count_text(pages)} pages")
-    note = "Areas: the cost model. "
-    if study is not None:
-        note += "Marks: the winner measured." if ours else f"{FOREIGN}: no marks."
+    elif study is not None:
+        note += f"{FOREIGN}: no marks."
     note += f" No model of {', '.join(without)}: measured only." if without else ""
-    small_print(figure, model.machine, note)
     share = {name: float(np.mean(best == place)) for place, name in enumerate(structures)}
+    first = max(share, key=lambda name: share[name])
+    slot = f"{operation}, {count_text(pages)} pages"
+    _finish_map(ax, f"{first} is the cheapest on {100 * share[first]:.0f} % of the map: {slot}")
+    small_print(figure, model.machine, note)
     areas = ", ".join(f"{name} {100 * part:.0f} %" for name, part in share.items() if part)
     alt = f"Map of the cheapest structure over dirty share and cluster length; areas: {areas}."
     return finished(figure, alt)
@@ -160,9 +161,40 @@ def _inmost(inside: Array) -> tuple[int, int]:
     return int(row), int(column)
 
 
+def _shades(times: Array, structures: Sequence[str]) -> Array:
+    """Return the map's colours, shape ``(lengths, densities, 3)``: ties are faded."""
+    colors = np.array([_pale(look_of(name).color) for name in structures])
+    own = colors[times.argmin(axis=0)]
+    if len(structures) < 2:
+        return own
+    lead = np.partition(times, 1, axis=0)
+    tied = (lead[1] < lead[0] * (1 + TIE))[..., None]
+    shades: Array = np.where(tied, 1 - (1 - own) * _FADED, own)
+    return shades
+
+
+def _picks(best: Array, structures: Sequence[str]) -> Callable[[float, float], str]:
+    """Return a function that tells the area's structure at a density and a cluster length."""
+
+    def pick(density: float, length: float) -> str:
+        column = int(np.argmin(np.abs(np.log(MAP_DENSITIES / density))))
+        row = int(np.argmin(np.abs(np.log(MAP_LENGTHS / length))))
+        return structures[int(best[row, column])]
+
+    return pick
+
+
 def _draw_winners(
-    ax: Axes, measured: "pd.DataFrame", pages: int, structures: Sequence[str]
-) -> None:
+    ax: Axes,
+    measured: "pd.DataFrame",
+    pages: int,
+    structures: Sequence[str],
+    pick: Callable[[float, float], str],
+) -> str:
+    """Draw the winners measured, those that the area contradicts in a ring; return a note on them.
+
+    An area contradicts a mark where its own structure took over a tenth longer there.
+    """
     winners = measured[list(structures)].idxmin(axis=1)
     for name in structures:
         look, own = look_of(name), measured[winners == name]
@@ -170,6 +202,20 @@ def _draw_winners(
             own["dirty"] / pages, own["length"], marker=look.marker, color=look.color, markersize=8,
             markeredgecolor="white", label=look.label, linestyle="none",
         )  # fmt: skip
+    costs = [
+        row[pick(row["dirty"] / pages, row["length"])] / min(row[name] for name in structures)
+        for row in measured.to_dict("records")
+    ]
+    wrong = measured[np.array(costs) > 1 + TIE]
+    ax.plot(
+        wrong["dirty"] / pages, wrong["length"], marker="o", markersize=15, linestyle="none",
+        markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.2,
+    )  # fmt: skip
+    most = share_text(max(costs) - 1, 2)
+    return (
+        f"Marks: the winner measured; in a ring, {len(wrong)} of {len(measured)} where the area's "
+        f"structure took over 10 % longer, {most} at most."
+    )
 
 
 def _finish_map(ax: Axes, title: str) -> None:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dirtylab._caches import GUEST_RAN, WARM
-from dirtylab._data import data_file
 from dirtylab._progress import time_bar
+from dirtylab.advice.machines import CROSSOVERS, reference
 from dirtylab.datasets import parsed, read, studied, written
 from dirtylab.measure import recording
 from dirtylab.measure.files import prepare_folder
@@ -316,14 +316,14 @@ class CrossoverStudy(NamedTuple):
 
 
 def load(folder: str | os.PathLike[str] | None = None) -> CrossoverStudy:
-    """Return a study that :func:`record` wrote; the shipped one when `folder` is omitted.
+    """Return a study that :func:`record` wrote; that of the reference machine when omitted.
 
     Raises
     ------
     OSError, ValueError
         A file is missing, unreadable, or not what :func:`record` writes; it is named.
     """
-    where = data_file("measured/crossovers") if folder is None else pathlib.Path(folder)
+    where = reference().folder / CROSSOVERS if folder is None else pathlib.Path(folder)
     columns = {"rounds.csv": KEYS, "map.csv": ("length", "dirty")}
     (rounds, medians), machine = recording.load(where, columns, KEYS[:3])
     return CrossoverStudy(rounds, {"cache": WARM, **machine}, medians)

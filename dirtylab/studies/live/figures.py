@@ -16,7 +16,6 @@ from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
     FAINT,
     INK,
-    Look,
     Picture,
     finished,
     label_ticks,
@@ -29,6 +28,7 @@ from dirtylab.figures.style import (
 )
 from dirtylab.structures import STRUCTURES, Hybrid, PageList, Tree8, is_posted, tuned
 from dirtylab.studies.live.judge import LogRingCrossover, log_ring_crossovers, nesting
+from dirtylab.studies.live.looks import KERNEL
 from dirtylab.studies.live.replay import epochs, same_job
 from dirtylab.studies.live.store import Measured
 from dirtylab.studies.live.trace_statistics import trace_statistics
@@ -38,12 +38,6 @@ if TYPE_CHECKING:
 
 HEIGHT, WIDTH = 128, 64
 """Cells of a map over time: bands of pages, and epochs."""
-KERNEL = {
-    "kvm-log": Look("KVM's dirty log", "#D55E00", "s"),
-    "kvm-ring": Look("KVM's dirty ring, 4,096 entries", "#0072B2", "o"),
-    "pagemap": Look("PAGEMAP_SCAN (a process)", "#007D5A", "^"),
-}
-"""Colours and markers of the kernel's mechanisms."""
 
 
 def ours() -> list[str]:

@@ -88,11 +88,20 @@ class Arena(NamedTuple):
 
     def fill(self, order: str, variant: int = 0) -> None:
         """Draw and insert another data set; variant 0 has the posted seed, each other its own."""
-        pages, dirty = int(self.tree.pages), self.frames.size
+        self.frames[:] = self.fill_tree(self.tree, order, variant)
+
+    def fill_tree(self, tree: PackedTree, order: str, variant: int) -> Frames:
+        """Empty a tree of this size, draw a data set as :meth:`fill` does and insert it there."""
+        pages, dirty = int(tree.pages), self.frames.size
         drawn = draw_frames(pages, dirty, order, seed=pages + dirty + variant)
-        self.tree.packed[:] = 0  # written, as by memset: a page never written would fault later
-        insert_into_tree(self.tree, drawn)
-        self.frames[:] = drawn
+        tree.packed[:] = 0  # written, as by memset: a page never written would fault later
+        insert_into_tree(tree, drawn)
+        return drawn
+
+    def walker(self, tree: PackedTree) -> Sampler:
+        """Return the timed walk of another tree into the same destination."""
+        words = scratch()
+        return lambda loops: time_tree(words, tree, self.out, loops)
 
     def samplers(self, out: Frames | None = None) -> dict[str, Sampler]:
         """Return the timed loops by structure, in the order in which the program ran them."""

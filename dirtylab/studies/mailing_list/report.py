@@ -26,14 +26,19 @@ _WIDTH = 96
 
 
 def table_lines(index: SamplesIndex) -> list[tuple[str, ...]]:
-    """Return the nine runs as cells of text: a heading, then four lines a run."""
+    """Return the nine runs as cells of text: a heading, then five lines a run.
+
+    And one for each doubt about it.
+    """
     names = tuple(SHORT[name] for name in STRUCTURES)
     ratios = tuple(f"{SHORT[above]}/{SHORT[below]}" for above, below in RATIOS)
     lines: list[tuple[str, ...]] = [("run", *names, *ratios)]
     for row in index.rows:
         lines.append((row.label, *[""] * 6))
         lines.extend(_method_line(index, method, row) for method in METHOD_LABELS)
+        lines.append(_spread_line(index, row))
         lines.append(_interval_line(index, row))
+        lines += [(f"  in doubt: {one}", *[""] * 6) for one in index.doubts(row)]
     return lines
 
 
@@ -43,13 +48,22 @@ def _method_line(index: SamplesIndex, method: str, row: Row) -> tuple[str, ...]:
     return (f"  {METHOD_LABELS[method]}", *times, *ratios)
 
 
-def _interval_line(index: SamplesIndex, row: Row) -> tuple[str, ...]:
+def _spread_line(index: SamplesIndex, row: Row) -> tuple[str, ...]:
     cells = []
     for name in STRUCTURES:
         found = index.estimate(CAREFUL, row, name)
         ends = (ns_in_unit_of(end, found.median) for end in (found.low, found.high))
         cells.append("–".join(ends))
     return ("    10th–90th percentile", *cells, "", "", "")
+
+
+def _interval_line(index: SamplesIndex, row: Row) -> tuple[str, ...]:
+    cells = []
+    for pair in RATIOS:
+        _, low, high = index.ratio_interval(row, *pair)
+        ends = (three_digits(end) for end in (low, high) if end is not None)
+        cells.append("–".join(ends))
+    return ("    95 % interval", "", "", "", *cells)
 
 
 def text_table(index: SamplesIndex) -> str:

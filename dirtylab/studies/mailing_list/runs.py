@@ -1,16 +1,25 @@
 """The nine runs on this machine, twice over: as posted, and carefully."""
 
+import time
 from typing import Any
 
 import numpy as np
 
+from dirtylab.measure.cell import reference
 from dirtylab.measure.timing import interleave
-from dirtylab.structures.posted_tree import IMPOSSIBLE_FRAME
+from dirtylab.structures.posted_tree import IMPOSSIBLE_FRAME, PostedTree
+from dirtylab.studies.mailing_list.doubts import CONTROL, MOST, REFERENCE, doubts
 from dirtylab.studies.mailing_list.program import Arena, run_once
 from dirtylab.studies.mailing_list.rows import Row
 
 POSTED, AS_POSTED, CAREFUL = "posted", "as posted", "careful"
 METHODS = (POSTED, AS_POSTED, CAREFUL)
+
+_TWIN = 10**6
+"""Added to a variant, for frames of the control's own."""
+_MEMORY = np.zeros(2**15, np.uint64)
+_WORK = 50_000
+"""Steps of the reference kernel: some 100 µs."""
 
 Record = dict[str, Any]
 """One sample: a row of the tidy CSV."""
@@ -37,24 +46,46 @@ def measured_records(row: Row, repeats: int, rng: np.random.Generator) -> list[R
     -------
     list of dict
         One cold sample of each structure, list first; then `repeats` careful ones: interleaved,
-        the destination touched, the structures filled anew before each round.  A round has
-        frames of its own (the first those of the cold run), for a branch predictor that sees the
-        same 100 frames again makes the tree 6 times faster than it is.  Nothing is looped, not
-        even the copy of 100 entries: looped it runs from the L1 cache, 10 times faster than once.
+        the destination touched, the structures filled anew before each round; and beside them the
+        tree once more, and the reference kernel.  A row in doubt gets up to three times as many.
+        A round has frames of its own (the first those of the cold run), for a branch predictor that
+        sees the same 100 frames again makes the tree 6 times faster than it is.  Nothing is looped,
+        not even the copy of 100 entries: looped it runs from the L1 cache, 10 times faster.
     """
     arena = Arena.build(row.pages, row.dirty, row.order)
+    twin = PostedTree(row.pages)
     cold = run_once(arena)
     require_agreement(arena)
     records = [record(row, AS_POSTED, name, 0, ns, 1) for name, ns in cold.items()]
 
-    def refill(repeat: int) -> None:
-        arena.fill(row.order, repeat)
+    samplers = arena.samplers()
+    samplers[CONTROL] = arena.walker(twin.state)
+    samplers[REFERENCE] = time_reference
+    begun = 0
 
-    measured = interleave(arena.samplers(), repeats, rng, prepare=refill, floor_ns=0)
-    for name, samples in measured.items():
-        for repeat, ns in enumerate(samples.ns):
-            records.append(record(row, CAREFUL, name, repeat, float(ns), samples.loops))
-    return records
+    def refill(repeat: int) -> None:
+        arena.fill(row.order, begun + repeat)
+        arena.fill_tree(twin.state, row.order, begun + repeat + _TWIN)
+
+    found: dict[str, list[float]] = {name: [] for name in samplers}
+    while True:
+        for name, one in interleave(samplers, repeats, rng, prepare=refill, floor_ns=0).items():
+            found[name] += [float(ns) for ns in one.ns]
+        begun += repeats
+        if begun >= MOST * repeats or not any(doubts(found)):
+            break
+    return records + [
+        record(row, CAREFUL, name, repeat, ns, 1)
+        for name, samples in found.items()
+        for repeat, ns in enumerate(samples)
+    ]
+
+
+def time_reference(loops: int) -> int:
+    """Time a piece of work that never changes."""
+    begin = time.perf_counter_ns()
+    reference(_MEMORY, loops * _WORK)
+    return time.perf_counter_ns() - begin
 
 
 def require_agreement(arena: Arena) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 
 from dirtylab.measure.timing import Estimate, estimate
 from dirtylab.studies.lockless.summary import recorded
+from dirtylab.studies.mailing_list.doubts import CONTROL, REFERENCE, doubts
 from dirtylab.studies.mailing_list.experiments import Experiment
-from dirtylab.studies.mailing_list.rows import BETWEEN, Row, posted_rows
-from dirtylab.studies.mailing_list.runs import METHODS, POSTED, Record
+from dirtylab.studies.mailing_list.rows import BETWEEN, STRUCTURES, Row, posted_rows
+from dirtylab.studies.mailing_list.runs import CAREFUL, METHODS, POSTED, Record
 from dirtylab.theory.crossover import crossings
 from dirtylab.theory.intervals import Interval, ratio_interval
 
@@ -77,6 +78,16 @@ class SamplesIndex:
     def ratio(self, method: str, row: Row, above: str, below: str) -> float:
         """Return the ratio of two structures' medians."""
         return self.median(method, row, above) / self.median(method, row, below)
+
+    def ratio_interval(self, row: Row, above: str, below: str) -> Interval:
+        """Return the median ratio of careful rounds and its 95 % interval."""
+        return ratio_interval(*(self.samples(CAREFUL, row, name) for name in (above, below)))
+
+    def doubts(self, row: Row) -> list[str]:
+        """Return why a careful row is not to be believed; empty where it is, or was not checked."""
+        names = (*STRUCTURES, CONTROL, REFERENCE)
+        keys = {name: (CAREFUL, "collect", row.order, row.dirty, name) for name in names}
+        return list(doubts({name: self._ns[key] for name, key in keys.items() if key in self._ns}))
 
     def winner(self, method: str, row: Row) -> str:
         """Return which of tree and bitmap collects faster."""

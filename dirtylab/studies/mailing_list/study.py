@@ -87,7 +87,8 @@ class Study:
             }
             for method in METHODS
         }
-        return {"order": row.order, "pages": row.pages, "dirty": row.dirty, "ns": ns}
+        facts = {"order": row.order, "pages": row.pages, "dirty": row.dirty, "ns": ns}
+        return {**facts, "doubts": self.samples_index.doubts(row)}
 
     def _crossover(self) -> dict[str, Any] | None:
         """Return where the bitmap overtakes the tree, once all rows have been measured."""

@@ -46,7 +46,7 @@ def save(rows: "Sequence[Row]", folder: pathlib.Path, told: dict[str, Any]) -> N
 
 def load(folder: pathlib.Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read back what :func:`save` wrote; an error names the file."""
-    [table], told = recording.load(folder, {SAMPLES: COLUMNS}, WORDS)
+    [table], told = recording.load(folder, {SAMPLES: COLUMNS}, WORDS, {"machine": dict})
     return table, {**told, "machine": {"cache": WARM, **told["machine"]}}
 
 

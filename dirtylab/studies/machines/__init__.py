@@ -1,0 +1,1 @@
+"""What carries over from one machine to another: recorded studies, compared."""
