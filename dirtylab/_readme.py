@@ -24,6 +24,7 @@ from dirtylab.studies.live.experiments import measured
 from dirtylab.studies.live.figures import harvests_picture, maps_picture
 from dirtylab.studies.live.guest_figures import checkpoints_picture, guest_costs_picture
 from dirtylab.studies.live.guest_report import checkpoint_lines, guest_lines, guest_table
+from dirtylab.studies.live.large_pages import large_lines
 from dirtylab.studies.live.report import crossovers_list, recordings_table
 from dirtylab.studies.live.store import Measured
 from dirtylab.studies.lockless import report as lockless_report
@@ -173,7 +174,11 @@ def live_blocks() -> dict[str, str]:
 
 
 def _guest_text(found: Measured, images: dict[str, str]) -> str:
-    lines = [*guest_lines(found.guest), *checkpoint_lines(found.checkpoints)]
+    lines = [
+        *guest_lines(found.guest),
+        *large_lines(found.large),
+        *checkpoint_lines(found.checkpoints),
+    ]
     told = "\n".join(f"- {line}" for line in lines)
     return f"{images['guest']}\n\n{told}\n\n{guest_table(found.guest)}\n\n{images['checkpoints']}"
 

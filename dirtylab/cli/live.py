@@ -23,8 +23,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Measure KVM's dirty log and dirty ring, PAGEMAP_SCAN and the structures on "
         "the same frames, as far as this machine has them; what tracking costs the guest itself, "
         "and checkpoints of it; then replay every recording on every structure.  Writes "
-        "harvests.csv, guest.csv, checkpoints.csv, replays.csv, machine.json and "
-        "experiments.json.",
+        "harvests.csv, guest.csv, checkpoints.csv, large.csv, replays.csv, machine.json "
+        "and experiments.json.",
     )
     command.add_argument("--out", default="live", metavar="DIR", help="default: %(default)s")
     command.add_argument("--rounds", type=count(2, 1000), default=7, metavar="N", help="rounds (7)")
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dirtylab.measure.apart import ApartError, measuring
     from dirtylab.measure.files import prepare_folder
     from dirtylab.native.contestants import entered
-    from dirtylab.studies.live import checkpoint_loop, guest_costs
+    from dirtylab.studies.live import checkpoint_loop, guest_costs, large_pages
     from dirtylab.studies.live.experiments import write_experiments
     from dirtylab.studies.live.record import DIRTY, PAGES, harvests
     from dirtylab.studies.live.replay import replays
@@ -66,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
                 *harvests(found["harvests"], pages=pages, dirty=dirty, rounds=rounds),
                 *guest_costs.steps(found["guest"], **own),
                 *checkpoint_loop.steps(found["checkpoints"], **loops),
+                *large_pages.steps(found["large"]),
                 *replays(found["replays"], rounds=rounds, call=call),
             ]
             run_all(steps)

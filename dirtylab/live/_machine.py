@@ -172,6 +172,8 @@ class Machine(Unshared):
         Of each ring, a power of two, 256 … 65536.
     time_limit : float
         Seconds after which a run is stopped.
+    large : bool, optional
+        Whether the tracked slot lies in pages of 2 MiB of the host, as far as it has some.
 
     Raises
     ------
@@ -180,7 +182,14 @@ class Machine(Unshared):
     """
 
     def __init__(
-        self, pages: int, vcpus: int, tracking: str, entries: int, time_limit: float
+        self,
+        pages: int,
+        vcpus: int,
+        tracking: str,
+        entries: int,
+        time_limit: float,
+        *,
+        large: bool = False,
     ) -> None:
         self.pages, self.tracking, self.entries = pages, tracking, entries
         self.time_limit = time_limit
@@ -195,13 +204,13 @@ class Machine(Unshared):
         self._workers: list[Worker] = []
         self._release = weakref.finalize(self, self.resources.close)
         try:
-            self._build(vcpus)
+            self._build(vcpus, large)
             self.resources.callback(settle, self._workers, self._maker)
         except BaseException:
             self.close()
             raise
 
-    def _build(self, vcpus: int) -> None:
+    def _build(self, vcpus: int, large: bool) -> None:
         keep = self.resources
         self.system = keep.enter_context(contextlib.closing(Descriptor(open_device()))).fd
         capability = require(self.system, self.tracking)
@@ -214,7 +223,8 @@ class Machine(Unshared):
         own = keep.enter_context(contextlib.closing(Mapping(_guest.own_bytes(self.pages, vcpus))))
         self.own = own.array()
         _guest.build(self.own, self.pages)
-        self.memory = keep.enter_context(contextlib.closing(Mapping(self.pages * PAGE_BYTES)))
+        memory = Mapping(self.pages * PAGE_BYTES, large=large)
+        self.memory = keep.enter_context(contextlib.closing(memory))
         written = _guest.WRITTEN_PAGES * PAGE_BYTES
         self._set_slot(OWN_SLOT, 0, own.address, written)
         self._set_slot(READ_SLOT, written, own.address + written, own.size - written, flags=0)
@@ -229,6 +239,14 @@ class Machine(Unshared):
     ) -> None:
         fields = struct.pack("<IIQQQ", slot, flags, address, size, memory)
         ioctl(self.vm, _SET_MEMORY, bytearray(fields))
+
+    def track(self, wanted: bool) -> None:
+        """Begin or end the tracking of the slot, as a hypervisor does for a migration."""
+        self.require_open()
+        self._set_slot(
+            MEMORY_SLOT, _guest.MEMORY, self.memory.address, self.memory.size,
+            flags=_LOG_DIRTY if wanted else 0,
+        )  # fmt: skip
 
     def write(self, frames: npt.NDArray[np.uint64], code: int = _guest.CODE) -> None:
         """Let the guest write to `frames`, each vCPU to its share of them in a row.

@@ -21,12 +21,13 @@ import numpy.typing as npt
 from dirtylab.live._unshared import Unshared
 
 PAGE_BYTES = 4096
+LARGE_PAGE = 2**21
 REST = "structures, patterns and recorded traces work everywhere"
 """What still works where an interface is missing."""
 
 _SHARED, _PRIVATE = mmap.MAP_SHARED, mmap.MAP_PRIVATE
 _ANONYMOUS_PRIVATE_UNRESERVED = 0x4022
-_NO_HUGE_PAGES, _DONT_NEED = 15, 4
+_HUGE_PAGES, _NO_HUGE_PAGES, _DONT_NEED = 14, 15, 4
 _SET_BYTES = 128  # of a sigset_t
 _ALL_SIGNALS = b"\xff" * _SET_BYTES
 
@@ -148,17 +149,21 @@ class Mapping(Unshared):
         Bytes; above 0.
     fd, offset : int, optional
         What is mapped, shared; fresh private memory in small pages when omitted.
+    large : bool, optional
+        Whether fresh memory begins at a multiple of 2 MiB, and is asked for in pages of that size.
     """
 
-    def __init__(self, size: int, fd: int = -1, offset: int = 0) -> None:
+    def __init__(self, size: int, fd: int = -1, offset: int = 0, *, large: bool = False) -> None:
         flags = _ANONYMOUS_PRIVATE_UNRESERVED if fd < 0 else _SHARED
-        found = libc().mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, fd, offset)
+        room = size + LARGE_PAGE if large else size
+        found = libc().mmap(None, room, mmap.PROT_READ | mmap.PROT_WRITE, flags, fd, offset)
         if found in (None, ctypes.c_void_p(-1).value):
-            raise system_error(f"mapping {size:,} bytes")
-        self.address: int = found
+            raise system_error(f"mapping {room:,} bytes")
+        self.address: int = -(-found // LARGE_PAGE) * LARGE_PAGE if large else found
         self.size = size
-        if fd < 0:  # one write would make 2 MiB resident
-            libc().madvise(found, size, _NO_HUGE_PAGES)
+        self._mapped = found, room
+        if fd < 0:  # in large pages one write would make 2 MiB resident
+            libc().madvise(self.address, size, _HUGE_PAGES if large else _NO_HUGE_PAGES)
 
     def array(self, dtype: npt.DTypeLike = np.uint8) -> npt.NDArray[Any]:
         """Return the memory as an array, which must not outlive it.
@@ -183,7 +188,7 @@ class Mapping(Unshared):
         unmap = libc().munmap
         address, self.address = self.address, 0  # first: an interrupt must not unmap it twice
         if address:
-            unmap(address, self.size)
+            unmap(*self._mapped)
 
     def __del__(self) -> None:
         if getattr(self, "address", 0):

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dirtylab._reading import Lacking, Maybe, Number
 from dirtylab.measure import recording
-from dirtylab.studies.live import checkpoint_loop, guest_costs
+from dirtylab.studies.live import checkpoint_loop, guest_costs, large_pages
 from dirtylab.studies.live.record import instructions_per_write
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FILES = ("harvests", "replays", "guest", "checkpoints")
-OPTIONAL = ("guest", "checkpoints")
+FILES = ("harvests", "replays", "guest", "checkpoints", "large")
+OPTIONAL = ("guest", "checkpoints", "large")
 """What a machine without KVM lacks."""
 
 
@@ -21,10 +21,14 @@ COLUMNS = {
     "replays": ("trace", "structure", "operation", "repeat", "ns", "epochs", "pages", "bytes"),
     "guest": guest_costs.COLUMNS,
     "checkpoints": checkpoint_loop.COLUMNS,
+    "large": large_pages.COLUMNS,
 }
 
 
-WORDS = ("contestant", "trace", "structure", "operation", "through", "tracker", "pattern")
+WORDS = (
+    "contestant", "trace", "structure", "operation", "through", "tracker", "pattern", "backing",
+    "spread",
+)  # fmt: skip
 
 
 class Measured(NamedTuple):
@@ -37,6 +41,8 @@ class Measured(NamedTuple):
     """Rows of :mod:`dirtylab.studies.live.guest_costs`; empty where KVM was missing."""
     checkpoints: "pd.DataFrame"
     """Rows of :mod:`dirtylab.studies.live.checkpoint_loop`, likewise."""
+    large: "pd.DataFrame"
+    """Rows of :mod:`dirtylab.studies.live.large_pages`, likewise."""
 
 
 def save(found: dict[str, list[dict[str, Any]]], folder: pathlib.Path) -> None:
@@ -64,5 +70,6 @@ def load(folder: pathlib.Path) -> Measured:
     found = {name: pd.DataFrame(columns=list(COLUMNS[name])) for name in OPTIONAL}
     found |= dict(zip(there, tables, strict=True))
     return Measured(
-        found["harvests"], found["replays"], machine, found["guest"], found["checkpoints"]
-    )
+        found["harvests"], found["replays"], machine, found["guest"], found["checkpoints"],
+        found["large"],
+    )  # fmt: skip
