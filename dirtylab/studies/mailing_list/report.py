@@ -68,7 +68,7 @@ def _interval_line(index: SamplesIndex, row: Row) -> tuple[str, ...]:
 
 def text_table(index: SamplesIndex) -> str:
     """Return the nine runs as a table for the terminal, 97 columns wide."""
-    widths = (24, 12, 12, 12, 11, 13, 13)
+    widths = (24, 11, 11, 11, 12, 15, 13)
     lines = []
     for cells in table_lines(index):
         padded = [
