@@ -1,6 +1,6 @@
 """A quick probe of whether a cost model fits this machine.
 
-Whole epochs of a few structures on a few small cells are measured, in 2 seconds once the kernels
+Whole epochs of the tuned structures on a few small cells are measured, in 2 seconds once the kernels
 are compiled, and compared with what the model predicts for them.
 """
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from dirtylab.advice.model import Model
 from dirtylab.measure.sweep import sweep
+from dirtylab.structures import tuned
 from dirtylab.theory.operations import Pattern
 
-STRUCTURES = ("list", "bitmap", "tree64")
 PAGES = 1_000_000
 DIRTY = (100, 3_000, 60_000)
 ROUNDS = 3
@@ -57,7 +57,7 @@ def probe(model: Model) -> Probe:
     Probe
     """
     table = sweep(
-        structures=[name for name in STRUCTURES if name in model.structures],
+        structures=[name for name in tuned() if name in model.structures],
         operations=["epoch"],
         pages=[PAGES],
         dirty=DIRTY,

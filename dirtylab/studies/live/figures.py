@@ -29,7 +29,7 @@ from dirtylab.figures.style import (
 from dirtylab.structures import STRUCTURES, Hybrid, PageList, Tree8, is_posted, tuned
 from dirtylab.studies.live.judge import LogRingCrossover, log_ring_crossovers, nesting
 from dirtylab.studies.live.looks import KERNEL
-from dirtylab.studies.live.replay import epochs, same_job
+from dirtylab.studies.live.replay import epochs, replay_cache, same_job
 from dirtylab.studies.live.store import Measured
 from dirtylab.studies.live.trace_statistics import trace_statistics
 
@@ -174,7 +174,7 @@ def replays_picture(measured: Measured) -> Picture:
         "The posted list and the ring return frames in order of arrival, unsorted: less work than "
         "the others do."
     )
-    small_print(figure, measured.machine, note)
+    small_print(figure, {**measured.machine, "cache": replay_cache(measured.replays)}, note)
     best = same_job(table).idxmin(axis=1)
     told = "; ".join(f"{trace} {look_of(str(name)).label}" for trace, name in best.items())
     alt = (

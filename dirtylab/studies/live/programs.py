@@ -7,6 +7,7 @@ Each runs for some seconds, needs nothing but Python (and NumPy, where it says s
 import bisect
 import gc
 import itertools
+import json
 import mmap
 import os
 import random
@@ -15,6 +16,7 @@ import struct
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator
 
 SECONDS = 3.0
@@ -161,12 +163,46 @@ def btree() -> None:
                     tree.insert(rng.getrandbits(63))
 
 
+def documents() -> None:
+    """Keep 20,000 documents as text; read some as objects, change them and write them again."""
+    rng = random.Random(SEED)
+    texts = [_document(rng, number) for number in range(20_000)]
+    for _ in _rounds():
+        for _ in range(200):
+            number = rng.randrange(len(texts))
+            told = json.loads(texts[number])
+            told["visits"].append(rng.randrange(10**6))
+            texts[number] = json.dumps(told)
+
+
+def _document(rng: random.Random, number: int) -> str:
+    words = [f"{rng.getrandbits(48):x}" for _ in range(20)]
+    return json.dumps({"number": number, "words": words, "visits": [rng.randrange(10**6)]})
+
+
+def compress() -> None:
+    """Compress 32 MiB of text block by block into a buffer, over and over."""
+    rng = random.Random(SEED)
+    words = [f"{rng.getrandbits(32):x} " for _ in range(5_000)]
+    blocks = ["".join(rng.choices(words, k=8_000)).encode() for _ in range(32)]
+    out = bytearray(32 * 2**20)
+    place = 0
+    for number in _rounds():
+        packed = zlib.compress(blocks[number % len(blocks)], 6)
+        if place + len(packed) > len(out):
+            place = 0
+        out[place : place + len(packed)] = packed
+        place += len(packed)
+
+
 WORKLOADS: dict[str, Callable[[], None]] = {
     "sqlite": sqlite,
     "numpy": numpy,
     "collector": collector,
     "sort": sort,
     "btree": btree,
+    "documents": documents,
+    "compress": compress,
 }
 
 

@@ -1,24 +1,29 @@
 """Replay every trace on every structure.
 
-In each round the structures take turns, in a new random order, and each replays the whole trace:
-for each epoch an insert of its frames in the order recorded, then a harvest, in the compiled loop
-(:mod:`dirtylab.measure.driver`).  Before a structure is
-timed it replays the trace once, untimed, and must return exactly the pages of each epoch.
+In each round the structures replay epochs of the trace: an insert of the frames in the order
+recorded, then a harvest, in the compiled loop (:mod:`dirtylab.measure.driver`).  As a guest or
+program runs in between, other memory is streamed through the caches before each insert and each
+harvest, and all structures have their turns then, in a new random order; that takes some
+milliseconds, and so epochs are taken that lie evenly in the trace.  With warm caches each structure
+replays the whole trace in its turn.  Before a structure is timed it replays the trace, untimed,
+and must return exactly the pages of each epoch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dirtylab import structures
+from dirtylab._caches import GUEST_RAN, WARM
 from dirtylab._progress import Step
 from dirtylab.datasets.tracefile import Trace
 from dirtylab.datasets.traces import recording, recordings
 from dirtylab.measure.apart import Call, beat, direct
+from dirtylab.measure.caches import other_memory, stream
 from dirtylab.measure.driver import Driver
-from dirtylab.measure.experiment import experiment
+from dirtylab.measure.experiment import experiment, take_turns
 from dirtylab.structures import STRUCTURES, Structure, known_first
 from dirtylab.theory.intervals import Interval, ratio_interval
 
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROUNDS = 7
+EPOCHS = 16
+"""Epochs of a trace that are replayed where other memory is streamed before each."""
 
 Record = dict[str, Any]
 
@@ -69,7 +76,9 @@ def _replay_of(name: str, rounds: int) -> list[Record]:
     return replay(recording(name), rounds)
 
 
-def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]:
+def replay(
+    trace: Trace, rounds: int = ROUNDS, seed: int = 2016, cache: str = GUEST_RAN
+) -> list[Record]:
     """Measure every structure on a trace.
 
     Parameters
@@ -80,11 +89,14 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
         Number of rounds.
     seed : int, optional
         Of the orders of the structures.
+    cache : {"guest-ran", "warm"}, optional
+        What the caches hold before each insert and harvest.
 
     Returns
     -------
     list of dict
-        A row a structure, operation (``insert``, ``harvest``) and round; ``ns`` for all epochs.
+        A row a structure, operation (``insert``, ``harvest``) and round; ``ns`` for all ``epochs``
+        that were replayed.
 
     Raises
     ------
@@ -98,19 +110,59 @@ def replay(trace: Trace, rounds: int = ROUNDS, seed: int = 2016) -> list[Record]
     for name, driver in made.items():
         _require_pages(name, driver, trace, sets)
 
+    def row(name: str, repeat: int, operation: str, ns: float, epochs: int) -> Record:
+        return {
+            "trace": trace.facts.get("name", ""), "structure": name, "operation": operation,
+            "repeat": repeat, "ns": ns, "epochs": epochs, "pages": trace.pages,
+            "bytes": made[name].structure.nbytes, "through": made[name].through, "cache": cache,
+        }  # fmt: skip
+
     def turn(name: str, repeat: int) -> list[Record]:
         beat(name)
-        spent = made[name].replay(trace.epochs)
-        return [
-            {
-                "trace": trace.facts.get("name", ""), "structure": name, "operation": operation,
-                "repeat": repeat, "ns": ns, "epochs": len(trace.epochs), "pages": trace.pages,
-                "bytes": made[name].structure.nbytes, "through": made[name].through,
-            }
-            for operation, ns in zip(("insert", "harvest"), spent, strict=True)
-        ]  # fmt: skip
+        spent = zip(("insert", "harvest"), made[name].replay(trace.epochs), strict=True)
+        return [row(name, repeat, part, ns, len(trace.epochs)) for part, ns in spent]
 
-    return experiment(list(made), rounds, rng, turn)
+    if cache == WARM:
+        return experiment(list(made), rounds, rng, turn)
+    chosen = spread_out(trace, EPOCHS)
+    return [
+        row(name, repeat, operation, ns, len(chosen))
+        for repeat in range(rounds)
+        for (name, operation), ns in _stepwise(made, chosen, rng).items()
+    ]
+
+
+def spread_out(trace: Trace, number: int) -> list[npt.NDArray[np.uint64]]:
+    """Return epochs that lie evenly in a trace, in order: all where there are no more."""
+    places = np.unique(np.linspace(0, len(trace.epochs) - 1, number).round().astype(int))
+    return [trace.epochs[place] for place in places] if trace.epochs else []
+
+
+def _stepwise(
+    made: Mapping[str, Driver],
+    epochs: Sequence[npt.NDArray[np.uint64]],
+    rng: np.random.Generator,
+) -> dict[tuple[str, str], float]:
+    """Return the ns of all inserts and all harvests of each structure."""
+    spent = {(name, part): 0.0 for name in made for part in ("insert", "harvest")}
+
+    def insert(name: str, frames: npt.NDArray[np.uint64]) -> None:
+        beat(name)
+        stream(frames)  # else the first to insert them would fetch them for all
+        spent[name, "insert"] += made[name].insert_ns(frames)
+
+    def harvest(name: str) -> None:
+        beat(name)
+        spent[name, "harvest"] += made[name].harvest_ns()
+
+    for frames in epochs:
+        take_turns(list(made), rng, lambda name, f=frames: insert(name, f), prepare=_guest_runs)  # type: ignore[misc]
+        take_turns(list(made), rng, harvest, prepare=_guest_runs)
+    return spent
+
+
+def _guest_runs() -> None:
+    stream(other_memory())
 
 
 def _require_pages(
@@ -139,6 +191,11 @@ def epochs(table: "pd.DataFrame", operation: str | None = None) -> "pd.DataFrame
     whole["us"] = whole["ns"] / whole["epochs"] / 1000
     grouped = whole.groupby(["trace", "structure"])["us"].median().unstack("structure")
     return grouped[known_first(map(str, grouped))]
+
+
+def replay_cache(table: "pd.DataFrame") -> str:
+    """Return what the caches held; recordings before version 0.2, which don't say, were warm."""
+    return str(table["cache"].iloc[0]) if "cache" in table and len(table) else WARM
 
 
 def same_job(times: "pd.DataFrame") -> "pd.DataFrame":

@@ -27,7 +27,7 @@ COLUMNS = {
 
 WORDS = (
     "contestant", "trace", "structure", "operation", "through", "tracker", "pattern", "backing",
-    "spread",
+    "spread", "cache",
 )  # fmt: skip
 
 
