@@ -185,7 +185,7 @@ class CellBenchmark:
         structure = driver.structure
         name = f"{candidate.structure}, {label(self._cell)}:"
         # Through Python first, which refuses frames that it has no room for.
-        ways = dict.fromkeys([(PYTHON, "harvest"), *((driver.through, one) for one in _TAKES)])
+        ways = dict.fromkeys([(PYTHON, "collect"), *((driver.through, one) for one in _TAKES)])
         for way, operation in ways:
             found = driver.taken(frames, operation, way)
             in_order = found if structure.sorted_output else _distinct(found)
