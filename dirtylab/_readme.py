@@ -23,7 +23,12 @@ from dirtylab.studies.crossovers.maps import winner_map_picture
 from dirtylab.studies.live.experiments import measured
 from dirtylab.studies.live.figures import harvests_picture, maps_picture
 from dirtylab.studies.live.guest_figures import checkpoints_picture, guest_costs_picture
-from dirtylab.studies.live.guest_report import checkpoint_lines, guest_lines, guest_table
+from dirtylab.studies.live.guest_report import (
+    checkpoint_lines,
+    guest_lines,
+    guest_table,
+    period_table,
+)
 from dirtylab.studies.live.large_pages import large_lines
 from dirtylab.studies.live.report import crossovers_list, recordings_table
 from dirtylab.studies.live.store import Measured
@@ -180,7 +185,8 @@ def _guest_text(found: Measured, images: dict[str, str]) -> str:
         *checkpoint_lines(found.checkpoints),
     ]
     told = "\n".join(f"- {line}" for line in lines)
-    return f"{images['guest']}\n\n{told}\n\n{guest_table(found.guest)}\n\n{images['checkpoints']}"
+    parts = [images["guest"], told, guest_table(found.guest), period_table(found.guest)]
+    return "\n\n".join([*parts, images["checkpoints"]])
 
 
 def live_pictures() -> dict[str, Picture]:

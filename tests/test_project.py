@@ -117,7 +117,7 @@ def test_the_readme_is_made_from_the_data():
 RECORDED = {
     "compare": ["collect", "insert", "epoch"],
     "crossovers": ["findings"],
-    "live": ["recordings", "harvests"],
+    "live": ["recordings", "harvests", "guest"],
     "lockless": ["lockless"],
     "mailing_list": ["runs", "verdicts", "experiments"],
 }
