@@ -108,10 +108,29 @@ def test_the_versions_agree():
     assert f"## {dirtylab.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_the_readme_is_made_from_the_data():
+def test_readme_and_docs_are_made_from_the_data():
+    made = _readme.blocks(mailing_list.load(data_file("measured/mailing_list")))
+    used = set()
+    for page in _readme.PAGES:
+        text = page.read_text(encoding="utf-8")
+        folder = "" if page.parent == Path() else "../"
+        assert _readme.rendered(text, made, folder) == text, page
+        used |= set(re.findall(r"<!-- begin: ([\w-]+) -->", text))
+    assert used == set(made)
+
+
+def test_the_readme_is_one_page():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    study = mailing_list.load(data_file("measured/mailing_list"))
-    assert _readme.rendered(text, study) == text
+    assert len(text.splitlines()) <= 120
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert max(table.count("\n") for table in tables) <= 12 + 2
+
+
+def test_the_readme_answers_on_one_screen():
+    """The picture, the rule of thumb and both commands stand in the first 40 lines."""
+    first = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:40])
+    for part in ("winners.png", "| dirty between harvests |", "make reproduce", "make test"):
+        assert part in first
 
 
 RECORDED = {
@@ -125,7 +144,7 @@ RECORDED = {
 
 
 def test_every_table_of_the_readme_names_the_machine_that_it_was_measured_on():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in _readme.PAGES)
     parts = dict(re.findall(r"<!-- begin: ([\w-]+) -->(.*?)<!-- end: \1 -->", text, re.DOTALL))
     for recording, names in RECORDED.items():
         own = recording == "crossovers"
@@ -137,21 +156,21 @@ def test_every_table_of_the_readme_names_the_machine_that_it_was_measured_on():
             told = {"cache": "warm", **told}
         for name in names:
             assert f"Measured on {caption(told)}" in parts[name], name
-    assert f"Measured on {caption(reference().machine)}" in parts["known"]
+    for name in ("known", "answer"):
+        assert f"Measured on {caption(reference().machine)}" in parts[name]
     for one in recorded():
         assert caption(one.machine) in parts["machines"]
     # pictures, declarations, and what is of several machines
-    unmeasured = {"figure", "structures", "patterns", "crossovers", "known", "machines"}
+    unmeasured = {"figure", "structures", "patterns", "crossovers", "known", "answer", "machines"}
     assert {name for names in RECORDED.values() for name in names} | unmeasured == set(parts)
 
 
-def test_every_file_the_readme_points_to_is_there():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    paths = re.findall(
-        r"!?\[[^\]\"]+\]\(([\w./-]+)\)|`((?:notebooks|dirtylab|data)/[\w./-]+)`", text
-    )
-    assert len(paths) > 5
-    for path in (one or other for one, other in paths):
+@pytest.mark.parametrize("page", _readme.PAGES, ids=str)
+def test_every_file_that_readme_and_docs_point_to_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"!?\[[^\]\"]+\]\(([\w./-]+)\)", text):
+        assert (ROOT / page.parent / path).exists(), path
+    for path in re.findall(r"`((?:notebooks|dirtylab|data)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
 
 
