@@ -14,6 +14,7 @@ from dirtylab.advice.model import Model
 from dirtylab.datasets import parsed
 from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
+    INK,
     Picture,
     finished,
     label_ticks,
@@ -66,7 +67,8 @@ def carried_picture(machines: Sequence[RecordedMachine]) -> Picture:
         f"{one} and {other}, {pattern.replace(':length=', ' of ')}, {count_text(pages)}"
         for (one, other), pattern, pages in rows
     ]
-    style_axes(ax, title=_title(marks), xlabel="Dirty share at which both cost the same", ylabel="")
+    style_axes(ax, title="", xlabel="Dirty share at which both cost the same", ylabel="")
+    figure.suptitle(_title(marks), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     ax.set_xscale("log")
     label_ticks(ax.xaxis, share_text)
     ax.yaxis.set_major_locator(FixedLocator([-place for place in range(len(rows))]))
@@ -140,7 +142,7 @@ def _title(marks: Sequence[_Mark]) -> str:
     if not factors:
         return "Where structures cost the same"
     middle, most = np.median(factors), max(factors)
-    return f"From machine to machine crossovers move {middle:.1f}× (median) to {most:.1f}× (most)"
+    return f"Crossovers move by {middle:.1f}× from machine to machine, {most:.1f}× at most"
 
 
 def _alt(marks: Sequence[_Mark], labels: Sequence[str]) -> str:
