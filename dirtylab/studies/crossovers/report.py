@@ -120,7 +120,7 @@ def rule_of_thumb(study: CrossoverStudy) -> str:
     """
     rounds = study.rounds[(study.rounds["operation"] == "epoch") & (study.rounds["set"] == "find")]
     medians = rounds.groupby(["pattern", "pages", "dirty"])[list(study.tuned)].median().dropna()
-    over = np.log(medians.div(medians.min(axis=1), axis=0)).reset_index()
+    over = medians.div(medians.min(axis=1), axis=0).apply(np.log).reset_index()
     share = over["dirty"] / over["pages"]
     rows = []
     for words, low, high in BANDS:
