@@ -36,7 +36,7 @@ from dirtylab.studies.lockless import report as lockless_report
 from dirtylab.studies.lockless import summary as lockless_summary
 from dirtylab.studies.machines import report as machines_report
 from dirtylab.studies.machines.figures import carried_picture
-from dirtylab.studies.machines.known import known_lines
+from dirtylab.studies.machines.known import known_lines, programs_line
 from dirtylab.studies.mailing_list import Study
 from dirtylab.studies.mailing_list.figures import PICTURES
 from dirtylab.studies.peers import report as peers_report
@@ -81,7 +81,7 @@ def answer_block() -> str:
     picture = winner_map_picture(shipped_model(study.cache), study=study)
     return (
         f"![{picture.alt}]({CROSSOVERS}/winners.png)\n\n{crossovers_report.rule_of_thumb(study)}"
-        f"\n\n*Measured on {caption(study.machine)}.*"
+        f"\n\nFor {programs_line()}. *Measured on {caption(study.machine)}.*"
     )
 
 

@@ -119,6 +119,7 @@ def checkpoints_picture(table: "pd.DataFrame", machine: dict[str, Any]) -> Pictu
         title = f"{count_text(size)} pages written"
         style_axes(axes[0][column], title=title, xlabel="", ylabel="")
         style_axes(axes[1][column], title="", xlabel="period (ms)", ylabel="")
+    axes[1][0].set_ylim(0, 1.08 * found["lost"].max())
     axes[0][0].set_ylabel("writes, of an untracked guest's", fontsize=10, color=INK)
     axes[1][0].set_ylabel("time paused", fontsize=10, color=INK)
     handles, labels = axes[0][0].get_legend_handles_labels()
@@ -141,7 +142,8 @@ def _by_period(ax: Axes, table: "pd.DataFrame", value: str) -> None:
                 linewidth=1.5, linestyle=DASHES.get(name, "-"), label=look.label,
             )  # fmt: skip
     ax.set_xscale("log")
-    ax.set_ylim(0, None)
+    if value == "rate":  # a guest that faults on every write keeps less than a hundredth
+        ax.set_yscale("log")
     periods = sorted(set(table["period_ms"].tolist()))
     ax.xaxis.set_major_locator(FixedLocator(periods))
     label_ticks(ax.xaxis, lambda place: f"{place:g}")

@@ -1,6 +1,6 @@
 """What a dirty page costs a guest, in words and tables, by code."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +8,14 @@ import numpy as np
 from dirtylab._format import nbytes_text, ns_text, share_text
 from dirtylab._tables import markdown_table
 from dirtylab.studies.live.checkpoint_loop import NONE, PERIODS_MS
-from dirtylab.studies.live.guest_costs import LOG, PATTERNS, ring_name, totals
+from dirtylab.studies.live.guest_costs import (
+    ENTRIES,
+    LOG,
+    MANUAL,
+    PATTERNS,
+    ring_name,
+    totals,
+)
 from dirtylab.studies.live.judge import LogRingCrossover, log_ring_crossovers
 from dirtylab.theory.intervals import interval
 
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
 
 RING = ring_name(4_096)
 SHOWN_DIRTY = (100, 1_000, 10_000)
+_NEAR = 0.12
 
 
 def guest_crossovers(table: "pd.DataFrame", pattern: str) -> list[LogRingCrossover]:
@@ -62,9 +70,9 @@ def guest_lines(table: "pd.DataFrame") -> Iterator[str]:
 
 def guest_table(table: "pd.DataFrame", pattern: str = "random") -> str:
     """Return what tracking costs by slot and dirty frames as a Markdown table: total, and parts."""
-    own = totals(table[(table["pattern"] == pattern) & table["dirty"].isin(SHOWN_DIRTY)])
+    own = _shown(table, pattern, SHOWN_DIRTY)
     rows = []
-    names = list(dict.fromkeys(own["tracker"]))
+    names = [name for name in trackers_shown() if (own["tracker"] == name).any()]
     for (pages, dirty), group in own.groupby(["pages", "dirty"]):
         cells = [_cell(group[group["tracker"] == name]) for name in names]
         rows.append([_slot(int(str(pages))), f"{int(str(dirty)):,}", *cells])
@@ -78,7 +86,7 @@ def period_table(table: "pd.DataFrame", pattern: str = "random") -> str:
     Where the two meet is a number of dirty frames, whatever the period: both pay once a harvest.
     What a period changes is how much of the time that is.
     """
-    own = totals(table[(table["pattern"] == pattern) & table["dirty"].isin(SHOWN_DIRTY[1:])])
+    own = _shown(table, pattern, SHOWN_DIRTY[1:])
     rows = []
     for (pages, dirty), group in own.groupby(["pages", "dirty"]):
         cells = []
@@ -93,6 +101,17 @@ def period_table(table: "pd.DataFrame", pattern: str = "random") -> str:
         rows.append([_slot(int(str(pages))), f"{int(str(dirty)):,}", *cells])
     heads = ["slot", "dirty a period", *(f"{period} ms: log / ring" for period in PERIODS_MS)]
     return markdown_table(heads, rows, ":-- --: " + "--: " * len(PERIODS_MS))
+
+
+def _shown(table: "pd.DataFrame", pattern: str, wanted: Sequence[int]) -> "pd.DataFrame":
+    """Return the totals near some numbers of frames: repeats are dropped, so there are fewer."""
+    near = np.logical_or.reduce([(table["dirty"] / one - 1).abs() < _NEAR for one in wanted])
+    return totals(table[(table["pattern"] == pattern) & near])
+
+
+def trackers_shown() -> tuple[str, ...]:
+    """Return the trackers in the order of tables and legends."""
+    return (LOG, MANUAL, *map(ring_name, ENTRIES))
 
 
 def _slot(pages: int) -> str:

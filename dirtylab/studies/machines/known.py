@@ -89,6 +89,6 @@ def programs_line() -> str:
         for row in best.to_dict("records")
     ]
     return (
-        f"recorded programs: a bitmap is best or tied on {sum(good)} of {len(good)}, of the "
-        "structures that give each frame once, in order"
+        "recorded programs and guests, of the structures that give each frame once and in order: "
+        f"a bitmap is best or tied on {sum(good)} of {len(good)}"
     )
