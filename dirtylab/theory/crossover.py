@@ -130,11 +130,23 @@ def crossovers(
         ends = max(0, int(inside[0])), min(near.size - 1, int(inside[1]))
         curve = middle[near] if rising else -middle[near]
         roots = passing(place[near], curve, own, ends, draws, seed + number)
+        roots = _beyond_none(roots, place, near[list(ends)])
         outside = (100 - LEVEL) / 2
         parts = [outside, 50, 100 - outside]
         low, at, high = np.exp(np.percentile(roots, parts, method="nearest"))
         found.append(Crossover(_within(at, place, left, right), float(low), float(high), rising))
     return found
+
+
+def _beyond_none(roots: Array, place: Array, ends: npt.NDArray[np.intp]) -> Array:
+    """Return the roots within the points at the ends, where these are not the first or the last.
+
+    There the sign is sure on both sides; only beyond all points nothing is known.
+    """
+    first = -np.inf if ends[0] == 0 else place[ends[0]]
+    last = np.inf if ends[1] == place.size - 1 else place[ends[1]]
+    inside: Array = np.clip(roots, first, last)
+    return inside
 
 
 def _within(at: float, place: Array, left: int, right: int) -> float:
