@@ -14,7 +14,7 @@ LOWEST_TESTS ?= tests
 
 VOILA := --classic-tree --show_tracebacks=True
 
-.PHONY: help reproduce soak peers lab dashboard notebooks docs test test-lowest weak-memory fuzz lint format \
+.PHONY: help reproduce soak peers lab dashboard notebooks docs site wheel test test-lowest weak-memory fuzz lint format \
   clean-cache clean
 
 help:  ## this list
@@ -64,6 +64,12 @@ fuzz: $(VENV)/ready-dev  ## the scripts in tests/fuzz at a larger size (FUZZ_ROU
 test-lowest: $(LOWEST)/ready  ## all tests with the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS)
 
+site: $(VENV)/ready-docs  ## the documentation as pages, in docs/_build/html; warnings are errors
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+
+wheel: $(VENV)/ready-dev  ## sdist and wheel, checked, and used in a fresh environment
+	tests/wheel.sh
+
 weak-memory:  ## the lockless protocols under weak memory, by GenMC where it is installed
 	@$(PYTHON) tests/weak_memory/check.py
 
@@ -96,6 +102,10 @@ $(VENV)/ready: $(VENV)/python-found pyproject.toml
 
 $(VENV)/ready-dashboard: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet -e '.[dashboard]'
+	@touch $@
+
+$(VENV)/ready-docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --group docs
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready

@@ -1,4 +1,4 @@
-"""Write the README's figures and tables from the data: ``python -m dirtylab._readme``."""
+"""Write figures and tables of README and docs from the data: ``python -m dirtylab._readme``."""
 
 import pathlib
 import re
@@ -23,7 +23,12 @@ from dirtylab.studies.crossovers.maps import winner_map_picture
 from dirtylab.studies.live.experiments import measured
 from dirtylab.studies.live.figures import harvests_picture, maps_picture
 from dirtylab.studies.live.guest_figures import checkpoints_picture, guest_costs_picture
-from dirtylab.studies.live.guest_report import checkpoint_lines, guest_lines, guest_table
+from dirtylab.studies.live.guest_report import (
+    checkpoint_lines,
+    guest_lines,
+    guest_table,
+    period_table,
+)
 from dirtylab.studies.live.large_pages import large_lines
 from dirtylab.studies.live.report import crossovers_list, recordings_table
 from dirtylab.studies.live.store import Measured
@@ -40,7 +45,8 @@ from dirtylab.studies.peers.record import COPY, SCATTER
 if TYPE_CHECKING:
     import pandas as pd
 
-README = pathlib.Path("README.md")
+PAGES = (pathlib.Path("README.md"), *sorted(pathlib.Path("docs").glob("*.md")))
+"""What has generated parts."""
 FIGURES = "data/measured/mailing_list"
 CROSSOVERS = "data/measured/crossovers"
 """Of the pictures; the data are the reference machine's."""
@@ -53,6 +59,7 @@ def blocks(study: Study) -> dict[str, str]:
     images = [f"![{PICTURES[name](study).alt}]({FIGURES}/{name}.png)" for name in SHOWN]
     machine = f"*Measured on {caption(study.machine)}.*"
     return {
+        "answer": answer_block(),
         "figure": "\n\n".join(images),
         "runs": f"{mailing_list.markdown_table(study.samples_index)}\n\n{machine}",
         "verdicts": f"{mailing_list.markdown_verdicts(study)}\n\n{machine}",
@@ -66,6 +73,16 @@ def blocks(study: Study) -> dict[str, str]:
         "lockless": lockless_block(),
         "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
     }
+
+
+def answer_block() -> str:
+    """Return the winner map and a rule of thumb in three rows."""
+    study = crossovers_record.load()
+    picture = winner_map_picture(shipped_model(study.cache), study=study)
+    return (
+        f"![{picture.alt}]({CROSSOVERS}/winners.png)\n\n{crossovers_report.rule_of_thumb(study)}"
+        f"\n\n*Measured on {caption(study.machine)}.*"
+    )
 
 
 def structures_block() -> str:
@@ -180,7 +197,8 @@ def _guest_text(found: Measured, images: dict[str, str]) -> str:
         *checkpoint_lines(found.checkpoints),
     ]
     told = "\n".join(f"- {line}" for line in lines)
-    return f"{images['guest']}\n\n{told}\n\n{guest_table(found.guest)}\n\n{images['checkpoints']}"
+    parts = [images["guest"], told, guest_table(found.guest), period_table(found.guest)]
+    return "\n\n".join([*parts, images["checkpoints"]])
 
 
 def live_pictures() -> dict[str, Picture]:
@@ -194,9 +212,20 @@ def live_pictures() -> dict[str, Picture]:
     }
 
 
-def rendered(text: str, study: Study) -> str:
-    """Return the README's `text` with each block made anew."""
-    for name, block in blocks(study).items():
+def rendered(text: str, made: dict[str, str], folder: str = "") -> str:
+    """Return a page's `text` with each block made anew.
+
+    Parameters
+    ----------
+    text : str
+        With marks where blocks begin and end.
+    made : dict of str to str
+        Of :func:`blocks`.
+    folder : str, optional
+        From the page to the project's folder, such as ``"../"``: pictures are found from there.
+    """
+    for name, found in made.items():
+        block = found.replace("](data/", f"]({folder}data/")
         begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
         marked = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
         text = marked.sub(lambda _, b=block, m=(begin, end): f"{m[0]}\n{b}\n{m[1]}", text)  # type: ignore[misc]
@@ -224,4 +253,8 @@ if __name__ == "__main__":
     draw_machines()
     draw_live()
     shown = mailing_list.load(data_file("measured/mailing_list"))
-    README.write_text(rendered(README.read_text(encoding="utf-8"), shown), encoding="utf-8")
+    made = blocks(shown)
+    for page in PAGES:
+        folder = "" if page.parent == pathlib.Path() else "../"
+        text = rendered(page.read_text(encoding="utf-8"), made, folder)
+        page.write_text(text, encoding="utf-8")

@@ -110,6 +110,9 @@ def test_where_log_and_ring_meet_is_found_in_the_total():
     assert "nan" not in " ".join(lines)
     text = guest_report.guest_table(table)
     assert text.count("\n") == 1 + 2 * 3
+    by_period = guest_report.period_table(table)
+    assert by_period.count("\n") == 1 + 2 * 2
+    assert by_period.splitlines()[0].count("ms: log / ring") == 5
     picture = guest_costs_picture(table, MACHINE)
     assert "by KVM's log and rings" in picture.alt
 

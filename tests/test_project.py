@@ -19,6 +19,7 @@ import yaml
 import dirtylab
 from dirtylab import _readme, mailing_list
 from dirtylab._data import data_file
+from dirtylab.advice.machines import recorded, reference
 from dirtylab.measure.machine import caption
 
 ROOT = Path(__file__).parent.parent
@@ -107,16 +108,35 @@ def test_the_versions_agree():
     assert f"## {dirtylab.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_the_readme_is_made_from_the_data():
+def test_readme_and_docs_are_made_from_the_data():
+    made = _readme.blocks(mailing_list.load(data_file("measured/mailing_list")))
+    used = set()
+    for page in _readme.PAGES:
+        text = page.read_text(encoding="utf-8")
+        folder = "" if page.parent == Path() else "../"
+        assert _readme.rendered(text, made, folder) == text, page
+        used |= set(re.findall(r"<!-- begin: ([\w-]+) -->", text))
+    assert used == set(made)
+
+
+def test_the_readme_is_one_page():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    study = mailing_list.load(data_file("measured/mailing_list"))
-    assert _readme.rendered(text, study) == text
+    assert len(text.splitlines()) <= 120
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert max(table.count("\n") for table in tables) <= 12 + 2
+
+
+def test_the_readme_answers_on_one_screen():
+    """The picture, the rule of thumb and both commands stand in the first 40 lines."""
+    first = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:40])
+    for part in ("winners.png", "| dirty between harvests |", "make reproduce", "make test"):
+        assert part in first
 
 
 RECORDED = {
     "compare": ["collect", "insert", "epoch"],
     "crossovers": ["findings"],
-    "live": ["recordings", "harvests"],
+    "live": ["recordings", "harvests", "guest"],
     "lockless": ["lockless"],
     "mailing_list": ["runs", "verdicts", "experiments"],
 }
@@ -124,10 +144,11 @@ RECORDED = {
 
 
 def test_every_table_of_the_readme_names_the_machine_that_it_was_measured_on():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in _readme.PAGES)
     parts = dict(re.findall(r"<!-- begin: ([\w-]+) -->(.*?)<!-- end: \1 -->", text, re.DOTALL))
     for recording, names in RECORDED.items():
-        folder = data_file("measured") / recording
+        own = recording == "crossovers"
+        folder = (reference().folder if own else data_file("measured")) / recording
         file = folder / ("study.json" if recording == "mailing_list" else "machine.json")
         facts = json.loads(file.read_text(encoding="utf-8"))
         told = facts.get("machine", facts)
@@ -135,17 +156,21 @@ def test_every_table_of_the_readme_names_the_machine_that_it_was_measured_on():
             told = {"cache": "warm", **told}
         for name in names:
             assert f"Measured on {caption(told)}" in parts[name], name
-    unmeasured = {"figure", "structures", "patterns", "crossovers"}  # pictures, and declarations
+    for name in ("known", "answer"):
+        assert f"Measured on {caption(reference().machine)}" in parts[name]
+    for one in recorded():
+        assert caption(one.machine) in parts["machines"]
+    # pictures, declarations, and what is of several machines
+    unmeasured = {"figure", "structures", "patterns", "crossovers", "known", "answer", "machines"}
     assert {name for names in RECORDED.values() for name in names} | unmeasured == set(parts)
 
 
-def test_every_file_the_readme_points_to_is_there():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    paths = re.findall(
-        r"!?\[[^\]\"]+\]\(([\w./-]+)\)|`((?:notebooks|dirtylab|data)/[\w./-]+)`", text
-    )
-    assert len(paths) > 5
-    for path in (one or other for one, other in paths):
+@pytest.mark.parametrize("page", _readme.PAGES, ids=str)
+def test_every_file_that_readme_and_docs_point_to_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"!?\[[^\]\"]+\]\(([\w./-]+)\)", text):
+        assert (ROOT / page.parent / path).exists(), path
+    for path in re.findall(r"`((?:notebooks|dirtylab|data)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
 
 

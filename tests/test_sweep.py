@@ -278,6 +278,29 @@ def test_where_the_guest_ran_other_memory_is_streamed_before_each_step(monkeypat
     assert all(len(driver.structure) == 0 for driver in drivers)
 
 
+def test_every_take_follows_an_insert_of_its_own(monkeypatch):
+    """After a collect a list is sorted: a harvest that followed would be told too quick."""
+    done = {}
+    for name in ("insert_ns", "harvested", "collect_ns", "clear_ns"):
+        plain = getattr(cells.Driver, name)
+
+        def noted(self, *frames, plain=plain, name=name):
+            done.setdefault(id(self), []).append(name)
+            return plain(self, *frames)
+
+        monkeypatch.setattr(cells.Driver, name, noted)
+    candidates = (Candidate("list"), Candidate("bitmap"))
+    plan = BenchmarkPlan(candidates, (*OPERATIONS, "clear"), 7, GUEST_RAN)
+    running = CellBenchmark(Cell("random", (), 4096, 50), plan)
+    done.clear()
+    running.round(0)
+    assert len(done) == len(candidates) * (1 + cells.MOST_COPIES)
+    for calls in done.values():
+        for place, name in enumerate(calls):
+            if name in ("harvested", "collect_ns"):
+                assert calls[place - 1] == "insert_ns", calls
+
+
 @pytest.mark.parametrize(
     ("pages", "dirty", "copies"), [(10**4, 10, 8), (10**7, 10, 2), (10**8, 9, 1)]
 )

@@ -1,7 +1,7 @@
 """A quick probe of whether a cost model fits this machine.
 
-Whole epochs of the tuned structures on a few small cells are measured, in 2 seconds once the kernels
-are compiled, and compared with what the model predicts for them.
+Whole epochs of the tuned structures on a few small cells are measured, in 2 seconds once the
+kernels are compiled, and compared with what the model predicts for them.
 """
 
 from typing import NamedTuple

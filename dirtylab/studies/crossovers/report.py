@@ -23,6 +23,18 @@ from dirtylab.studies.crossovers.record import JUDGED, CrossoverStudy
 if TYPE_CHECKING:
     import pandas as pd
 
+BANDS = (
+    ("below 0.1 % of the pages", 0.0, 0.001),
+    ("0.1 % … 3 %", 0.001, 0.03),
+    ("more", 0.03, 1.01),
+)
+"""Shares of dirty pages that a rule of thumb tells apart."""
+RULE_PATTERNS = (
+    ("random", "scattered pages"),
+    ("clustered:length=64", "runs of 64"),
+    ("sequential", "one run"),
+)
+
 
 def all_crossovers(study: CrossoverStudy) -> "pd.DataFrame":
     """Return all crossovers of posted structures with each other, and of tuned ones."""
@@ -98,6 +110,35 @@ def _undecided(row: dict[Any, Any]) -> str:
 
 def _interval(row: dict[Any, Any]) -> str:
     return "–".join(share_text(row[end] / row["pages"], 2) for end in ("low", "high"))
+
+
+def rule_of_thumb(study: CrossoverStudy) -> str:
+    """Return the cheapest structure by dirty share, three rows, and pattern, by measured epochs.
+
+    In each band the structure whose times are nearest to the best ones of all cells, by their
+    geometric mean over slots and numbers of frames; those within a tenth of it are named too.
+    """
+    rounds = study.rounds[(study.rounds["operation"] == "epoch") & (study.rounds["set"] == "find")]
+    medians = rounds.groupby(["pattern", "pages", "dirty"])[list(study.tuned)].median().dropna()
+    over = medians.div(medians.min(axis=1), axis=0).apply(np.log).reset_index()
+    share = over["dirty"] / over["pages"]
+    rows = []
+    for words, low, high in BANDS:
+        inside = over[(share >= low) & (share < high)]
+        cells = [
+            _cheapest(inside[inside["pattern"] == pattern][list(study.tuned)].mean())
+            for pattern, _ in RULE_PATTERNS
+        ]
+        rows.append([words, *cells])
+    heads = ["dirty between harvests", *(words for _, words in RULE_PATTERNS)]
+    return markdown_table(heads, rows, ":-- " * len(heads))
+
+
+def _cheapest(over: "pd.Series[float]") -> str:
+    """Return the structure that is nearest to the best, and those within a tenth of it."""
+    ordered = over.sort_values()
+    near = [str(name) for name in ordered.index if ordered[name] <= ordered.iloc[0] + np.log(1.1)]
+    return f"**{near[0]}**" + (f", or {', '.join(near[1:])}" if near[1:] else "")
 
 
 def moves(found: "pd.DataFrame") -> Iterator[str]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from dirtylab._format import nbytes_text, ns_text, share_text
 from dirtylab._tables import markdown_table
-from dirtylab.studies.live.checkpoint_loop import NONE
+from dirtylab.studies.live.checkpoint_loop import NONE, PERIODS_MS
 from dirtylab.studies.live.guest_costs import LOG, PATTERNS, ring_name, totals
 from dirtylab.studies.live.judge import LogRingCrossover, log_ring_crossovers
 from dirtylab.theory.intervals import interval
@@ -70,6 +70,29 @@ def guest_table(table: "pd.DataFrame", pattern: str = "random") -> str:
         rows.append([_slot(int(str(pages))), f"{int(str(dirty)):,}", *cells])
     heads = ["slot", "dirty", *(f"`{name}`" for name in names)]
     return markdown_table(heads, rows, ":-- --: " + "--: " * len(names))
+
+
+def period_table(table: "pd.DataFrame", pattern: str = "random") -> str:
+    """Return the share of a period that tracking takes, log and ring, as a Markdown table.
+
+    Where the two meet is a number of dirty frames, whatever the period: both pay once a harvest.
+    What a period changes is how much of the time that is.
+    """
+    own = totals(table[(table["pattern"] == pattern) & table["dirty"].isin(SHOWN_DIRTY[1:])])
+    rows = []
+    for (pages, dirty), group in own.groupby(["pages", "dirty"]):
+        cells = []
+        for period in PERIODS_MS:
+            shares = [
+                share_text(
+                    interval(group[group["tracker"] == name]["total_ns"]).at / period / 1e6, 2
+                )
+                for name in (LOG, RING)
+            ]
+            cells.append(" / ".join(shares))
+        rows.append([_slot(int(str(pages))), f"{int(str(dirty)):,}", *cells])
+    heads = ["slot", "dirty a period", *(f"{period} ms: log / ring" for period in PERIODS_MS)]
+    return markdown_table(heads, rows, ":-- --: " + "--: " * len(PERIODS_MS))
 
 
 def _slot(pages: int) -> str:

@@ -7,13 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator
 
-from dirtylab._caches import GUEST_RAN
+from dirtylab._caches import CACHE_TEXTS, GUEST_RAN, WARM
 from dirtylab._format import count_text, share_text
 from dirtylab.advice.machines import RecordedMachine
 from dirtylab.advice.model import Model
 from dirtylab.datasets import parsed
 from dirtylab.figures._rc import under_own_rc
 from dirtylab.figures.style import (
+    INK,
     Picture,
     finished,
     label_ticks,
@@ -50,11 +51,12 @@ def carried_picture(machines: Sequence[RecordedMachine]) -> Picture:
     Parameters
     ----------
     machines : sequence of RecordedMachine
-        Each with a model of caches that hold other memory, or measured crossovers of such; others
-        have no marks.
+        Each with a model or measured crossovers of the state of the caches that most machines
+        have; others have no marks.
     """
+    cache = _most_common(machines)
     rows = [(pair, pattern, pages) for pair in PAIRS for pattern in PATTERNS for pages in PAGES]
-    marks = [*_measured(machines, rows), *_modelled(machines, rows)]
+    marks = [*_measured(machines, rows, cache), *_modelled(machines, rows, cache)]
     known = {(mark.machine, mark.row) for mark in marks if mark.measured}
     marks = [m for m in marks if m.measured or (m.machine, m.row) not in known]
     figure = new_figure(8.6, 7.4)
@@ -66,7 +68,8 @@ def carried_picture(machines: Sequence[RecordedMachine]) -> Picture:
         f"{one} and {other}, {pattern.replace(':length=', ' of ')}, {count_text(pages)}"
         for (one, other), pattern, pages in rows
     ]
-    style_axes(ax, title=_title(marks), xlabel="Dirty share at which both cost the same", ylabel="")
+    style_axes(ax, title="", xlabel="Dirty share at which both cost the same", ylabel="")
+    figure.suptitle(_title(marks), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     ax.set_xscale("log")
     label_ticks(ax.xaxis, share_text)
     ax.yaxis.set_major_locator(FixedLocator([-place for place in range(len(rows))]))
@@ -74,17 +77,28 @@ def carried_picture(machines: Sequence[RecordedMachine]) -> Picture:
     for place in range(1, len(rows)):
         ax.axhline(0.5 - place, color="#E5E5E5", linewidth=0.6, zorder=0)
     ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.0, -0.08), ncols=2)
-    note = "Whole epochs, caches hold other memory. Filled: measured, with 95 % intervals. Hollow: "
+    note = f"Whole epochs; {CACHE_TEXTS[cache]}. Filled: measured, with 95 % intervals. Hollow: "
     told = "; ".join(f"{one.name}: {caption(one.machine)}" for one in machines if one.name in names)
     small_print(figure, None, f"{note}by the machine's cost model. No mark: no crossing. {told}.")
     return finished(figure, _alt(marks, labels))
 
 
-def _measured(machines: Sequence[RecordedMachine], rows: Sequence[Any]) -> list[_Mark]:
+def _most_common(machines: Sequence[RecordedMachine]) -> str:
+    """Return the state of the caches that most machines have recorded; guest-ran of two alike."""
+    measured = crossings_by_machine(machines)
+    known = {
+        cache: {one.name for one in machines if one.model(cache) is not None}
+        | ({*measured[measured["cache"] == cache]["machine"]} if len(measured) else set())
+        for cache in (GUEST_RAN, WARM)
+    }
+    return max(known, key=lambda cache: len(known[cache]))
+
+
+def _measured(machines: Sequence[RecordedMachine], rows: Sequence[Any], cache: str) -> list[_Mark]:
     found = crossings_by_machine(machines)
     if found.empty:
         return []
-    found = found[(found["cache"] == GUEST_RAN) & found["share"].notna()]
+    found = found[(found["cache"] == cache) & found["share"].notna()]
     marks = []
     for row in found.to_dict("records"):
         for pair in ((row["one"], row["other"]), (row["other"], row["one"])):
@@ -97,8 +111,8 @@ def _measured(machines: Sequence[RecordedMachine], rows: Sequence[Any]) -> list[
     return marks
 
 
-def _modelled(machines: Sequence[RecordedMachine], rows: Sequence[Any]) -> list[_Mark]:
-    models = [(one.name, model) for one in machines if (model := one.model(GUEST_RAN)) is not None]
+def _modelled(machines: Sequence[RecordedMachine], rows: Sequence[Any], cache: str) -> list[_Mark]:
+    models = [(one.name, model) for one in machines if (model := one.model(cache)) is not None]
     return [
         _Mark(name, place, share, share, share, measured=False)
         for name, model in models
@@ -140,7 +154,7 @@ def _title(marks: Sequence[_Mark]) -> str:
     if not factors:
         return "Where structures cost the same"
     middle, most = np.median(factors), max(factors)
-    return f"From machine to machine crossovers move {middle:.1f}× (median) to {most:.1f}× (most)"
+    return f"Crossovers move by {middle:.1f}× from machine to machine, {most:.1f}× at most"
 
 
 def _alt(marks: Sequence[_Mark], labels: Sequence[str]) -> str:

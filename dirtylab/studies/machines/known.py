@@ -56,6 +56,10 @@ def _met(row: dict[Any, Any], one: str, other: str) -> str:
         return "too close to call"
     if not np.isfinite(row["at"]):
         return f"`{row['cheaper']}` throughout"
+    if row["low"] <= 0 or not np.isfinite(row["high"]):
+        ends = max(row["low"], row["least"]), min(row["high"], row["most"])
+        shares = " to ".join(share_text(end / row["pages"], 2) for end in ends)
+        return f"too close to call from {shares}"
     share = share_text(row["at"] / row["pages"], 2)
     low, high = (share_text(row[end] / row["pages"], 2) for end in ("low", "high"))
     after = other if row["cheaper"] == one else one
