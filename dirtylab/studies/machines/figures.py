@@ -78,7 +78,11 @@ def carried_picture(machines: Sequence[RecordedMachine]) -> Picture:
         ax.axhline(0.5 - place, color="#E5E5E5", linewidth=0.6, zorder=0)
     ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.0, -0.08), ncols=2)
     note = f"Whole epochs; {CACHE_TEXTS[cache]}. Filled: measured, with 95 % intervals. Hollow: "
-    told = "; ".join(f"{one.name}: {caption(one.machine)}" for one in machines if one.name in names)
+    told = "; ".join(
+        f"{one.name}: {caption({**one.machine, 'cache': None})}"
+        for one in machines
+        if one.name in names
+    )
     small_print(figure, None, f"{note}by the machine's cost model. No mark: no crossing. {told}.")
     return finished(figure, _alt(marks, labels))
 
@@ -154,7 +158,7 @@ def _title(marks: Sequence[_Mark]) -> str:
     if not factors:
         return "Where structures cost the same"
     middle, most = np.median(factors), max(factors)
-    return f"Crossovers move by {middle:.1f}× from machine to machine, {most:.1f}× at most"
+    return f"Crossovers move by {middle:.1f}× from machine to machine, {most:.0f}× at most"
 
 
 def _alt(marks: Sequence[_Mark], labels: Sequence[str]) -> str:

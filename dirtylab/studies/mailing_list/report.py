@@ -84,7 +84,7 @@ def markdown_table(index: SamplesIndex) -> str:
     """Return the nine runs as a Markdown table, a line a run and method."""
     heads, *lines = table_lines(index)
     rows = [
-        (cells[0].strip() if cells[1] else f"**{cells[0]}**", *cells[1:])
+        (cells[0].strip() if cells[0].startswith(" ") else f"**{cells[0]}**", *cells[1:])
         for cells in lines
     ]  # fmt: skip
     return tables.markdown_table(heads, rows, ":-- " + "--: " * (len(heads) - 1))
