@@ -324,7 +324,9 @@ def written_sweep(folder):
 
 def shipped(name):
     def copy(folder):
-        for path in data_file(f"measured/{name}").iterdir():
+        own = name == "crossovers"
+        where = reference().folder / name if own else data_file(f"measured/{name}")
+        for path in where.iterdir():
             if path.suffix in (".json", ".csv"):
                 shutil.copy(path, folder)
 

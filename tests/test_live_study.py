@@ -167,7 +167,11 @@ def test_the_shipped_measurement_is_whole():
         MEASURED.harvests["contestant"]
     )
     met = log_ring_crossovers(MEASURED.harvests)
-    assert {one.pages for one in met if one.at is not None} >= {1_048_576, 10_000_000}
+    assert {one.pages for one in met} == {2**16, 2**20, 10_000_000}
+    assert 2**20 in {one.pages for one in met if one.at is not None}
+    for table in (MEASURED.guest, MEASURED.checkpoints, MEASURED.large):
+        assert not table.empty
+    assert set(MEASURED.guest["pages"]) == {2**16, 2**20, 2**24}
 
 
 def test_experiments_agree_and_recorded_ones_stand_in(monkeypatch):

@@ -262,7 +262,12 @@ def run_without_folders(line, **more):
 
 
 @pytest.mark.parametrize(
-    "line", [["--version"], ["advise", "--pages", "64GiB", "--dirty", "1%"], ["trace", "list"]]
+    "line",
+    [
+        ["--version"],
+        ["advise", "--pages", "64GiB", "--dirty", "1%", "--no-probe"],
+        ["trace", "list"],
+    ],
 )
 def test_the_command_runs_without_home_and_cache(line):
     done = run_without_folders(line)

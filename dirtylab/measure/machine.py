@@ -126,9 +126,11 @@ def core_of(machine: Mapping[str, Any]) -> str | None:
     of 64 MiB or more.
     """
     core = _mapping(machine.get("processor")).get("core")
+    if not isinstance(core, str):
+        return None
     last = _bytes_of(_mapping(machine.get("caches")).get("L3"))
     belied = core in DESKTOP_DESIGNS and last is not None and last >= _DESKTOP_CACHE
-    return None if core is None or belied else str(core)
+    return None if belied else core
 
 
 def _bytes_of(size: object) -> int | None:

@@ -374,7 +374,9 @@ def sources(folder):
     make_sweep(folder / "sweep")
     for name in ("mailing_list", "lockless", "crossovers", "live", "compare"):
         (folder / name).mkdir()
-        for path in data_file(f"measured/{name}").iterdir():
+        own = name == "crossovers"
+        where = reference().folder / name if own else data_file(f"measured/{name}")
+        for path in where.iterdir():
             if path.suffix in (".csv", ".json"):
                 lines = path.read_bytes().splitlines(keepends=True)
                 short = path.suffix == ".csv" and name != "mailing_list"
