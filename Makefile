@@ -67,6 +67,7 @@ test-lowest: $(LOWEST)/ready  ## all tests with the lowest versions that pyproje
 site: $(VENV)/ready-docs  ## the documentation as pages, in docs/_build/html; warnings are errors
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
+# Not in .ci/run, which the tests fill: a job of its own.
 wheel: $(VENV)/ready-dev  ## sdist and wheel, checked, and used in a fresh environment
 	tests/wheel.sh
 
