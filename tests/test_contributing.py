@@ -106,7 +106,7 @@ def test_a_recorded_machine(tmp_path, monkeypatch, capsys):
     assert "`my-machine`" in capsys.readouterr().out
 
 
-def _copy_model(out, plan, cache):
+def _copy_model(out, plan, cache, shown):
     for name in (model_file(cache), held_out_file(cache)):
         shutil.copy(reference().folder / name, out)
 

@@ -10,8 +10,8 @@ from dirtylab import cli
 from dirtylab._caches import CACHES
 from dirtylab.advice import machines
 from dirtylab.advice.machines import (
+    difference,
     distance,
-    likeness,
     machine_id,
     nearest,
     read_machine,
@@ -93,9 +93,9 @@ def test_distance_is_nothing_to_itself_and_grows_with_what_differs():
 
 
 def test_what_differs_is_told():
-    assert likeness(xeon(), xeon(date="other")) == ""
-    assert "vendor, core, caches" in likeness(xeon(), zen())
-    assert "vector code" in likeness(xeon(), xeon(vector_code={"dirtylab": "AVX2"}))
+    assert difference(xeon(), xeon(date="other")) == ""
+    assert difference(xeon(), zen()) == "vendor, core, caches"
+    assert difference(xeon(), xeon(vector_code={"dirtylab": "AVX2"})) == "vector code"
 
 
 @pytest.mark.parametrize("cache", CACHES)

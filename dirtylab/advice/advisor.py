@@ -18,8 +18,8 @@ from dirtylab.advice.answer import (
     AdviceChange,
     Option,
     Question,
-    lead_of,
     outside,
+    ties,
 )
 from dirtylab.advice.beside import beside_text, measured_beside
 from dirtylab.advice.calibration import current_model
@@ -225,13 +225,8 @@ def _notes(question: Question, ranking: list[Option], model: Model) -> Iterator[
         yield from _notes_on_structures(question, ranking, model)
     if not ranking[0].predicted:
         return
-    first, *others = [one for one in ranking if one.allowed]
-    close = [
-        one.structure
-        for one in others
-        if one.predicted and one.epoch_ns < first.epoch_ns * (1 + lead_of(model))
-    ]
-    if close:
+    first = ranking[0]
+    if close := ties(ranking, model):
         names = " and ".join(close)
         yield f"{names}: within the model's error of {first.structure}, a tie; choose either"
     if question.period is not None and first.epoch_ns > 1e9 * question.period:

@@ -3,12 +3,12 @@
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from dirtylab._caches import CACHE_TEXTS
 from dirtylab._format import nbytes_text, ns_text
-from dirtylab.advice.machines import likeness
+from dirtylab.advice.machines import difference
 from dirtylab.advice.model import Model
 from dirtylab.measure.machine import caption, describe_machine
 
@@ -77,6 +77,15 @@ class Option(NamedTuple):
         return {name: value if value == value else None for name, value in facts.items()}
 
 
+def ties(ranking: Sequence[Option], model: Model) -> tuple[str, ...]:
+    """Return the structures over which the first one's lead is within the model's error."""
+    known = [one for one in ranking if one.allowed and one.predicted]
+    if not known:
+        return ()
+    most = known[0].epoch_ns * (1 + lead_of(model))
+    return tuple(one.structure for one in known[1:] if one.epoch_ns < most)
+
+
 class AdviceChange(NamedTuple):
     """Where the advice changes: the other structure costs the same there."""
 
@@ -112,11 +121,7 @@ class Advice:
     @property
     def ties(self) -> tuple[str, ...]:
         """Return the structures over which the pick's lead is within the model's error."""
-        known = [one for one in self.ranking if one.allowed and one.predicted]
-        if not known:
-            return ()
-        most = known[0].epoch_ns * (1 + lead_of(self.model))
-        return tuple(one.structure for one in known[1:] if one.epoch_ns < most)
+        return ties(self.ranking, self.model)
 
     @property
     def extrapolated(self) -> bool:
@@ -196,8 +201,10 @@ def _sources(advice: Advice) -> Iterator[str]:
     elif advice.own_calibration:
         yield f"calibrated on this machine: {machine}"
     else:
-        unlike = likeness(describe_machine(), advice.model.machine) or machine
-        yield f"not calibrated here (dirtylab calibrate does it); the nearest machine {unlike}"
+        differs = difference(describe_machine(), advice.model.machine)
+        unlike = f"differs in {differs}" if differs else "is of the same kind"
+        yield f"not calibrated here (dirtylab calibrate does it); the nearest machine {unlike}:"
+        yield machine
     if not advice.model.machine.get("cache"):
         yield CACHE_TEXTS[advice.model.cache]
     if advice.model.trial:

@@ -18,7 +18,7 @@ from dirtylab._caches import CACHES, GUEST_RAN
 from dirtylab._data import data_file
 from dirtylab._reading import read_object
 from dirtylab.advice.model import Model, cache_bytes
-from dirtylab.measure.machine import caption, core_of, kind_of
+from dirtylab.measure.machine import core_of, kind_of
 from dirtylab.measure.recording import MACHINE
 
 CROSSOVERS, PEERS = "crossovers", "peers"
@@ -152,8 +152,8 @@ def distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     return apart + _CACHE * float(np.abs(sizes[0] - sizes[1]).sum())
 
 
-def likeness(machine: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Return in words in what two machines differ; empty where they are of one kind."""
+def difference(machine: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Return in what two machines differ, such as "vendor, caches"; empty for those of one kind."""
     if kind_of(machine) is not None and kind_of(machine) == kind_of(other):
         return ""
     mine, yours = _facts(machine), _facts(other)
@@ -162,7 +162,7 @@ def likeness(machine: Mapping[str, Any], other: Mapping[str, Any]) -> str:
         differ.append("vector code")
     if cache_bytes({**machine, "cache": ""}) != cache_bytes({**other, "cache": ""}):
         differ.append("caches")
-    return f"differs in {', '.join(differ) or 'details'}: {caption(other)}"
+    return ", ".join(differ) or "details"
 
 
 def _facts(machine: Mapping[str, Any]) -> dict[str, Any]:

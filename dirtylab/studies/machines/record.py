@@ -10,12 +10,14 @@
 What is there is not measured again: the same call goes on where it stopped.
 """
 
+import contextlib
 import pathlib
 import shutil
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dirtylab._caches import CACHES, GUEST_RAN
+from dirtylab._progress import run_steps, share_bar
 from dirtylab.advice import calibration
 from dirtylab.advice.machines import CROSSOVERS, PEERS, model_file
 from dirtylab.measure.files import prepare_folder
@@ -52,12 +54,13 @@ def steps(
     report : callable, optional
         Called with a line of text as it goes on; without, no bars are shown.
     """
+    shown = report is not None
     if not (out / CROSSOVERS / "machine.json").exists():
         yield "crossovers", lambda: _crossovers(out, plan, report)
     for cache in CACHES:
         if not (out / model_file(cache)).exists():
-            yield f"cost model, {cache}", lambda c=cache: _calibrate(out, plan, c)  # type: ignore[misc]
-    yield "structures of others", lambda: _peers(out, plan)
+            yield f"cost model, {cache}", lambda c=cache: _calibrate(out, plan, c, shown)  # type: ignore[misc]
+    yield "structures of others", lambda: _peers(out, plan, shown)
 
 
 def _crossovers(out: pathlib.Path, plan: Plan, report: Callable[[str], object] | None) -> None:
@@ -68,11 +71,13 @@ def _crossovers(out: pathlib.Path, plan: Plan, report: Callable[[str], object] |
     shutil.rmtree(work)
 
 
-def _calibrate(out: pathlib.Path, plan: Plan, cache: str) -> None:
-    calibration.save(calibration.calibrate(plan.calibration_s, cache=cache), out, cache)
+def _calibrate(out: pathlib.Path, plan: Plan, cache: str, shown: bool) -> None:
+    with share_bar() if shown else contextlib.nullcontext() as report:
+        found = calibration.calibrate(plan.calibration_s, cache=cache, report=report)
+    calibration.save(found, out, cache)
 
 
-def _peers(out: pathlib.Path, plan: Plan) -> None:
+def _peers(out: pathlib.Path, plan: Plan, shown: bool) -> None:
     for name, recipe in RECIPES.items():
         if recipe.source is None:
             try:
@@ -82,6 +87,5 @@ def _peers(out: pathlib.Path, plan: Plan) -> None:
     folder = prepare_folder(out / PEERS)
     told = native_report.facts(plan.repeats, quick=True)
     rows, done = native_report.resumed(folder, told)
-    for _, action in natives.steps(plan.repeats, rows, done, quick=True):
-        action()
+    for _ in run_steps(list(natives.steps(plan.repeats, rows, done, quick=True)), shown=shown):
         native_report.save(rows, folder, told)
