@@ -10,9 +10,11 @@ from test_migration import predicted, recorded
 
 import dirtylab
 from dirtylab.cli import main
+from dirtylab.datasets.traces import recording
 from dirtylab.migration import closed, textbook
 from dirtylab.migration.costs import costs_of
-from dirtylab.migration.fidelities import fidelities
+from dirtylab.migration.fidelities import compared, fidelities
+from dirtylab.migration.question import ask, writes_of
 from dirtylab.migration.tracking import tracking
 
 GUEST = {"working_set": "64MiB", "bandwidth": "100MB/s", "limit": 5}
@@ -64,24 +66,93 @@ def test_the_closed_form_is_near_the_recorded_runs():
     rows = [row for row in recorded() if row["completed"] == "1" and float(row["total_ms"]) > 1000]
     errors = []
     for row in rows:
-        asked = predicted(row).question
-        facts = asked._asdict()
-        own = facts.pop("options")
-        facts["working_set"] = facts["working_set"] or None
-        found = fidelities(facts.pop("pages"), facts.pop("dataset"), **facts, **own)
+        found = compared(predicted(row).question)
         errors.append(abs(1000 * found["seconds"]["closed form"] / float(row["total_ms"]) - 1))
     assert np.median(errors) <= 0.05
 
 
 def test_a_curve_is_enough():
     points = textbook.curve([0.1, 1, 10], [100, 500, 1000])
-    one = closed.migrate_curve("64MiB", points, bandwidth="100MB/s")
+    one = dirtylab.migrate("64MiB", points, bandwidth="100MB/s")
     assert one.converges
-    assert 0.4 < one.seconds < 1
+    assert 0.4 < one.low <= one.seconds <= one.high < 1
+    assert len(one.rounds) == one.syncs - 1
+    assert "closed form" in str(one)
+    assert math.isnan(one.guest_slowdown)
+    assert json.loads(one.as_json())["guest_slowdown"] is None
+    zeros = dirtylab.migrate("64MiB", points, nonzero="16MiB", bandwidth="100MB/s")
+    assert zeros.sent_bytes < one.sent_bytes
     fast = textbook.curve([0.1, 1, 10], [16000, 16384, 16384])
-    never = closed.migrate_curve("64MiB", fast, bandwidth="20MB/s", downtime="10ms")
+    never = dirtylab.migrate("64MiB", fast, bandwidth="20MB/s", downtime="10ms")
     assert not never.converges
     assert math.isnan(never.downtime)
+    for wrong, named in (({"rate": 5}, "rate"), ({"rules": "later"}, "rules"),
+                         ({"working_set": "1GiB"}, "working_set")):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^{named}="):
+            dirtylab.migrate("64MiB", points, bandwidth="1GB/s", **wrong)
+
+
+def test_a_curve_agrees_with_the_pattern_that_it_is_of():
+    size, rate = 2**14, 10_000
+    times = np.geomspace(0.01, 10, 40)
+    points = textbook.curve(times, size * -np.expm1(-rate * times / size))
+    facts = {"bandwidth": "100MB/s", "limit": 20}
+    by_curve = dirtylab.migrate("64MiB", points, **facts)
+    by_pattern = dirtylab.migrate("64MiB", rate=rate, **facts)
+    assert by_curve.seconds == pytest.approx(by_pattern.seconds, rel=0.1)
+    assert by_curve.rho == pytest.approx(by_pattern.rho, rel=0.05)
+
+
+def test_a_recorded_program_migrates_at_its_own_pace():
+    one = dirtylab.migrate("1GiB", "trace", path="redis", bandwidth="200MB/s")
+    assert one.converges
+    assert "as recorded" in str(one)
+    found = recording("redis")
+    mean = sum(epoch.size for epoch in found.epochs) / (found.times[-1] / 1e9)
+    paced = dirtylab.migrate("1GiB", "trace", path="redis", rate=mean, bandwidth="200MB/s")
+    assert paced.seconds == pytest.approx(one.seconds, rel=0.3)
+    quick = dirtylab.migrate("1GiB", "trace", path="redis", rate=10**7, bandwidth="20MB/s",
+                             downtime="10ms", limit=2)  # fmt: skip
+    assert not quick.converges
+
+
+def test_recorded_writes_come_when_they_were_recorded(tmp_path):
+    path = tmp_path / "two.txt"
+    path.write_text("# pages 100\n# epoch 1000000000\n1\n2\n# epoch 3000000000\n7\n")
+    asked = ask(100, "trace", path=path, bandwidth=1e6)
+    writes = writes_of(asked)
+    assert writes.frames.tolist() == [1, 2, 7]
+    assert writes.due.tolist() == [0.0, 0.5, 1.0]
+    assert writes.round_s == 3.0
+    assert asked.working_set == 100
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({}, "^path: is missing"), ({"path": "nothing"}, "^path='nothing': no such file"),
+     ({"path": "redis", "fit": "cut"}, "^fit: unknown"), ({"path": "redis", "working_set": 5},
+     "^working_set=5: must be 15360 or more")],
+)  # fmt: skip
+def test_a_recording_that_cannot_be_is_refused(options, told):
+    with pytest.raises((ValueError, TypeError, OSError), match=told):
+        dirtylab.migrate("1GiB", "trace", bandwidth="1GB/s", **options)
+    with pytest.raises(ValueError, match=r"^path='redis': must be at most the 256 pages"):
+        dirtylab.migrate("1MiB", "trace", path="redis", bandwidth="1GB/s")
+
+
+def test_the_command_takes_a_curve_and_costs(tmp_path, capsys):
+    path = tmp_path / "curve.csv"
+    path.write_text("seconds,pages\n0.1,100\n1,500\n")
+    words = ["migrate", "--pages", "64MiB", "--bandwidth", "1Gbit/s"]
+    assert main([*words, "--curve", str(path), "--costs", "qemu-runs"]) == 0
+    assert "closed form" in capsys.readouterr().out
+    for wrong in (["--curve", str(path), "--dataset", "zipf"], ["--curve", str(tmp_path)],
+                  ["--costs", "mine"]):  # fmt: skip
+        assert main([*words, *wrong]) in (1, 2)
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    path.write_text("seconds,pages\n1,100\n0.1,500\n")
+    assert main([*words, "--curve", str(path)]) == 2
+    assert "curve.csv: seconds: must ascend" in capsys.readouterr().err
 
 
 def test_checkpoints_cost_more_the_more_is_dirty():

@@ -1,10 +1,15 @@
 """``dirtylab migrate`` and ``dirtylab checkpoint``: their arguments, and what they print."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from dirtylab._units import parse_rate
-from dirtylab.cli.arguments import choice, count, dataset, pages, read_by, seconds, seed
+from dirtylab.cli.arguments import choice, count, dataset, pages, read_by, seconds, seed, word
 
+if TYPE_CHECKING:
+    from dirtylab.migration.textbook import Curve
+
+_PATTERN: tuple[str, dict[str, object]] = ("random", {})
 _TRACKER = "kvm-log, kvm-ring:4096, tcg, none, a structure such as tree64, or a path (kvm-log)"
 
 
@@ -40,6 +45,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--switchover", type=read_by(parse_rate), metavar="RATE",
         help="bandwidth while the guest stands still, with --rules later",
     )  # fmt: skip
+    command.add_argument(
+        "--curve", type=word, metavar="FILE",
+        help="unique pages over time in place of a pattern: CSV with columns seconds, pages",
+    )  # fmt: skip
     command.add_argument("--seed", type=seed, default=0, metavar="N", help="of the writes (0)")
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.set_defaults(run=_migrate)
@@ -52,8 +61,9 @@ def _add_guest(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--tracker", default="kvm-log", metavar="NAME", help=_TRACKER)
     command.add_argument(
-        "--dataset", type=_writes, default=("random", {}), metavar="NAME",
-        help="pattern of its writes, such as hotset:hot=0.05, or idle (default: random)",
+        "--dataset", type=_writes, default=_PATTERN, metavar="NAME",
+        help="pattern of its writes, such as hotset:hot=0.05 or trace:path=redis, or idle "
+        "(default: random)",
     )  # fmt: skip
     command.add_argument(
         "--working-set", type=pages, metavar="N", help="pages that it writes to (all)"
@@ -63,6 +73,9 @@ def _add_guest(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--speed", type=count(1, 10**12), metavar="N", help="writes a second, untracked (100M)"
+    )
+    command.add_argument(
+        "--costs", metavar="NAME", help="recorded machine that the costs are of (qemu-runs)"
     )
 
 
@@ -75,17 +88,27 @@ def _migrate(arguments: argparse.Namespace) -> int:
     from dirtylab.migration.precopy import migrate
 
     name, options = arguments.dataset
+    if arguments.curve is not None:
+        name, options = _curve(arguments), {}
     with announced_compilation():
         found = migrate(
             arguments.pages, name, working_set=arguments.working_set, rate=arguments.rate,
             speed=arguments.speed, bandwidth=arguments.bandwidth, downtime=arguments.downtime,
             tracker=arguments.tracker, nonzero=arguments.nonzero,
             prealloc=not arguments.no_prealloc, limit=arguments.limit, seed=arguments.seed,
-            rules=arguments.rules, switchover=arguments.switchover,
+            rules=arguments.rules, switchover=arguments.switchover, costs=arguments.costs,
             **options,
         )  # fmt: skip
     print(found.as_json() if arguments.json else found)
     return 0
+
+
+def _curve(arguments: argparse.Namespace) -> "Curve":
+    from dirtylab.migration.textbook import read_curve
+
+    if arguments.dataset != _PATTERN:
+        raise ValueError(f"curve={arguments.curve!r}: must be omitted where a dataset is named")
+    return read_curve(arguments.curve)
 
 
 def _add_checkpoint(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -111,7 +134,7 @@ def _checkpoint(arguments: argparse.Namespace) -> int:
     found = checkpoint(
         arguments.pages, name, period=arguments.period, rate=arguments.rate,
         bandwidth=arguments.bandwidth, tracker=arguments.tracker,
-        working_set=arguments.working_set, speed=arguments.speed, **options,
+        working_set=arguments.working_set, speed=arguments.speed, costs=arguments.costs, **options,
     )  # fmt: skip
     print(found.as_json() if arguments.json else found)
     return 0

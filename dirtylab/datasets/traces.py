@@ -54,6 +54,19 @@ def recording(name: str) -> Trace:
     return _read(data_file(f"{_FOLDER}/{name}.npz"), None)
 
 
+def read_recording(path: str | os.PathLike[str]) -> Trace:
+    """Return a recording in memory, from a file in a format of :mod:`dirtylab.datasets.tracefile`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    OSError, ValueError
+        It can't be read, or is cut off or corrupt.
+    """
+    return _read(Path(path), None)
+
+
 def located(path: str | os.PathLike[str]) -> Path:
     """Return the file that `path` means: a path, or the name of a recording."""
     file = Path(path)

@@ -122,7 +122,7 @@ def checkpoint(
     chosen = costs_of(costs)
     cost = tracking(tracker, dataset, options, most, chosen)
     unique = unique_pages(dataset, most, options)
-    dirty = unique(writes_within(every, pace, alone, cost, unique))
+    dirty = float(unique(writes_within(every, pace, alone, cost, unique)))
     harvest = cost.sync_s + dirty * cost.sync_page_s
     pause = chosen.stop_s + harvest + dirty * chosen.down_page_s
     sent = dirty * chosen.page_bytes / (every + pause)

@@ -4,20 +4,23 @@ Between textbook rounds and the simulation: it knows the quota, the sync before 
 of new pages with those pending and the guest's first writes; not the order of pages, nor chunks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from dirtylab import _check
-from dirtylab._units import parse_pages, parse_rate, parse_seconds
-from dirtylab.migration.costs import Costs, costs_of
-from dirtylab.migration.textbook import Curve
+from dirtylab._check import Array
+from dirtylab.migration.costs import Costs
+from dirtylab.migration.question import IDLE, TRACE
 from dirtylab.migration.tracking import Tracking
 from dirtylab.theory.occupancy import has_occupancy_law, occupied
 
 MOST_SYNCS = 10_000
-Unique = Callable[[float], float]
+Unique = Callable[[npt.ArrayLike], Array]
+"""Distinct pages after so many writes."""
+_STEPS = 50
+"""Halvings in which the writes of a slowed guest are found."""
 
 
 class ClosedForm(NamedTuple):
@@ -29,31 +32,39 @@ class ClosedForm(NamedTuple):
     """NaN where it does not converge."""
     syncs: int
     sent_bytes: float
+    rounds: tuple[tuple[float, float, float], ...]
+    """Seconds, pages pending after and bytes sent before each sync."""
 
 
-def unique_pages(dataset: str, pages: int, options: dict[str, Any]) -> Unique:
+def unique_pages(dataset: str, pages: int, options: Mapping[str, Any]) -> Unique:
     """Return the expected number of distinct pages as a function of the number of writes."""
-    if dataset == "idle":
-        return lambda writes: 0.0
-    if dataset == "trace" or not has_occupancy_law(dataset, options):
+    if dataset == IDLE:
+        return lambda writes: np.zeros(np.shape(writes))
+    if dataset == TRACE or not has_occupancy_law(dataset, options):
         raise ValueError(f"dataset={dataset!r}: has no closed form with these options")
-    return lambda writes: float(occupied(dataset, pages, writes, **options)) if writes >= 1 else 0.0
+    return lambda writes: np.where(
+        np.asarray(writes) >= 1, occupied(dataset, pages, np.maximum(writes, 1), **options), 0.0
+    )
 
 
 def writes_within(
-    seconds: float, rate: float, speed: float, cost: Tracking, unique: Unique
-) -> float:
-    """Return the writes of a guest in a time: a write takes 1/speed, a first one more."""
-    low, high = 0.0, min(rate, speed) * seconds
-    if high / speed + cost.first_write_s * unique(high) <= seconds:
+    seconds: npt.ArrayLike, rate: float, speed: float, cost: Tracking, unique: Unique
+) -> Array:
+    """Return the writes of a guest in times: a write takes 1/speed, a first one more."""
+    times = np.asarray(seconds, float)
+    low, high = np.zeros(times.shape), min(rate, speed) * times
+    # A guest that keeps its pace sleeps less; the exits of a full ring come on top.
+    keeps = high / speed + cost.first_write_s * unique(high) <= times
+    if keeps.all():
         return high
-    for _ in range(50):
+    most = high.copy()
+    for _ in range(_STEPS):
         middle = (low + high) / 2
         dirty = unique(middle)
         full = dirty / cost.entries * cost.full_s if cost.full_s else 0.0
-        spent = middle / speed + cost.first_write_s * dirty + full
-        low, high = (middle, high) if spent < seconds else (low, middle)
-    return low
+        within = middle / speed + cost.first_write_s * dirty + full < times
+        low, high = np.where(within, middle, low), np.where(within, high, middle)
+    return np.where(keeps, most, low)
 
 
 class Line(NamedTuple):
@@ -93,17 +104,19 @@ def closed_form(
     since = max(first / quota * costs.window_s, first * fresh) + line.zeros * costs.zero_s
     sent = first * costs.page_bytes + line.zeros * costs.zero_bytes
     now, rest, syncs = since, whole - first, 1
+    rounds = [(sync_s, float(line.pages), 0.0)]
     while now < line.limit and syncs < MOST_SYNCS:
         new = written(since) * (1 - min(1.0, rest / max(line.working_set, 1)))
         pending, syncs, now = rest + new, syncs + 1, now + sync_s
+        rounds.append((now, pending, sent))
         if pending < threshold or pending == 0:
             down = costs.stop_s + pending * costs.down_page_s
             sent += pending * costs.page_bytes + costs.fixed_bytes
-            return ClosedForm(True, now + down, down, syncs + 1, sent)
+            return ClosedForm(True, now + down, down, syncs + 1, sent, tuple(rounds))
         some = min(pending, _windows(pending - threshold, quota))
         since = max(some / quota * costs.window_s, some * costs.page_s, 1e-4)
         rest, sent, now = pending - some, sent + some * costs.page_bytes, now + since
-    return ClosedForm(False, line.limit, float("nan"), syncs, sent)
+    return ClosedForm(False, line.limit, float("nan"), syncs, sent, tuple(rounds))
 
 
 def _windows(pages: float, quota: float) -> float:
@@ -111,42 +124,8 @@ def _windows(pages: float, quota: float) -> float:
     return max(1.0, np.ceil(pages / quota)) * quota
 
 
-def migrate_curve(
-    pages: int | str, written: Curve, *, zeros: int | str = 0, bandwidth: float | str,
-    downtime: float | str = "300ms", limit: float | str = "30s", costs: str | None = None,
-) -> ClosedForm:  # fmt: skip
-    """Migrate a guest of which only a curve of unique pages over time is known.
-
-    Parameters
-    ----------
-    pages : int or str
-        Memory of the guest.
-    written : Curve
-        As calc-dirty-rate gives it; see :func:`dirtylab.migration.textbook.curve`.
-    zeros : int or str, optional
-        Pages that are zero.
-    bandwidth, downtime, limit : float or str, optional
-        As in :func:`dirtylab.migrate`.
-    costs : str, optional
-        A recorded machine.
-
-    Raises
-    ------
-    ValueError, TypeError
-        An argument out of range.
-    """
-    size = parse_pages("pages", pages, 1, 2**40)
-    empty = _check.integer("zeros", parse_pages("zeros", zeros, 0) if zeros else 0, 0, size)
-    chosen = costs_of(costs)
-    line = Line(
-        size, empty, max(1, size - empty), parse_rate("bandwidth", bandwidth),
-        parse_seconds("downtime", downtime), parse_seconds("limit", limit, 0.0, 1e6),
-    )  # fmt: skip
-    return closed_form(line, chosen, lambda t: written.at(t, size - empty), chosen.sync_s)
-
-
 def curve_of(
-    dataset: str, line: Line, options: dict[str, Any], cost: Tracking, rate: float, speed: float
+    dataset: str, line: Line, options: Mapping[str, Any], cost: Tracking, rate: float, speed: float
 ) -> Callable[[float], float]:
     """Return the distinct pages that a tracked guest writes in a time."""
     unique = unique_pages(dataset, line.working_set, options)

@@ -1,41 +1,87 @@
 """What steps of a migration cost on a recorded machine.
 
-The shipped costs are those of the runs in ``data/measured/migrations/qemu_runs.csv``: QEMU 7.2,
-source and destination on one machine of two cores.
+``data/measured/migrations/costs.json`` has the costs of recorded machines, each fitted to runs of
+real migrations by :mod:`dirtylab.studies.migration.fit`.  ``qemu-runs`` are those of
+``qemu_runs.csv`` alone: QEMU 7.2, source and destination on one machine of two cores.
 """
 
-from typing import NamedTuple
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from dirtylab import _check
+from dirtylab._data import data_file
+from dirtylab._reading import Lacking, Number, Whole, read_object, require_shape
+
+SHIPPED = "qemu-runs"
+FILE = "measured/migrations/costs.json"
 
 
 class Costs(NamedTuple):
     """Bytes and seconds of one machine."""
 
-    page_bytes: int = 4104
+    page_bytes: int
     """A page on the wire: 4096 bytes and a header."""
-    zero_bytes: int = 9
-    fixed_bytes: int = 127_800
-    """Devices and firmware: what an idle guest sends beside its zero pages."""
-    page_s: float = 1.7e-6
-    new_page_s: float = 11.5e-6
+    zero_bytes: int
+    fixed_bytes: int
+    """Devices and firmware: what an idle guest sends beside its pages."""
+    page_s: float
+    new_page_s: float
     """A page that the destination has never touched."""
-    zero_s: float = 0.25e-6
-    window_s: float = 0.1005
+    zero_s: float
+    window_s: float
     """A tenth of the bandwidth may be sent in each: 100 ms, and the wake-up."""
-    sync_s: float = 0.3e-3
-    stop_s: float = 4e-3
-    down_page_s: float = 2e-6
-    first_write_s: float = 2.8e-6
+    sync_s: float
+    stop_s: float
+    down_page_s: float
+    first_write_s: float
     """What a guest pays for the first write to a protected page."""
-    ring_full_s: float = 0.5e-3
-    """An exit for a full ring, and what it takes to empty it: assumed, not measured."""
+    ring_full_s: float
+    """An exit for a full ring, and what it takes to empty it."""
 
 
-COSTS = {"qemu-runs": Costs()}
-"""Name to the costs of a recorded machine."""
+BYTES = ("page_bytes", "zero_bytes", "fixed_bytes")
+"""Fields that are whole numbers of bytes; all others are seconds."""
+_SECONDS = Number(0.0, 10.0)
+_ENTRY = {
+    "costs": {name: Whole(0, 2**40) if name in BYTES else _SECONDS for name in Costs._fields},
+    "fitted_on": str,
+    "runs": Whole(1, 10**6),
+    "held_out": Lacking(dict),
+}
+
+
+@functools.cache
+def recorded_costs() -> Mapping[str, dict[str, Any]]:
+    """Return what is known of each recorded machine's costs, by name: the shipped ones first.
+
+    Raises
+    ------
+    OSError, ValueError
+        The file is missing or not what it should be.
+    """
+    path = data_file(FILE)
+    found = read_object(path, {SHIPPED: dict})
+    for name, entry in found.items():
+        try:
+            require_shape(entry, _ENTRY, name)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    return found
 
 
 def costs_of(name: str | None) -> Costs:
-    """Return recorded costs; the shipped ones for None."""
-    return COSTS[_check.choice("costs", name or "qemu-runs", COSTS)]
+    """Return recorded costs; the shipped ones for None.
+
+    Raises
+    ------
+    ValueError
+        There is no such machine.
+    """
+    known = recorded_costs()
+    return costs_from(known[_check.choice("costs", name or SHIPPED, tuple(known))]["costs"])
+
+
+def costs_from(numbers: Mapping[str, Any]) -> Costs:
+    """Return costs from numbers by name."""
+    return Costs(**{name: numbers[name] for name in Costs._fields})

@@ -7,7 +7,8 @@ import numpy as np
 
 from dirtylab.migration.closed import Line, closed_form, curve_of
 from dirtylab.migration.costs import costs_of
-from dirtylab.migration.precopy import migrate
+from dirtylab.migration.precopy import migrated
+from dirtylab.migration.question import Question, ask
 from dirtylab.migration.textbook import curve, textbook
 from dirtylab.migration.tracking import tracking
 
@@ -39,20 +40,29 @@ def fidelities(pages: int | str, dataset: str = "random", **facts: Any) -> "pd.D
     ValueError, TypeError
         As :func:`dirtylab.migrate`; or the pattern has no closed form.
     """
+    return compared(ask(pages, dataset, **facts))
+
+
+def compared(asked: Question) -> "pd.DataFrame":
+    """Return what each fidelity expects, as :func:`fidelities`."""
     import pandas as pd
 
-    whole = migrate(pages, dataset, **facts)
-    asked = whole.question
-    costs = costs_of(facts.get("costs"))
+    if asked.curve is not None:
+        raise ValueError("dataset: must be a pattern; a curve has a closed form only")
+    costs = costs_of(asked.costs)
+    whole = migrated(asked, costs)
     cost = tracking(asked.tracker, asked.dataset, asked.options, asked.working_set, costs)
     line = Line(asked.pages, asked.pages - asked.nonzero, max(1, asked.working_set),
                 asked.bandwidth, asked.downtime, asked.limit, asked.prealloc)  # fmt: skip
     rate = math.inf if asked.rate is None else asked.rate
     closed = closed_form(
-        line, costs, curve_of(dataset, line, asked.options, cost, rate, asked.speed), cost.sync_s
+        line,
+        costs,
+        curve_of(asked.dataset, line, asked.options, cost, rate, asked.speed),
+        cost.sync_s,
     )
     free = tracking("none", asked.dataset, asked.options, asked.working_set, costs)
-    alone = curve_of(dataset, line, asked.options, free, rate, asked.speed)
+    alone = curve_of(asked.dataset, line, asked.options, free, rate, asked.speed)
     times = np.geomspace(1e-3, max(asked.limit, 1.0), 60)
     points = curve(times, np.maximum.accumulate([alone(float(one)) for one in times]))
     book = textbook(asked.pages, line.zeros, points, bandwidth=asked.bandwidth,

@@ -5,6 +5,7 @@ Tracking costs nothing here.  Source: Clark and others, "Live Migration of Virtu
 the curve is what QEMU's proposed vector of dirty pages (Gudkov, 2023) gives.
 """
 
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy.typing as npt
 
 from dirtylab import _check
 from dirtylab._check import Array
+from dirtylab._reading import printable
+from dirtylab._tables import read_rows
 from dirtylab._units import parse_rate, parse_seconds
 
 MOST_ROUNDS = 10_000
@@ -69,6 +72,21 @@ def curve(seconds: npt.ArrayLike, pages: npt.ArrayLike) -> Curve:
     if not (np.all(np.isfinite(counts)) and counts[0] >= 0 and np.all(np.diff(counts) >= 0)):
         raise ValueError("pages: must be 0 or more, and not fall")
     return Curve(times, counts)
+
+
+def read_curve(path: str | os.PathLike[str]) -> Curve:
+    """Return a curve from a CSV file with the columns ``seconds`` and ``pages``.
+
+    Raises
+    ------
+    OSError, ValueError
+        It can't be read, lacks a column, or :func:`curve` refuses its points.
+    """
+    rows = read_rows(path, ("seconds", "pages"), ())
+    try:
+        return curve([row["seconds"] for row in rows], [row["pages"] for row in rows])
+    except ValueError as error:
+        raise ValueError(f"{printable(path)}: {error}") from None
 
 
 def textbook(
