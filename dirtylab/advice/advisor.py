@@ -122,7 +122,9 @@ def advise(
     return Advice(question, tuple(ranking), changes, notes, chosen, own, model is not None)
 
 
-def ranked(model: Model, question: Question) -> list[Option]:
+def ranked(
+    model: Model, question: Question, structures: Sequence[str] | None = None
+) -> list[Option]:
     """Return all structures by cost, ascending: of those without a time the bytes decide.
 
     Structures above the memory limit are last.
@@ -133,6 +135,8 @@ def ranked(model: Model, question: Question) -> list[Option]:
         The cost model.
     question : Question
         What is asked.
+    structures : sequence of str, optional
+        Those to rank; all that the model knows, and those without a law, when omitted.
 
     Notes
     -----
@@ -140,7 +144,7 @@ def ranked(model: Model, question: Question) -> list[Option]:
     """
     pattern = _pattern(question)
     lawless = [name for name in tuned() if not has_work_law(name)]
-    names = dict.fromkeys((*model.structures, *lawless))
+    names = dict.fromkeys(structures or (*model.structures, *lawless))
     return sorted((_option(model, name, question, pattern) for name in names), key=_place)
 
 

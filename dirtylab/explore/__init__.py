@@ -41,7 +41,7 @@ def decide(
     period: float | str = 0.1,
     memory_limit: int | str = 0,
     cache: str = "guest-ran",
-    map: str = "run length",
+    over: str = "run length",
     trackers: tuple[str, ...] = (),
 ) -> "ViewWidget":
     """Show what to use for a guest, how sure that is, and where it changes.
@@ -62,7 +62,7 @@ def decide(
         Most bytes that the structure may take, or ``"2MiB"``; 0 for no limit.
     cache : {"guest-ran", "warm"}, optional
         What the caches hold, as for :func:`crossovers`.
-    map : {"run length", "guest memory"}, optional
+    over : {"run length", "guest memory"}, optional
         What the map shows beside the dirty share.
     trackers : tuple of str, optional
         Native trackers by path, or peers as ``"peer:croaring"``: they are measured only.
@@ -87,7 +87,7 @@ def decide(
     limit = parse_bytes("memory_limit", memory_limit) if memory_limit else 0
     state = DecideState(
         pages=size, dirty=float(0 if share is None else share), length=length, program=program,
-        period=parse_seconds("period", period), memory_limit=limit, cache=cache, map=map,
+        period=parse_seconds("period", period), memory_limit=limit, cache=cache, over=over,
         trackers=_entered(trackers),
     )  # fmt: skip
     usual = _usual(DecideState, decide)
@@ -95,7 +95,7 @@ def decide(
 
 
 def crossovers(
-    *, pages: int | str = 10_000_000, dirty: int | str = 100_000,
+    *, pages: int | str = 2**24, dirty: int | str = 100_000,
     density: float | str | None = None,
     dataset: str = "random", structures: tuple[str, ...] = ("list", "bitmap", "tree"),
     radix: int = 64, operation: str = "collect", cache: str = "guest-ran",
@@ -160,7 +160,7 @@ def crossovers(
 
 def memory(
     *,
-    pages: int | str = 10_000_000,
+    pages: int | str = 2**24,
     dirty: int | str = 100_000,
     radix: int = 8,
     entry: int = 8,

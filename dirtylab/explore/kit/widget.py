@@ -247,9 +247,9 @@ def shown_html(shown: Shown, line: str, said: str = "") -> str:
     What a control's move changed beside it stands above the finding.
     """
     width = f"max-width:{shown.size[0]}px"
-    changed = f'<div style="font-size:14px;font-weight:600">{html.escape(said)}</div>'
+    changed = f'<div style="font-size:14px;font-weight:600">{html.escape(said)}</div>' * bool(said)
     return (
-        f"<div>{shown.head}{picture_html(shown.png, shown.alt, shown.size)}{changed if said else ''}"
+        f"<div>{shown.head}{picture_html(shown.png, shown.alt, shown.size)}{changed}"
         f'<div role="status" style="font-size:14px;line-height:1.4;min-height:60px;{width}">'
         f"{html.escape(shown.sentence)}</div>{shown.extra}"
         f'<div style="font-size:12px;line-height:1.35;min-height:48px;color:#595959;{width}">'

@@ -10,7 +10,7 @@ from dirtylab.advice.calibration import LEAST_SECONDS, MOST_SECONDS, SECONDS
 from dirtylab.explore.process.messages import Event, Reporter
 
 
-class _Cancelled(Exception):
+class _CancelledError(Exception):
     """Leaves a calibration between two cells."""
 
 
@@ -86,14 +86,14 @@ class CalibrateJob:
         def report(share: float, cell: str) -> None:
             reporter.progress(round(100 * share), f"calibrating, {100 * share:.0f} %: {cell}")
             if reporter.cancelled():
-                raise _Cancelled
+                raise _CancelledError
 
         path = model_path(self.cache)
         prepare_file(path)
         reporter.progress(0, "calibrating: compiling on first use …", at_once=True)
         try:
             found = calibrate(self.seconds, cache=self.cache, report=report)
-        except _Cancelled:
+        except _CancelledError:
             return Event("cancelled", 0, 100, message="calibration cancelled; nothing was kept")
         found.model.save(path)
         reporter.cell(0, 100, ())

@@ -37,9 +37,10 @@ SEED = 2016
 ROUNDS = 7
 NONE = "runs of that length"
 """Choice of no recorded program."""
-SHARE_STEPS = tuple(float(f"{lead}e{power}") for power in range(-5, 0) for lead in (1, 2, 3, 5, 7))
-SHARE_STEPS = (*SHARE_STEPS, 1.0)
-PERIODS = tuple(float(f"{lead}e{power}") for power in range(-3, 1) for lead in (1, 2, 5)) + (10.0,)
+SHARE_STEPS = (
+    *(float(f"{lead}e{power}") for power in range(-5, 0) for lead in (1, 2, 3, 5, 7)), 1.0,
+)  # fmt: skip
+PERIODS = (*(float(f"{lead}e{power}") for power in range(-3, 1) for lead in (1, 2, 5)), 10.0)
 LIMITS = (0, *powers_of_two(2**16, 2**33))
 """Bytes; 0: no limit."""
 _FILL_SECONDS = 0.03
@@ -57,7 +58,7 @@ class DecideState:
     period: float
     memory_limit: int
     cache: str
-    map: str
+    over: str
     trackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -69,7 +70,7 @@ class DecideState:
         _check.real("period", self.period, 1e-6, 1e6)
         _check.integer("memory_limit", self.memory_limit, 0)
         _check.choice("cache", self.cache, CACHES)
-        _check.choice("map", self.map, AXES)
+        _check.choice("over", self.over, AXES)
         for name in self.trackers:
             _check.choice("trackers", name, tuple(STRUCTURES))
 
@@ -166,7 +167,7 @@ class DecideView(FittedView[DecideState, DecideContent]):
             Slider("memory_limit", "memory limit", with_value(LIMITS, state.memory_limit),
                    state.memory_limit, _limit_text, _read_limit),
             Choice("cache", "caches hold", CACHES, state.cache, decide_text.CACHE_NAMES),
-            Choice("map", "map over", AXES, state.map, decide_text.MAP_NAMES),
+            Choice("over", "map over", AXES, state.over, decide_text.MAP_NAMES),
         ]  # fmt: skip
 
     def change(self, name: str, value: Any) -> None:
@@ -208,15 +209,15 @@ class DecideView(FittedView[DecideState, DecideContent]):
         elif kind == "move":
             right, up = (int(one) for one in rest)
             self._step("dirty", right)
-            self._step("length" if self.state.map == LENGTH else "pages", up)
+            self._step("length" if self.state.over == LENGTH else "pages", up)
         elif kind == "step":
             self._step(rest[0], int(rest[1]))
         else:
             super().gesture(words)
 
     def _drag(self, x: float, y: float) -> None:
-        share, value = DecideArtists.place(x, y, self.state.map)
-        name, steps = ("length", LENGTHS) if self.state.map == LENGTH else ("pages", PAGES)
+        share, value = DecideArtists.place(x, y, self.state.over)
+        name, steps = ("length", LENGTHS) if self.state.over == LENGTH else ("pages", PAGES)
         self.change("dirty", float(f"{share:.2g}"))
         if nearest(steps, value) != getattr(self.state, name):
             self.change(name, nearest(steps, value))
@@ -254,8 +255,7 @@ class DecideView(FittedView[DecideState, DecideContent]):
         state = self.state
         found = decide_measured.found_now(self._session.results.get(state.cell))
         found = found or decide_measured.found_recorded(state.cell)
-        names = {*_modelled(self._model), *state.trackers}
-        options = [one for one in ranked(self._model, state.question) if one.structure in names]
+        options = ranked(self._model, state.question, _modelled(self._model))
         return answer(
             options, self._model, state.question, known, state.trackers, found,
             spread=self.spread,
@@ -266,17 +266,17 @@ class DecideView(FittedView[DecideState, DecideContent]):
         state, found = self.state, []
         for cell, results in self._session.results.items():
             one = decide_measured.found_now(results)
-            shown = cell.pages == state.pages if state.map == LENGTH else cell.length == state.run
+            shown = cell.pages == state.pages if state.over == LENGTH else cell.length == state.run
             if one is not None and shown and cell.cache == state.cache:
                 winner = next(iter(decide_measured.judged(one).medians))
-                value = cell.length if state.map == LENGTH else cell.pages
+                value = cell.length if state.over == LENGTH else cell.pages
                 found.append(decide_measured.Mark(cell.dirty / cell.pages, value, winner))
         return found
 
     def _map(self, pages: int | None = None) -> WinnerMap:
         state = self.state
-        fixed = (pages or state.pages) if state.map == LENGTH else state.run
-        return self._maps.get(self._model, _modelled(self._model), state.map, fixed)
+        fixed = (pages or state.pages) if state.over == LENGTH else state.run
+        return self._maps.get(self._model, _modelled(self._model), state.over, fixed)
 
     def _fill_map(self) -> None:
         """Compute some rows of the map that is shown, or of one that may be asked for next."""
@@ -358,6 +358,7 @@ class DecideView(FittedView[DecideState, DecideContent]):
         self._session.start(state.cell, [0.0], job)
 
 
+@functools.lru_cache(8)
 def _modelled(model: Model) -> tuple[str, ...]:
     """Return the structures of the package that a model knows."""
     return tuple(name for name in tuned() if name in model.structures)
@@ -381,5 +382,3 @@ def _limit_text(nbytes: int) -> str:
 def _read_limit(text: str) -> int:
     none = text.strip().lower() in ("", "0", "no", "none", "no limit")
     return 0 if none else parse_bytes("memory_limit", text)
-
-

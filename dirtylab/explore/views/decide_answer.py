@@ -86,23 +86,22 @@ def answer(
               if name not in {one.structure for one in options}]  # fmt: skip
     first = options[0] if options and options[0].predicted and options[0].allowed else None
     close = ties(options, model)
-    group = (first.structure, *close) if first else ()
     if found is None:
         sure = None if beyond else sureness(options, model, spread)
         pick, source = (first.structure if first else None), "by the cost model"
         lines = [*predicted, *others]
         return Answer(pick, close, sure, source, False, beyond, tuple(lines),
-                      _flips(known, question, group, model), None)  # fmt: skip
+                      _flips(known, question, first, model), None)  # fmt: skip
     seen = judged(found)
     lines = _measured(seen, [*predicted, *others], question)
     allowed = [one.structure for one in lines if one.allowed and one.source == MEASURED]
     pick = allowed[0] if allowed else None
     tied = tuple(name for name in seen.ties if name in allowed[1:]) if allowed else ()
-    agrees = pick in group
+    agrees = first is not None and pick == first.structure
     return Answer(
         pick, tied, seen.sure if allowed and allowed[0] == next(iter(seen.medians)) else None,
         found.source, True, beyond, tuple(lines),
-        _flips(known, question, group, model) if agrees else (),
+        _flips(known, question, first, model) if agrees else (),
         _farthest(seen, predicted),
     )  # fmt: skip
 
@@ -141,13 +140,15 @@ def _place(line: Line) -> tuple[bool, bool, float]:
 
 
 def _flips(
-    known: WinnerMap, question: Question, group: Sequence[str], model: Model
+    known: WinnerMap, question: Question, first: Option | None, model: Model
 ) -> tuple[Flip, ...]:
-    if not known.complete or not group:
+    if not known.complete or first is None or first.structure not in known.names:
         return ()
     value = question.options["length"] if known.axis == "run length" else question.pages
     share = question.dirty / question.pages
-    found = flips(known, question.memory_limit, (share, float(value)), group, lead_of(model))
+    found = flips(
+        known, question.memory_limit, (share, float(value)), first.structure, lead_of(model)
+    )
     return tuple(found)
 
 

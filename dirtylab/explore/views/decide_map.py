@@ -17,7 +17,6 @@ from dirtylab.advice.answer import outside
 from dirtylab.advice.model import Model
 from dirtylab.explore.kit.slider_steps import powers_of_two
 from dirtylab.structures import kind_of
-from dirtylab.theory.crossover import crossings
 from dirtylab.theory.memory import known_bytes
 from dirtylab.theory.operations import Pattern
 
@@ -28,6 +27,8 @@ LENGTH, GUEST = AXES = ("run length", "guest memory")
 """What the map's other axis is."""
 MOST_MAPS = 200
 """Maps that are kept, some 20 kB each."""
+_ABOVE = 60.0
+"""Logarithm that stands for a time that does not count: above the memory limit."""
 
 
 class Flip(NamedTuple):
@@ -100,8 +101,11 @@ class WinnerMap:
         """Return for each row and column whether it lies outside of what was calibrated."""
         pages = np.full(self.rows.shape, self._fixed) if self.axis == LENGTH else self.rows
         dirty = np.maximum(np.round(pages[:, None] * SHARES), 1.0)
-        sizes = [[outside("pages", float(size))] for size in pages]
-        return np.array(sizes) | np.vectorize(lambda one: outside("dirty", one))(dirty)
+        found = [
+            [outside("pages", float(size)) or outside("dirty", float(one)) for one in row]
+            for size, row in zip(pages, dirty, strict=True)
+        ]
+        return np.array(found, bool)
 
     def heights(self, limit: int | None) -> Array:
         """Return logarithms of the times; infinite where a structure is above the memory limit."""
@@ -136,9 +140,8 @@ class MapStore:
 
 
 def flips(
-    known: WinnerMap, limit: int | None, place: tuple[float, float], group: Sequence[str],
-    lead: float,
-) -> list[Flip]:  # fmt: skip
+    known: WinnerMap, limit: int | None, place: tuple[float, float], pick: str, lead: float
+) -> list[Flip]:
     """Return where the choice changes from a place on the map, the nearest first.
 
     Parameters
@@ -149,12 +152,13 @@ def flips(
         Most bytes of a structure.
     place : tuple of float
         Dirty share, and run length or pages.
-    group : sequence of str
-        The pick and what ties with it: a flip is to none of these.
+    pick : str
+        The choice at that place.
     lead : float
-        Share by which another must be cheaper than the pick somewhere, to be no tie.
+        Share by which another must be cheaper than the pick, to be no tie: it is there that the
+        choice changes, not where the two cost the same.
     """
-    heights = np.where(np.isfinite(known.heights(limit)), known.heights(limit), 1e9)
+    heights = np.where(np.isfinite(known.heights(limit)), known.heights(limit), _ABOVE)
     share, value = place
     across = _along(np.log(known.rows), np.moveaxis(heights, 1, 2), np.log(value))
     down = _along(np.log(SHARES), heights, np.log(share))
@@ -162,12 +166,14 @@ def flips(
     found: list[tuple[float, Flip]] = []
     for axis, places, line, here in (("share", SHARES, across, share),
                                      (other, known.rows, down, value)):  # fmt: skip
+        off = line[known.names.index(pick)] - line - np.log1p(lead)
         for below in (True, False):
-            flip = _next(known.names, places, line, here, below, group, lead)
+            flip = _next(places, off, here, below=below)
             if flip is not None:
-                name, at = flip
+                number, at = flip
                 beyond = _beyond(known, axis, at, place)
-                found.append((abs(np.log(at / here)), Flip(name, axis, at, below, beyond)))
+                one = Flip(known.names[number], axis, at, below, beyond)
+                found.append((abs(np.log(at / here)), one))
     return [flip for _, flip in sorted(found, key=lambda one: one[0])]
 
 
@@ -180,22 +186,18 @@ def _along(places: Array, heights: Array, here: float) -> Array:
     return line
 
 
-def _next(
-    names: Sequence[str], places: Array, line: Array, here: float, below: bool,
-    group: Sequence[str], lead: float,
-) -> tuple[str, float] | None:  # fmt: skip
-    """Return the next structure that beats the pick by `lead`, and where the two cross."""
-    pick = names.index(group[0])
+def _next(places: Array, off: Array, here: float, *, below: bool) -> tuple[int, float] | None:
+    """Return the first structure on the way whose line of `off` is above 0, and from where on."""
     columns = np.flatnonzero(places < here)[::-1] if below else np.flatnonzero(places > here)
     for column in columns:
-        best = int(line[:, column].argmin())
-        if names[best] in group or line[pick, column] - line[best, column] <= np.log1p(lead):
-            continue
-        roots = crossings(places, np.exp(np.clip(line[pick] - line[best], -30, 30)))
-        between = [one for one in roots if (one <= here) == below]
-        ahead = [one for one in between if (one >= places[column]) == below]
-        nearest = (max if below else min)(ahead or between or [float(places[column])])
-        return names[best], float(nearest)
+        number = int(off[:, column].argmax())
+        if off[number, column] > 0:
+            before = min(max(column + (1 if below else -1), 0), places.size - 1)
+            near, far = off[number, before], off[number, column]
+            part = near / (near - far) if near < 0 else 0.0
+            step = np.log(places[column] / places[before])
+            at = float(places[before] * np.exp(part * step))
+            return number, min(at, here) if below else max(at, here)
     return None
 
 
@@ -215,7 +217,7 @@ def fine(known: WinnerMap, limit: int | None, by: tuple[int, int]) -> Array:
     heights = known.heights(limit)
     rows, columns = (_weights(size, factor) for size, factor in zip(heights.shape[1:], by,
                                                                     strict=True))  # fmt: skip
-    bounded = np.where(np.isinf(heights), 60.0, heights)
+    bounded = np.where(np.isinf(heights), _ABOVE, heights)
     grid: Array = rows @ bounded @ columns.T
     return grid
 
@@ -242,5 +244,3 @@ def shades(grid: Array, colors: Array, lead: float,
     unknown = np.isnan(grid).any(axis=0)[..., None]
     shaded: Array = np.where(unknown, paper_color, own)
     return shaded
-
-

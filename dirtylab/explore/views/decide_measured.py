@@ -110,7 +110,7 @@ def _cells(machine: Mapping[str, Any], cache: str) -> Mapping[_Place, Mapping[st
 @functools.cache
 def _read(folder: pathlib.Path) -> Mapping[_Place, Mapping[str, float]]:
     study = load(folder)
-    names = [name for name in study.map if name not in ("length", "dirty")]
+    names = [str(name) for name in study.map if name not in ("length", "dirty")]
     return {
         (MAP_PAGES, int(row["dirty"]), int(row["length"])): {n: float(row[n]) for n in names}
         for row in study.map.to_dict("records")

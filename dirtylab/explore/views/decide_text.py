@@ -223,8 +223,8 @@ def note(content: DecideContent, model: Model) -> str:
     programs = " Circles: recorded programs." if content.map.axis == LENGTH else ""
     return (
         f"Areas: cost model, {error}; faded: ties; striped: extrapolated; {caption(model.machine)}."
-        f"{marks}{programs} Bars with lines: 10th to 90th percentile. The guest is the yellow ring: "
-        "drag it, or use the arrow keys on the picture and on the numbers of the question."
+        f"{marks}{programs} Bars with lines: 10th to 90th percentile. The guest is the yellow "
+        "ring: drag it, or use the arrow keys on the picture and on the numbers of the question."
     )
 
 
