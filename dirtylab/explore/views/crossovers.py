@@ -185,7 +185,7 @@ class CrossoverView(FittedView[CrossoverState, CrossoverContent]):
 
     def change(self, name: str, value: Any) -> None:
         """Set a field of the state to a control's value; what it contradicts follows."""
-        self._session.clear_message()
+        self._session.settle()
         before, said = self.state, ""
         if name == "structures" and not value:
             self.said = "One structure at least is drawn."

@@ -173,7 +173,7 @@ class DecideView(FittedView[DecideState, DecideContent]):
     def change(self, name: str, value: Any) -> None:
         """Set a field of the state; what it contradicts follows, and is told."""
         self.said = ""
-        self._forget_message()
+        self._session.settle()
         if name == "program":
             self._like(value)
             return
@@ -264,7 +264,8 @@ class DecideView(FittedView[DecideState, DecideContent]):
     def _measured(self) -> list[decide_measured.Mark]:
         """Return what the button has measured on the map that is shown."""
         state, found = self.state, []
-        for cell, results in self._session.results.items():
+        for results in self._session.results.values():
+            cell: decide_measured.Cell = results.key
             one = decide_measured.found_now(results)
             shown = cell.pages == state.pages if state.over == LENGTH else cell.length == state.run
             if one is not None and shown and cell.cache == state.cache:
@@ -293,10 +294,6 @@ class DecideView(FittedView[DecideState, DecideContent]):
                     known.step()
             self.redraw()
         self._fill()
-
-    def _forget_message(self) -> None:
-        """Say nothing more of a measurement of another guest."""
-        self._session.clear_message()
 
     def sentence(self, content: DecideContent) -> str:
         """Return what the answer rests on."""
@@ -350,10 +347,10 @@ class DecideView(FittedView[DecideState, DecideContent]):
         names = [*dict.fromkeys((*tuned(), *state.trackers))]
         structures = tuple((name, STRUCTURES[name].options_for(state.frames)) for name in names)
         if state.program:
-            dataset, options = "trace", (("fit", "tile"), ("path", state.program))
+            tiled = (("fit", "tile"), ("path", state.program))
+            cell = Cell("trace", tiled, state.pages, state.frames)
         else:
-            dataset, options = "clustered", (("length", state.run),)
-        cell = Cell(dataset, options, state.pages, state.frames)
+            cell = Cell("clustered", (("length", state.run),), state.pages, state.frames)
         job = CellJob(structures, "epoch", (cell,), ROUNDS, SEED, state.cache)
         self._session.start(state.cell, [0.0], job)
 

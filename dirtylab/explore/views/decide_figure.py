@@ -56,6 +56,10 @@ class DecideContent(NamedTuple):
     """Measured here, on this map."""
 
 
+_Shaded = tuple[int, int, int | None, float]
+"""A map, its rows, the memory limit and the share of a tie."""
+
+
 class DecideArtists:
     """The artists on the axes, made once and moved; the axes' coordinates are 0 … 1."""
 
@@ -91,7 +95,8 @@ class DecideArtists:
             self._image, self._recorded, self._programs, *self._areas, *self._rules, self._ring,
             self._guest, self._title, self._label, self._ylabel,
         ]  # fmt: skip
-        self._axis, self._shaded = "", None
+        self._axis = ""
+        self._shaded: _Shaded = (0, 0, None, 0.0)
 
     @staticmethod
     def place(x: float, y: float, axis: str) -> tuple[float, float]:
@@ -108,7 +113,7 @@ class DecideArtists:
             ticks = _LENGTH_TICKS if axis == LENGTH else _PAGE_TICKS
             words = [f"{one:,}" if axis == LENGTH else guest_memory(one) for one in ticks]
             self._ax.set_yticks([_up(one, axis) for one in ticks], words)
-        key = (id(content.map), content.map.done, content.limit, content.lead)
+        key: _Shaded = (id(content.map), content.map.done, content.limit, content.lead)
         if key != self._shaded:
             self._shaded = key
             self._shade(content)
@@ -124,9 +129,8 @@ class DecideArtists:
         shaded = shades(grid, colors, content.lead, PAPER)
         beyond = np.repeat(np.repeat(content.map.beyond(), _BY[0], 0), _BY[1], 1)
         beyond = beyond[_BY[0] // 2 :, _BY[1] // 2 :][: shaded.shape[0], : shaded.shape[1]]
-        rows, columns = np.indices(shaded.shape[:2])
-        stripes = (rows + columns) % _STRIPE < 2
-        shaded[beyond & stripes[: beyond.shape[0], : beyond.shape[1]]] = PAPER
+        rows, columns = np.indices(beyond.shape)
+        shaded[beyond & ((rows + columns) % _STRIPE < 2)] = PAPER
         # Measured, drawn from floats 8 ms, from bytes 2.
         self._image.set_data(np.dstack([np.round(255 * shaded), np.full(shaded.shape[:2], 255)])
                              .astype(np.uint8))  # fmt: skip

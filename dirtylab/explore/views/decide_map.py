@@ -101,11 +101,10 @@ class WinnerMap:
         """Return for each row and column whether it lies outside of what was calibrated."""
         pages = np.full(self.rows.shape, self._fixed) if self.axis == LENGTH else self.rows
         dirty = np.maximum(np.round(pages[:, None] * SHARES), 1.0)
-        found = [
-            [outside("pages", float(size)) or outside("dirty", float(one)) for one in row]
-            for size, row in zip(pages, dirty, strict=True)
-        ]
-        return np.array(found, bool)
+        found: npt.NDArray[np.bool_] = np.zeros(dirty.shape, bool)
+        for row, size in enumerate(pages):
+            found[row] = [outside("pages", size) or outside("dirty", one) for one in dirty[row]]
+        return found
 
     def heights(self, limit: int | None) -> Array:
         """Return logarithms of the times; infinite where a structure is above the memory limit."""
@@ -239,8 +238,8 @@ def shades(grid: Array, colors: Array, lead: float,
     paper_color = np.asarray(paper, float)
     if grid.shape[0] > 1:
         first, second = np.partition(grid, 1, axis=0)[:2]
-        tied = (second - first < np.log1p(lead))[..., None]
+        tied: Array = np.asarray(second - first < np.log1p(lead))[..., None]
         own = np.where(tied, paper_color + (own - paper_color) * 0.4, own)
-    unknown = np.isnan(grid).any(axis=0)[..., None]
+    unknown: Array = np.asarray(np.isnan(grid).any(axis=0))[..., None]
     shaded: Array = np.where(unknown, paper_color, own)
     return shaded

@@ -65,11 +65,13 @@ def found_now(results: Results | None) -> Found | None:
     """Return what the Measure button has given, if anything."""
     if results is None or not results.samples:
         return None
-    samples = {name: tuple(ns for ns in at.values() for ns in ns)
-               for name, at in results.samples.items()}  # fmt: skip
+    samples = {
+        name: tuple(ns for rounds in places.values() for ns in rounds)
+        for name, places in results.samples.items()
+    }
     rounds = min(map(len, samples.values()))
-    return Found({name: ns[:rounds] for name, ns in samples.items()},
-                 f"measured here, {rounds} rounds")  # fmt: skip
+    shared = {name: ns[:rounds] for name, ns in samples.items()}
+    return Found(shared, f"measured here, {rounds} rounds")
 
 
 def found_recorded(cell: Cell) -> Found | None:

@@ -190,7 +190,7 @@ def _bar(line: Line, most: float, answer: Answer) -> str:
     color = look(line.structure, 64).color
     return (
         f'<span style="position:relative;display:inline-block;width:{round(1.15 * width)}px;'
-        f'height:12px"><span style="{_BAR.format(height=12)};width:{long}px;'
+        f'height:12px"><span style="{_BAR.format(height=12)};position:absolute;width:{long}px;'
         f'background-color:{color}{hatched}"></span>{whisker}</span>'
     )
 
