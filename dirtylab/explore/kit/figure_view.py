@@ -81,6 +81,10 @@ class FigureView(View[S], Generic[S, C]):
         """Return more to show below the sentence, as HTML."""
         return ""
 
+    def head(self, content: C) -> str:
+        """Return what stands above the picture, as HTML."""
+        return ""
+
     def draw(self) -> Shown:
         """Draw the state; errors are those of :meth:`content`."""
         content = self.content()
@@ -88,7 +92,7 @@ class FigureView(View[S], Generic[S, C]):
         sentence = self.sentence(content)
         return Shown(
             png, pixels_of(self._canvas.figure), self.alt(content, sentence), sentence,
-            self.note(content), self.extra(content),
+            self.note(content), self.extra(content), self.head(content),
         )  # fmt: skip
 
     def picture(self) -> Picture:

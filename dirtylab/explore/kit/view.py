@@ -28,6 +28,8 @@ class Shown(NamedTuple):
     """Assumptions and machine, the small print."""
     extra: str = ""
     """More, as HTML: a small table beside the picture."""
+    head: str = ""
+    """What stands above the picture, as HTML."""
 
 
 class Progress(NamedTuple):
@@ -59,12 +61,14 @@ class View(Generic[S]):
     state : S
         A frozen dataclass, what is shown at first.
     usual : S
-        What Reset goes back to, and what Copy parameters leaves out.
+        What Copy parameters leaves out.
     """
 
     function = ""
     """Name in ``dirtylab.explore``."""
     title = ""
+    touched = False
+    """Whether gestures on the picture and in the sentence are followed: see :meth:`gesture`."""
 
     def __init_subclass__(cls) -> None:
         """Let what draws follow the package's own settings of Matplotlib, not the user's."""
@@ -73,7 +77,9 @@ class View(Generic[S]):
             setattr(cls, name, under_own_rc(vars(cls)[name]))
 
     def __init__(self, state: S, usual: S) -> None:
-        self.state, self.usual = state, usual
+        self.state, self.first, self.usual = state, state, usual
+        self.said = ""
+        """What a control's last move changed beside it, in one sentence."""
         self.redraw: Redraw = _do_nothing
 
     def controls(self) -> Sequence[Control]:
@@ -97,6 +103,9 @@ class View(Generic[S]):
     def act(self, name: str) -> None:
         """Run the action of a button."""
         raise NotImplementedError
+
+    def gesture(self, words: Sequence[str]) -> None:
+        """Follow what :mod:`.pointer` tells, such as ``["drag", "0.5", "0.25"]``."""
 
     def draw(self) -> Shown:
         """Draw the state.
@@ -125,8 +134,8 @@ class View(Generic[S]):
         return IDLE
 
     def reset(self) -> None:
-        """Go back to the usual state; what was measured is kept."""
-        self.state = self.usual
+        """Go back to how the view began; what was measured is kept."""
+        self.state, self.said = self.first, ""
 
     def close(self) -> None:
         """Release what the view holds, such as a worker."""

@@ -24,6 +24,7 @@ from dirtylab.explore.kit.control_widgets import ControlPanel, button, keep_figu
 from dirtylab.explore.kit.controls import Slider
 from dirtylab.explore.kit.export import export
 from dirtylab.explore.kit.kernel_loop import Coalesced
+from dirtylab.explore.kit.pointer import Pointer
 from dirtylab.explore.kit.typed import typed
 from dirtylab.explore.kit.view import Shown, View
 
@@ -69,12 +70,14 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         self._request_draw = Coalesced(self._draw)
         self._request_table = Coalesced(self._tabulate, TABLE_DELAY)
         view.redraw = self._request_draw
+        touch = [Pointer(self._gesture, self._shown).box] if view.touched else []
         super().__init__(
-            [self._head(), self._body(), self._numbers],
+            [self._head(), self._body(), self._numbers, *touch],
             layout=widgets.Layout(width="100%", border="1px solid #d0d0d0", padding="8px"),
         )
         self.add_class(_CLASS)
-        keep_figures_open(self._numbers)
+        for made in (self._numbers, *(child for box in touch for child in box.children)):
+            keep_figures_open(made)
         self._draw()
         self._tabulate()
 
@@ -84,7 +87,7 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         """Return the title and the buttons that every view has."""
         export_tip = "Write CSV, PNG, SVG and PDF, with parameters, method and machine as JSON"
         buttons = [
-            button("Reset", "Back to the usual parameters", lambda: self._guarded(self._reset)),
+            button("Reset", "Back to how the view began", lambda: self._guarded(self._reset)),
             button("Export", export_tip, lambda: self._guarded(self._export)),
         ]
         for made in buttons:
@@ -121,6 +124,15 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             if not self.panel.is_news(name, value):
                 return
             self._refused = self._guarded(lambda: self.view.change(name, value))
+        self._request_draw()
+
+    def _gesture(self, words: list[str]) -> None:
+        """Follow a drag or a key on the picture or the sentence."""
+        if words[0] == "press":
+            self._guarded(lambda: self._act(words[1]))
+            return
+        with self._lock:
+            self._refused = self._guarded(lambda: self.view.gesture(words))
         self._request_draw()
 
     def _type(self, name: str, text: str) -> None:
@@ -179,7 +191,7 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._request_table()
 
     def _show(self, shown: Shown) -> None:
-        self._last = shown_html(shown, self.view.line)
+        self._last = shown_html(shown, self.view.line, self.view.said)
         self._shown.value = self._last
         if 'role="alert"' in self._message.value:
             progress = self.view.progress()
@@ -229,11 +241,15 @@ def _error_text(error: Exception) -> str:
     return str(error) if isinstance(error, REFUSALS) else f"{type(error).__name__}: {error}"
 
 
-def shown_html(shown: Shown, line: str) -> str:
-    """Return a picture, its finding and small print, and the line of Python that recreates it."""
+def shown_html(shown: Shown, line: str, said: str = "") -> str:
+    """Return a picture, its finding and small print, and the line of Python that recreates it.
+
+    What a control's move changed beside it stands above the finding.
+    """
     width = f"max-width:{shown.size[0]}px"
+    changed = f'<div style="font-size:14px;font-weight:600">{html.escape(said)}</div>' * bool(said)
     return (
-        f"<div>{picture_html(shown.png, shown.alt, shown.size)}"
+        f"<div>{shown.head}{picture_html(shown.png, shown.alt, shown.size)}{changed}"
         f'<div role="status" style="font-size:14px;line-height:1.4;min-height:60px;{width}">'
         f"{html.escape(shown.sentence)}</div>{shown.extra}"
         f'<div style="font-size:12px;line-height:1.35;min-height:48px;color:#595959;{width}">'

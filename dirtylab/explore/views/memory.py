@@ -14,7 +14,7 @@ from dirtylab.explore.kit.controls import Action, Choice, Control, Slider, named
 from dirtylab.explore.kit.figure_view import FigureView
 from dirtylab.explore.kit.slider_steps import (
     DIRTY,
-    PAGES,
+    GUESTS,
     frames_label,
     pages_label,
     pages_read,
@@ -92,7 +92,8 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
         """Return the controls."""
         state = self.state
         return [
-            Slider("pages", "slot, pages", with_value(PAGES, state.pages), state.pages, pages_read),
+            Slider("pages", "guest memory", with_value(GUESTS, state.pages), state.pages,
+                   pages_read),
             Slider("dirty", "dirty", with_value(DIRTY, state.dirty), state.dirty, frames_label),
             Slider("radix", "radix of tree", with_value(RADICES, state.radix), state.radix,
                    lambda r: f"{r} bits"),
