@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._check import Array
-from dirtylab.migration.closed import unique_pages
+from dirtylab.migration.closed import is_scattered, unique_pages
 from dirtylab.migration.costs import Costs
 from dirtylab.migration.question import SPEED
 from dirtylab.migration.tracking import Tracking
@@ -26,7 +26,7 @@ _POINTS = 64
 
 
 @functools.lru_cache(512)
-def _law(dataset: str, pages: int, options: tuple[tuple[str, Any], ...]) -> tuple[Array, Array]:
+def law(dataset: str, pages: int, options: tuple[tuple[str, Any], ...]) -> tuple[Array, Array]:
     """Return numbers of writes, and the distinct pages of each, which lines join well."""
     writes = np.geomspace(1.0, _MOST, _POINTS)
     return writes, np.asarray(unique_pages(dataset, pages, dict(options))(writes), float)
@@ -81,21 +81,47 @@ def rho_map(
     wire = min(link.bandwidth, costs.page_bytes / costs.page_s)
     found = np.empty((sizes.size, paces.size))
     for row, size in enumerate(sizes.tolist()):
-        dirty = _in_a_window(_law(dataset, size, tuple(sorted(options.items()))), paces, speed,
-                             link.cost)  # fmt: skip
-        rest = max(0.0, 1.0 - wire * link.downtime / (4096.0 * size))
-        found[row] = dirty * rest * costs.page_bytes / (WINDOW * wire)
+        dirty = written_in(WINDOW, law(dataset, size, tuple(sorted(options.items()))), paces, speed,
+                           link.cost)  # fmt: skip
+        found[row] = (
+            dirty * unmet(dataset, size, wire * link.downtime) * costs.page_bytes / (WINDOW * wire)
+        )
     return found
 
 
-def _in_a_window(law: tuple[Array, Array], paces: Array, speed: float, cost: Tracking) -> Array:
-    """Return distinct pages written in a window: a write takes 1/speed, a first one more."""
-    writes, pages = law
+def written_in(
+    seconds: float,
+    tabulated: tuple[Array, Array],
+    paces: npt.ArrayLike,
+    speed: float,
+    cost: Tracking,
+) -> Array:
+    """Return distinct pages written in a time: a write takes 1/speed, a first one more.
+
+    Parameters
+    ----------
+    seconds : float
+        The time.
+    tabulated : tuple of numpy.ndarray
+        Of :func:`law`.
+    paces : array_like of float
+        Writes a second that are wanted, shape ``(n,)``.
+    speed : float
+        Writes a second of an untracked guest.
+    cost : Tracking
+        Of the tracker.
+    """
+    writes, pages = tabulated
     spent = writes / speed + cost.first_write_s * pages
-    most = np.interp(WINDOW, spent + pages / cost.entries * cost.full_s, writes)
-    done = np.minimum(np.minimum(paces, speed) * WINDOW, most)
+    most = np.interp(seconds, spent + pages / cost.entries * cost.full_s, writes)
+    done = np.minimum(np.minimum(paces, speed) * seconds, most)
     dirty = np.interp(np.log(np.maximum(done, 1.0)), np.log(writes), pages)
     return np.where(done >= 1, dirty, done)
+
+
+def unmet(dataset: str, pages: int, pending: float) -> float:
+    """Return the share of pages written that are not pending, where so many bytes are."""
+    return max(0.0, 1.0 - pending / (4096.0 * pages)) if is_scattered(dataset) else 1.0
 
 
 def fastest(

@@ -14,7 +14,7 @@ from dirtylab._check import Array
 from dirtylab.migration.costs import Costs
 from dirtylab.migration.question import IDLE, TRACE
 from dirtylab.migration.tracking import Tracking
-from dirtylab.theory.occupancy import has_occupancy_law, occupied
+from dirtylab.theory.occupancy import LAWS, has_occupancy_law, occupied
 
 MOST_SYNCS = 10_000
 Unique = Callable[[npt.ArrayLike], Array]
@@ -47,6 +47,11 @@ def unique_pages(dataset: str, pages: int, options: Mapping[str, Any]) -> Unique
     )
 
 
+def is_scattered(dataset: str) -> bool:
+    """Return whether a pattern's writes lie as if by chance, not in a row."""
+    return dataset not in LAWS or not LAWS[dataset].regular
+
+
 def writes_within(
     seconds: npt.ArrayLike, rate: float, speed: float, cost: Tracking, unique: Unique
 ) -> Array:
@@ -77,11 +82,14 @@ class Line(NamedTuple):
     downtime: float
     limit: float
     prealloc: bool = True
+    scattered: bool = True
+    """Whether pages written meet those pending as if by chance; writes in a row do not."""
 
 
 def closed_form(
-    line: Line, costs: Costs, written: Callable[[float], float], sync_s: float = 0.0
-) -> ClosedForm:
+    line: Line, costs: Costs, written: Callable[[float], float], sync_s: float = 0.0,
+    most_syncs: int = MOST_SYNCS,
+) -> ClosedForm:  # fmt: skip
     """Migrate by rounds.
 
     Parameters
@@ -94,6 +102,8 @@ def closed_form(
         Distinct pages of the working set that are written in a time in seconds.
     sync_s : float, optional
         Seconds of a sync.
+    most_syncs : int, optional
+        After which it is given up.
     """
     speed = line.bandwidth * 0.1 / costs.window_s
     quota = 0.1 * line.bandwidth / costs.page_bytes
@@ -105,8 +115,9 @@ def closed_form(
     sent = first * costs.page_bytes + line.zeros * costs.zero_bytes
     now, rest, syncs = since, whole - first, 1
     rounds = [(sync_s, float(line.pages), 0.0)]
-    while now < line.limit and syncs < MOST_SYNCS:
-        new = written(since) * (1 - min(1.0, rest / max(line.working_set, 1)))
+    while now < line.limit and syncs < most_syncs:
+        met = min(1.0, rest / max(line.working_set, 1)) if line.scattered else 0.0
+        new = min(written(since) * (1 - met), line.working_set - min(rest, line.working_set))
         pending, syncs, now = rest + new, syncs + 1, now + sync_s
         rounds.append((now, pending, sent))
         if pending < threshold or pending == 0:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dirtylab.migration.closed import Line, closed_form, curve_of
+from dirtylab.migration.closed import Line, closed_form, curve_of, is_scattered
 from dirtylab.migration.costs import costs_of
 from dirtylab.migration.precopy import migrated
 from dirtylab.migration.question import Question, ask
@@ -53,7 +53,8 @@ def compared(asked: Question) -> "pd.DataFrame":
     whole = migrated(asked, costs)
     cost = tracking(asked.tracker, asked.dataset, asked.options, asked.working_set, costs)
     line = Line(asked.pages, asked.pages - asked.nonzero, max(1, asked.working_set),
-                asked.bandwidth, asked.downtime, asked.limit, asked.prealloc)  # fmt: skip
+                asked.bandwidth, asked.downtime, asked.limit, asked.prealloc,
+                is_scattered(asked.dataset))  # fmt: skip
     rate = math.inf if asked.rate is None else asked.rate
     closed = closed_form(
         line,

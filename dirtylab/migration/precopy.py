@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dirtylab.migration.answer import Migration
+from dirtylab.migration.border import unmet
 from dirtylab.migration.closed import ClosedForm, Line, closed_form
 from dirtylab.migration.costs import Costs, costs_of
-from dirtylab.migration.question import Question, Writes, ask, writes_of
+from dirtylab.migration.question import CURVE, Question, Writes, ask, writes_of
 from dirtylab.migration.simulation import (
     CHUNK,
     LOG,
@@ -175,10 +176,10 @@ def _by_curve(asked: Question, curve: Curve, costs: Costs) -> Migration:
 
     found = run(1.0, 1.0)
     around = [found.seconds, *(run(*factors).seconds for factors in SPREAD)]
-    rest = 1 - asked.bandwidth * asked.downtime / (4096 * most)
+    rest = unmet(CURVE, most, asked.bandwidth * asked.downtime)
     dirty = curve.at(0.1, most) * costs.page_bytes
     one = Run(*found[:5], np.array(found.rounds).reshape(-1, 3), math.nan, math.nan)
-    ratio = max(0.0, dirty * rest / (0.1 * asked.bandwidth))
+    ratio = dirty * rest / (0.1 * asked.bandwidth)
     return _answer(asked, one, around, round(found.sent_bytes), ratio, math.nan)
 
 
@@ -256,8 +257,8 @@ def rho(asked: Question, costs: Costs, cost: Tracking, writes: Writes) -> float:
     dirty = len(np.unique(frames[: max(1, min(len(frames), number))]))
     if cost.first_write_s and asked.rate is None:
         dirty = min(dirty, round(0.1 / cost.first_write_s))
-    rest = 1 - asked.bandwidth * asked.downtime / (4096 * asked.working_set)
-    return max(0.0, dirty * rest * costs.page_bytes / (0.1 * asked.bandwidth))
+    rest = unmet(asked.dataset, asked.working_set, asked.bandwidth * asked.downtime)
+    return dirty * rest * costs.page_bytes / (0.1 * asked.bandwidth)
 
 
 def _slowdown(asked: Question, cost: Tracking, writes: Writes, run: Run) -> float:
