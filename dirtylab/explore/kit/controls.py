@@ -24,6 +24,8 @@ class Slider:
     steps: tuple[Any, ...]
     value: Any
     shown: Callable[[Any], str]
+    folded: bool = False
+    """Whether it is seldom wanted, and out of sight until asked for; likewise below."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Choice:
     value: str
     shown: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Labels of words that are not their own."""
+    folded: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Several:
     value: tuple[str, ...]
     shown: Mapping[str, str]
     colors: Mapping[str, str]
+    folded: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

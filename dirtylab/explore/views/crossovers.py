@@ -174,18 +174,20 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
         given = _FRAMES if state.density is None else _DENSITY
         return [
             Choice("operation", "operation", OPERATIONS, state.operation),
-            Choice("cache", "caches", CACHES, state.cache, CACHE_NAMES),
             Choice("x", "axis", AXES, state.x, crossover_text.AXIS_NAMES),
             Choice("dataset", "pattern", dataset_controls.names(), state.dataset),
             *dataset_controls.controls(state.dataset, state.options),
             Slider("pages", "slot, pages", with_value(PAGES, state.pages), state.pages, pages_read),
-            Choice("given", "dirty given as", (_FRAMES, _DENSITY), given),
             _amount(state),
-            Several("structures", "structures", offered(), state.structures, labels, colors),
-            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits"),
+            Several("structures", "structures", offered(), state.structures, labels, colors,
+                    folded=True),
+            Choice("cache", "caches", CACHES, state.cache, CACHE_NAMES, folded=True),
+            Choice("given", "dirty given as", (_FRAMES, _DENSITY), given, folded=True),
+            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits",
+                   folded=True),
             Slider(
                 "rounds", "samples", with_value(ROUNDS, state.rounds), state.rounds,
-                lambda n: f"{n} a point",
+                lambda n: f"{n} a point", folded=True,
             ),
         ]  # fmt: skip
 
