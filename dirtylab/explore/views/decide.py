@@ -201,19 +201,25 @@ class DecideView(FittedView[DecideState, DecideContent]):
         )
 
     def gesture(self, words: Sequence[str]) -> None:
-        """Move the guest: by a drag on the map, by keys, or by a number of the sentence."""
+        """Move the guest: by a drag on the map, or a number of the sentence."""
         kind, *rest = words
         if kind == "drag":
             x, y = (min(max(float(one), 0.0), 1.0) for one in rest)
             self._drag(x, y)
-        elif kind == "move":
-            right, up = (int(one) for one in rest)
-            self._step("dirty", right)
-            self._step("length" if self.state.over == LENGTH else "pages", up)
         elif kind == "step":
             self._step(rest[0], int(rest[1]))
         else:
             super().gesture(words)
+
+    pick_label = "Map of the cheapest structure; arrow keys or a drag move the guest"
+
+    def press(self, key: str) -> None:
+        """Move the guest on the map by arrow keys."""
+        upward = "length" if self.state.over == LENGTH else "pages"
+        ways = {"ArrowLeft": ("dirty", -1), "ArrowRight": ("dirty", 1),
+                "ArrowUp": (upward, 1), "ArrowDown": (upward, -1)}  # fmt: skip
+        if key in ways:
+            self._step(*ways[key])
 
     def _drag(self, x: float, y: float) -> None:
         share, value = DecideArtists.place(x, y, self.state.over)
@@ -296,13 +302,18 @@ class DecideView(FittedView[DecideState, DecideContent]):
         self._fill()
 
     def sentence(self, content: DecideContent) -> str:
-        """Return what the answer rests on."""
-        return decide_text.reasons(content.answer, self._model)
+        """Return the answer, and what it rests on."""
+        told = decide_text.plain(content.answer)
+        return f"{told}. {decide_text.reasons(content.answer, self._model)}"
 
-    def head(self, content: DecideContent) -> str:
-        """Return the answer in large type."""
-        off = content.answer.farthest
-        return decide_text.head(content, self.banner(off), RECTANGLE)
+    def lead(self, content: DecideContent) -> str:
+        """Return question, answer and how sure it is, in large type."""
+        bounds = self._canvas.figure.axes[0].get_position().bounds
+        return decide_text.lead(content, bounds)
+
+    def banner(self, content: DecideContent) -> str:
+        """Return a warning where the model does not fit this machine."""
+        return self.warning(content.answer.farthest)
 
     def extra(self, content: DecideContent) -> str:
         """Return the table of structures with their bars."""
