@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,10 @@ SHARE_STEPS = (
 PERIODS = (*(float(f"{lead}e{power}") for power in range(-3, 1) for lead in (1, 2, 5)), 10.0)
 LIMITS = (0, *powers_of_two(2**16, 2**33))
 """Bytes; 0: no limit."""
-_FILL_SECONDS = 0.03
-_ROWS_A_DRAW = 4
+_FILL_SECONDS = 0.02
+_BUSY_SECONDS = 0.02
+"""Time for which rows of a map are computed at once: a key waits no longer."""
+_ROWS_A_DRAW = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -165,9 +168,10 @@ class DecideView(FittedView[DecideState, DecideContent]):
             Slider("period", "period", with_value(PERIODS, state.period), state.period,
                    decide_text.seconds_text, lambda text: parse_seconds("period", text)),
             Slider("memory_limit", "memory limit", with_value(LIMITS, state.memory_limit),
-                   state.memory_limit, _limit_text, _read_limit),
-            Choice("cache", "caches hold", CACHES, state.cache, decide_text.CACHE_NAMES),
-            Choice("over", "map over", AXES, state.over, decide_text.MAP_NAMES),
+                   state.memory_limit, _limit_text, _read_limit, folded=True),
+            Choice("cache", "caches hold", CACHES, state.cache, decide_text.CACHE_NAMES,
+                   folded=True),
+            Choice("over", "map over", AXES, state.over, decide_text.MAP_NAMES, folded=True),
         ]  # fmt: skip
 
     def change(self, name: str, value: Any) -> None:
@@ -295,11 +299,16 @@ class DecideView(FittedView[DecideState, DecideContent]):
                 return
             todo.step()
         else:
-            for _ in range(_ROWS_A_DRAW):
-                if not known.complete:
-                    known.step()
-            self.redraw()
+            self._fill_rows(known)
         self._fill()
+
+    def _fill_rows(self, known: WinnerMap) -> None:
+        """Compute some rows of the map that is shown, and draw it now and then."""
+        begun, before = time.monotonic(), known.done
+        while not known.complete and time.monotonic() - begun < _BUSY_SECONDS:
+            known.step()
+        if known.complete or before // _ROWS_A_DRAW < known.done // _ROWS_A_DRAW:
+            self.redraw()
 
     def sentence(self, content: DecideContent) -> str:
         """Return the answer, and what it rests on."""
