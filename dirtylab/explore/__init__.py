@@ -79,7 +79,8 @@ def decide(
     """
     from dirtylab._units import parse_bytes, parse_seconds
     from dirtylab.explore.kit.widget import ViewWidget
-    from dirtylab.explore.views.decide import DecideState, DecideView
+    from dirtylab.explore.views.decide import DecideView
+    from dirtylab.explore.views.decide_state import DecideState
     from dirtylab.explore.views.resources import fits, model, worker
 
     size, _ = _read(pages, 0)

@@ -21,6 +21,8 @@ class ControlPanel:
         Called with the name of a button that was pressed, on any thread.
     on_type : callable
         Called with the name of a slider and the text that was typed beside it, on any thread.
+    status : widget
+        What stands beside the buttons, or below where there is no room.
     """
 
     def __init__(
@@ -28,7 +30,9 @@ class ControlPanel:
         on_change: Callable[[str, Any], None],
         on_press: Callable[[str], object],
         on_type: Callable[[str, str], None],
+        status: widgets.Widget,
     ) -> None:
+        self._status = status
         self._on_change, self._on_press, self._on_type = on_change, on_press, on_type
         self._usual, self._folded, self._buttons = (_grid(), _grid(), widgets.HBox())
         self._folded.layout.display = "none"
@@ -82,11 +86,11 @@ class ControlPanel:
         folded = [one for control, one in made if getattr(control, "folded", False)]
         self._usual.children = [one for _, one in made if one not in (*buttons, *folded)]
         self._folded.children = folded
-        self._buttons.children = [*buttons, *([self._more] if folded else [])]
+        self._buttons.children = [*buttons, *([self._more] if folded else []), self._status]
         for one in self.widgets.values():
             keep_figures_open(one)
         for one in before:
-            if one is not self._more:
+            if one not in (self._more, self._status):
                 close_all(one)
 
     def _fold(self, change: Any) -> None:

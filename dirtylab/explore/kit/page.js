@@ -5,6 +5,7 @@
   "use strict";
   if (window.dirtylabPage) return;
   const VIEW = ".dirtylab-view";
+  const FINDING = 56; // pixels of two lines above a picture
   let count = Date.now() * 1000;
 
   // --- to the kernel: a hidden text widget, whose value is the last few events -------------------
@@ -33,10 +34,10 @@
     const left = view.querySelector(".dirtylab-left");
     if (!shown || !left || !shown.clientWidth) return;
     const high = Math.min(scrollerOf(view).clientHeight, window.innerHeight);
-    const stacked = shown.offsetTop >= left.offsetTop + left.offsetHeight - 8;
-    const above = stacked ? Math.min(left.offsetHeight, 0.45 * high) : 0;
+    const top = view.getBoundingClientRect().top;
+    const above = Math.min(shown.getBoundingClientRect().top - top, 0.5 * high);
     const width = Math.floor(shown.clientWidth / 4) * 4;
-    const height = Math.floor((high - above - 112) / 20) * 20;
+    const height = Math.floor((high - above - FINDING) / 20) * 20;
     const scale = Math.min(Math.max(window.devicePixelRatio || 1, 1), 3);
     const now = [width, height, Math.round(scale * 100) / 100];
     if (String(now) === String(view.dirtylabSize)) return;
@@ -279,7 +280,8 @@
   // --- all views, now and later ------------------------------------------------------------------
 
   const begin = view => {
-    if (view.dirtylabBegun || !view.querySelector(".dirtylab-shown")) return;
+    if (view.dirtylabBegun) return;
+    if (![".dirtylab-shown", ".dirtylab-left"].every(one => view.querySelector(one))) return;
     view.dirtylabBegun = true;
     view.classList.add("dirtylab-live");
     const seen = new ResizeObserver(() => soon(view, 120));

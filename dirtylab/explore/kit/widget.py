@@ -48,9 +48,6 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     def __init__(self, view: View[Any]) -> None:
         self.view = view
-        self.panel = ControlPanel(
-            self._change, lambda name: self._guarded(lambda: self._act(name)), self._type
-        )
         self._lock = threading.RLock()
         self._last, self._refused, self._closed = "", "", False
         self._page: Page | None = latest_page()
@@ -59,6 +56,12 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         self._message = _html("dirtylab-message")
         self._bar = widgets.IntProgress(0, 0, 1, layout=widgets.Layout(width="100%"))
         self._bar.layout.visibility = "hidden"
+        self.panel = ControlPanel(
+            self._change,
+            lambda name: self._guarded(lambda: self._act(name)),
+            self._type,
+            _classed(widgets.VBox([self._bar, self._message]), "dirtylab-status"),
+        )
         self._table = widgets.HTML()
         self._numbers = widgets.Accordion([self._table], titles=["The figure in numbers"])
         self._bridge = Bridge(self._fit, self._pick, self._press, self._gesture)
@@ -88,7 +91,7 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     def _body(self) -> widgets.Widget:
         """Return controls and messages on the left, the picture on the right."""
-        left = _classed(widgets.VBox([self.panel.box, self._bar, self._message]), "dirtylab-left")
+        left = _classed(widgets.VBox([self.panel.box]), "dirtylab-left")
         return _classed(widgets.HBox([left, self._shown]), "dirtylab-body")
 
     # --- callbacks, on any thread ---------------------------------------------------------------

@@ -135,8 +135,9 @@ class Session:
         self._run += 1
         results = Results(key, list(x), names or {})
         try:
+            worker = self._ensured()
             self._show(Progress(True, 0, len(x), "starting to measure …"))
-            self._ensured().measure(job, functools.partial(self._take, results, self._run))
+            worker.measure(job, functools.partial(self._take, results, self._run))
         except BaseException as error:
             self._give_up(error, len(x))
             raise
@@ -187,7 +188,7 @@ class Session:
         self._progress = progress
         self._changed()
         for one in list(_sessions) if turned else ():
-            if one is not self and one._worker is self._worker is not None:
+            if one is not self and one._ensured() is self._worker:
                 one._changed()
 
     def _give_up(self, error: BaseException, total: int) -> None:

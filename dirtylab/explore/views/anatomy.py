@@ -119,12 +119,13 @@ class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
         steps = tuple(range(max(state.example.steps, state.step) + 1))
         return [
             Slider("step", "harvest", steps, state.step, lambda n: f"{n} reads"),
-            Slider("pages", "slot", PAGES, state.pages, lambda n: f"{n} pages"),
-            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits"),
-            Pad("pad", "dirty frames (press to insert or remove)", state.pages,
-                tuple(sorted(set(state.frames))), PAGES[-1]),
             Slider("frame", "next frame", tuple(range(state.pages)), state.frame,
                    lambda n: f"frame {n}"),
+            Pad("pad", "dirty frames (press to insert or remove)", state.pages,
+                tuple(sorted(set(state.frames))), PAGES[-1]),
+            Slider("pages", "slot", PAGES, state.pages, lambda n: f"{n} pages", folded=True),
+            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits",
+                   folded=True),
         ]  # fmt: skip
 
     def actions(self) -> Sequence[Action]:

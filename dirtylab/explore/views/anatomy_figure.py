@@ -66,7 +66,7 @@ class AnatomyArtists:
             ax.text(0, 0, "", fontsize=9, color=FAINT, ha="center", va="top")
             for _ in range(MOST_NUMBERS)
         ]
-        inside: dict[str, Any] = {"fontsize": 8, "color": INK, "ha": "center", "va": "center"}
+        inside: dict[str, Any] = {"fontsize": 7.5, "color": INK, "ha": "center", "va": "center"}
         self._numbers = [ax.text(0, 0, "", zorder=4, **inside) for _ in range(MOST_ENTRIES)]
         self._arrow = ax.text(0, 0, "▲", fontsize=10, color=_NOW, ha="center", va="top")
         self._built: tuple[int, int] | None = None

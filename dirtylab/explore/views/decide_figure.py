@@ -28,7 +28,7 @@ from dirtylab.explore.views.programs import Program
 from dirtylab.figures.style import INK, style_axes
 
 if TYPE_CHECKING:
-    from dirtylab.explore.views.decide import DecideState
+    from dirtylab.explore.views.decide_state import DecideState
 
 SIZE = (7.4, 3.5)
 RECTANGLE = (0.105, 0.165, 0.865, 0.745)
