@@ -12,7 +12,8 @@ LOWEST_PYTHON ?= python3.11
 LOWEST := .venv-lowest
 LOWEST_TESTS ?= tests
 
-VOILA := --classic-tree --show_tracebacks=True
+# Kernels of visitors who left, and the processes that measure for them, end within two minutes.
+VOILA := --classic-tree --show_tracebacks=True --MappingKernelManager.cull_idle_timeout=60 --MappingKernelManager.cull_interval=30
 
 .PHONY: help reproduce soak peers lab dashboard notebooks docs site wheel test test-lowest weak-memory fuzz lint format \
   clean-cache clean

@@ -78,10 +78,10 @@ def luminance(color):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_every_structure_has_a_color_and_a_marker_of_its_own():
+def test_every_structure_has_a_color_or_dashes_and_a_marker_of_its_own():
     assert set(STRUCTURES) <= set(LOOKS)
     for one, other in itertools.combinations(LOOKS.values(), 2):
-        assert one.color != other.color
+        assert (one.color, one.dashes) != (other.color, other.dashes)
         assert one.marker != other.marker
 
 

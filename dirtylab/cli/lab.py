@@ -59,6 +59,13 @@ def put_notebooks(folder: pathlib.Path) -> list[str]:
     return kept
 
 
+VOILA = (
+    "--classic-tree", "--show_tracebacks=True",
+    "--MappingKernelManager.cull_idle_timeout=60", "--MappingKernelManager.cull_interval=30",
+)  # fmt: skip
+"""Options of Voila: kernels of visitors who left end, and the processes that measure for them."""
+
+
 def _open(arguments: argparse.Namespace) -> int:
     folder, module = arguments.folder, arguments.module
     if not arguments.no_open and importlib.util.find_spec(module) is None:
@@ -70,6 +77,6 @@ def _open(arguments: argparse.Namespace) -> int:
         return 0
     words = {
         "jupyterlab": [f"--notebook-dir={folder}", f"--LabApp.default_url=/lab/tree/{START}"],
-        "voila": ["--classic-tree", "--show_tracebacks=True", str(folder)],
+        "voila": [*VOILA, str(folder)],
     }[module]
     return subprocess.run([sys.executable, "-m", module, *words], check=False).returncode

@@ -79,7 +79,8 @@ def decide(
     """
     from dirtylab._units import parse_bytes, parse_seconds
     from dirtylab.explore.kit.widget import ViewWidget
-    from dirtylab.explore.views.decide import DecideState, DecideView
+    from dirtylab.explore.views.decide import DecideView
+    from dirtylab.explore.views.decide_state import DecideState
     from dirtylab.explore.views.resources import fits, model, worker
 
     size, _ = _read(pages, 0)
@@ -305,13 +306,13 @@ def mailing_list(*, run: int = 5, repeats: int = 9) -> "ViewWidget":
     """
     from dirtylab._data import data_file
     from dirtylab.explore.kit.widget import ViewWidget
-    from dirtylab.explore.process.worker_client import Worker
     from dirtylab.explore.views.mailing_list import MailState, MailView
+    from dirtylab.explore.views.resources import worker
     from dirtylab.studies.mailing_list import load
 
     study = load(data_file("measured/mailing_list"))
     state, usual = MailState(run=run, repeats=repeats), _usual(MailState, mailing_list)
-    return ViewWidget(MailView(state, usual, study, Worker))
+    return ViewWidget(MailView(state, usual, study, worker))
 
 
 def vcpus(*, vcpus: int = 2) -> "ViewWidget":

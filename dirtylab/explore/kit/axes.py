@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from dirtylab.explore.kit.sheet import offset_below
 from dirtylab.figures.style import INK
 
 
@@ -17,13 +18,14 @@ def no_minor_ticks(ax: Axes) -> None:
 
 def title_text(ax: Axes, y: float, **options: Any) -> Any:
     """Return an empty title that moves with the state: one of the axes' own would not."""
-    return ax.text(0, y, "", transform=ax.transAxes, fontsize=11, color=INK, fontweight="bold",
-                   **options)  # fmt: skip
+    return ax.text(0, 1, "", transform=offset_below(ax, 1 - y), fontsize=10, color=INK,
+                   fontweight="bold", **options)  # fmt: skip
 
 
 def label_text(ax: Axes, x: float, y: float, **options: Any) -> Any:
-    """Return an empty label at a place in shares of the axes, its top there."""
-    return ax.text(x, y, "", transform=ax.transAxes, fontsize=10, color=INK, va="top", **options)
+    """Return an empty label at a place in shares of the axes as they are, its top there."""
+    return ax.text(x, 0, "", transform=offset_below(ax, -y), fontsize=10, color=INK, va="top",
+                   **options)  # fmt: skip
 
 
 def table_html(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

@@ -1,17 +1,13 @@
 """The widgets of a view's controls: made from sliders, choices and buttons, and kept in step."""
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 
 from dirtylab.explore.kit.controls import Action, Choice, Control, Pad, Several, Slider
-
-WIDTH = "370px"
-_SLIDER_WIDTH, _ENTRY_WIDTH = "225px", "140px"
-_PAD_WIDTH = "300px"
-"""Eight buttons a row: a row is a word of the small example's bitmap."""
+from dirtylab.explore.kit.shown_html import words_html
 
 
 class ControlPanel:
@@ -25,6 +21,8 @@ class ControlPanel:
         Called with the name of a button that was pressed, on any thread.
     on_type : callable
         Called with the name of a slider and the text that was typed beside it, on any thread.
+    status : widget
+        What stands beside the buttons, or below where there is no room.
     """
 
     def __init__(
@@ -32,10 +30,22 @@ class ControlPanel:
         on_change: Callable[[str, Any], None],
         on_press: Callable[[str], object],
         on_type: Callable[[str, str], None],
+        status: widgets.Widget,
     ) -> None:
+        self._status = status
         self._on_change, self._on_press, self._on_type = on_change, on_press, on_type
-        # Beside the picture one column of controls; where they stand above it, as many as fit.
-        self.box = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap", width="100%"))
+        self._usual, self._folded, self._buttons = (_grid(), _grid(), widgets.HBox())
+        self._folded.layout.display = "none"
+        self._buttons.add_class("dirtylab-buttons")
+        self._more = widgets.ToggleButton(
+            False, description="More options", tooltip="Options that are seldom wanted"
+        )
+        self._more.add_class("dirtylab-more")
+        self._more.observe(self._fold, names="value")
+        keep_figures_open(self._more)
+        self._words = widgets.HTML()
+        self._words.add_class("dirtylab-hidden")
+        self.box = widgets.VBox([self._usual, self._buttons, self._folded, self._words])
         self.widgets: dict[str, widgets.Widget] = {}
         """Widgets by name; of a field of several, ``"name word"`` each."""
         self._values: dict[str, Any] = {}
@@ -52,6 +62,7 @@ class ControlPanel:
     def follow(self, controls: Sequence[Control]) -> None:
         """Let the widgets be those of the controls, with their values."""
         shape = tuple(_shape(control) for control in controls)
+        self._name_steps(controls)
         if shape != self._shape:
             self._shape = shape
             self._make(controls)
@@ -64,15 +75,37 @@ class ControlPanel:
             self._following = False
 
     def _make(self, controls: Sequence[Control]) -> None:
-        """Make widgets anew."""
+        """Make widgets anew; close those before, which would stay in the kernel."""
+        before = [*self._usual.children, *self._folded.children, *self._buttons.children]
         self.widgets = {}
         for control in controls:
             if not isinstance(control, Action):
                 self._values[control.name] = control.value
-        rows = [self._widget(control) for control in controls]
-        self.box.children = _rows(controls, rows)
-        for made in self.widgets.values():
-            keep_figures_open(made)
+        made = [(control, self._widget(control)) for control in controls]
+        buttons = [one for control, one in made if isinstance(control, Action)]
+        folded = [one for control, one in made if getattr(control, "folded", False)]
+        self._usual.children = [one for _, one in made if one not in (*buttons, *folded)]
+        self._folded.children = folded
+        self._buttons.children = [*buttons, *([self._more] if folded else []), self._status]
+        for one in self.widgets.values():
+            keep_figures_open(one)
+        for one in before:
+            if one not in (self._more, self._status):
+                close_all(one)
+
+    def _fold(self, change: Any) -> None:
+        self._folded.layout.display = "" if change["new"] else "none"
+
+    def _name_steps(self, controls: Sequence[Control]) -> None:
+        """Tell the page what the steps of sliders are called, where that is new."""
+        words = {
+            control.label: [text for text, _ in _options(control)]
+            for control in controls
+            if isinstance(control, Slider)
+        }
+        told = words_html(words)
+        if self._words.value != told:
+            self._words.value = told
 
     def _follow(self, control: Control) -> None:
         """Let a widget follow its control; what has not changed sends no message."""
@@ -110,14 +143,17 @@ class ControlPanel:
             made = _slider(control) if isinstance(control, Slider) else _choice(control)
             made.observe(lambda change: self._on_change(control.name, change["new"]), names="value")
         self.widgets[control.name] = made
-        return widgets.HBox([made, self._entry(control)]) if isinstance(control, Slider) else made
+        if not isinstance(control, Slider):
+            return made
+        row = widgets.HBox([made, self._entry(control)])
+        row.add_class("dirtylab-slider")
+        return row
 
     def _entry(self, control: Slider) -> widgets.Text:
         """Return the field beside a slider: it shows the value, and takes another."""
         entry = widgets.Text(
             control.shown(control.value), continuous_update=False,
             tooltip=f"{control.label}: type a value, such as 64GiB, 1% or 10M",
-            layout=widgets.Layout(width=_ENTRY_WIDTH),
         )  # fmt: skip
 
         def take(change: Any) -> None:
@@ -184,7 +220,6 @@ def _slider(control: Slider) -> widgets.SelectionSlider:
     return widgets.SelectionSlider(
         options=_options(control),
         value=control.value, description=control.label, continuous_update=True,
-        style={"description_width": "95px"}, layout=widgets.Layout(width=_SLIDER_WIDTH),
         readout=False,  # it can be typed into, and what is typed there reaches nobody
     )  # fmt: skip
 
@@ -197,7 +232,6 @@ def _choice(control: Choice) -> widgets.Dropdown:
     return widgets.Dropdown(
         options=[(control.shown.get(word, word), word) for word in control.words],
         value=control.value, description=control.label,
-        style={"description_width": "95px"}, layout=widgets.Layout(width=WIDTH),
     )  # fmt: skip
 
 
@@ -210,7 +244,6 @@ def _box(control: Several | Pad, word: Any) -> widgets.Widget:
         return widgets.ToggleButton(
             word in control.value, description=str(word), tooltip=f"{control.label} {word}",
             disabled=word >= control.size,
-            layout=widgets.Layout(width="34px", height="24px", padding="0", margin="1px"),
         )  # fmt: skip
     return widgets.Checkbox(
         word in control.value, description=control.shown.get(word, word), indent=False,
@@ -219,18 +252,36 @@ def _box(control: Several | Pad, word: Any) -> widgets.Widget:
 
 
 def _titled(control: Several | Pad, boxes: Sequence[widgets.Widget]) -> widgets.Widget:
-    width = _PAD_WIDTH if isinstance(control, Pad) else "100%"
-    row = widgets.HBox(boxes, layout=widgets.Layout(flex_flow="row wrap", width=width))
-    return widgets.VBox([widgets.HTML(html.escape(control.label)), row], layout=_column())
+    row = widgets.HBox(boxes, layout=widgets.Layout(flex_flow="row wrap"))
+    if isinstance(control, Pad):
+        row.add_class("dirtylab-pad")
+    made = widgets.VBox([widgets.HTML(html.escape(control.label)), row])
+    made.add_class("dirtylab-wide")
+    return made
 
 
-def _rows(controls: Sequence[Control], made: Sequence[widgets.Widget]) -> list[widgets.Widget]:
-    """Return widgets from top to bottom, buttons beside one another."""
-    pairs = list(zip(controls, made, strict=True))
-    buttons = [one for control, one in pairs if isinstance(control, Action)]
-    rest = [one for control, one in pairs if not isinstance(control, Action)]
-    return [*rest, widgets.HBox(buttons, layout=_column())]
+def _grid() -> widgets.VBox:
+    """Return a box of as many columns of controls as fit."""
+    made = widgets.VBox()
+    made.add_class("dirtylab-controls")
+    return made
 
 
-def _column() -> widgets.Layout:
-    return widgets.Layout(width=WIDTH)
+def close_all(widget: widgets.Widget) -> None:
+    """Close a widget and all that it holds."""
+    for one in list(within(widget)):
+        one.close()
+
+
+def within(widget: widgets.Widget, seen: set[int] | None = None) -> Iterator[widgets.Widget]:
+    """Yield what a widget holds, children, layouts and styles, and the widget last."""
+    seen = set() if seen is None else seen
+    if id(widget) in seen:
+        return
+    seen.add(id(widget))
+    for name in widget.keys:
+        value = getattr(widget, name, None)
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, widgets.Widget):
+                yield from within(one, seen)
+    yield widget

@@ -26,6 +26,8 @@ class Slider:
     shown: Callable[[Any], str]
     read: Callable[[str], Any] | None = None
     """Reads what is typed beside it, where that is no count, share or number of pages."""
+    folded: bool = False
+    """Whether it is seldom wanted, and out of sight until asked for; likewise below."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Choice:
     value: str
     shown: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Labels of words that are not their own."""
+    folded: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Several:
     value: tuple[str, ...]
     shown: Mapping[str, str]
     colors: Mapping[str, str]
+    folded: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

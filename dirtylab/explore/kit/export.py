@@ -1,6 +1,9 @@
 """Export of a view: CSV, PNG, SVG, PDF, and JSON with parameters, method and machine."""
 
+import base64
+import html
 import pathlib
+import tempfile
 from typing import Any
 
 from dirtylab.explore.kit.view import View
@@ -40,3 +43,24 @@ def export(view: View[Any], folder: pathlib.Path | None = None) -> list[pathlib.
     write_json(facts, told, default=str)
     pictures = save_picture(view.picture(), place, name)
     return [csv, facts, *(place / one for one in pictures)]
+
+
+_KINDS = {
+    ".csv": "text/csv", ".json": "application/json", ".png": "image/png", ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+}  # fmt: skip
+
+
+def download_links(view: View[Any]) -> str:
+    """Return links that hold the files of :func:`export`, and leave none on this machine.
+
+    For a visitor of a page, who has no folder here.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return " ".join(_link(file) for file in export(view, pathlib.Path(folder)))
+
+
+def _link(file: pathlib.Path) -> str:
+    data = base64.b64encode(file.read_bytes()).decode()
+    name = html.escape(file.name, quote=True)
+    return f'<a download="{name}" href="data:{_KINDS[file.suffix]};base64,{data}">{name}</a>'

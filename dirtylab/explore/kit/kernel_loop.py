@@ -48,7 +48,11 @@ class Coalesced:
             if self._pending:
                 return
             self._pending = True
-        loop.call_soon_threadsafe(self._begin, loop)
+            try:
+                loop.call_soon_threadsafe(self._begin, loop)
+            except BaseException:  # an interrupt here would leave a request pending for ever
+                self._pending = False
+                raise
 
     def _begin(self, loop: Any) -> None:
         if self._delay:

@@ -1,8 +1,9 @@
 """What a view is: controls, a picture, a sentence and a table, all functions of a state."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from dirtylab.explore.kit.controls import Action, Control, call_line
 from dirtylab.figures._rc import under_own_rc
@@ -28,8 +29,20 @@ class Shown(NamedTuple):
     """Assumptions and machine, the small print."""
     extra: str = ""
     """More, as HTML: a small table beside the picture."""
-    head: str = ""
-    """What stands above the picture, as HTML."""
+    lead: str = ""
+    """The finding as HTML, in place of the first sentence."""
+    banner: str = ""
+    """A warning above it, as HTML."""
+
+
+class Page(NamedTuple):
+    """What a page has room for, in its pixels."""
+
+    width: int
+    height: int
+    """At which a figure is seen together with its sliders."""
+    scale: float = 1.0
+    """Pixels of the screen along one of the page."""
 
 
 class Progress(NamedTuple):
@@ -67,8 +80,6 @@ class View(Generic[S]):
     function = ""
     """Name in ``dirtylab.explore``."""
     title = ""
-    touched = False
-    """Whether gestures on the picture and in the sentence are followed: see :meth:`gesture`."""
 
     def __init_subclass__(cls) -> None:
         """Let what draws follow the package's own settings of Matplotlib, not the user's."""
@@ -105,7 +116,7 @@ class View(Generic[S]):
         raise NotImplementedError
 
     def gesture(self, words: Sequence[str]) -> None:
-        """Follow what :mod:`.pointer` tells, such as ``["drag", "0.5", "0.25"]``."""
+        """Follow a drag or a key that the page tells: see :mod:`.gestures`."""
 
     def draw(self) -> Shown:
         """Draw the state.
@@ -116,6 +127,19 @@ class View(Generic[S]):
             There is no such picture; the message says what is allowed.
         """
         raise NotImplementedError
+
+    def fit(self, page: Page) -> bool:
+        """Take the size and the sharpness of the page; return whether anything changed."""
+        return False
+
+    pick_label: ClassVar[str] = ""
+    """What keys and clicks on the picture do, for a screen reader; nothing where it is empty."""
+
+    def pick(self, x: float, y: float) -> None:
+        """Take a click on the picture, at a place in shares of it, from its lower left."""
+
+    def press(self, key: str) -> None:
+        """Take a key pressed on the picture: ``"ArrowLeft"``, ``"Enter"`` …."""
 
     def table(self) -> "pd.DataFrame":
         """Return the figure's numbers."""
@@ -144,6 +168,18 @@ class View(Generic[S]):
     def line(self) -> str:
         """The line of Python that recreates the state."""
         return call_line(self.function, self.state, self.usual)
+
+
+def headline(sentence: str) -> tuple[str, str]:
+    """Return the first sentence of a finding, which is the title, and the rest.
+
+    Examples
+    --------
+    >>> headline("The bitmap wins. The list takes 1.5 times as long.")
+    ('The bitmap wins.', 'The list takes 1.5 times as long.')
+    """
+    found = re.match(r"(.+?[.!?])\s+(?=[A-Z\d])(.*)", sentence, re.DOTALL)
+    return (found[1], found[2]) if found else (sentence, "")
 
 
 def _do_nothing() -> None:

@@ -2,14 +2,15 @@
 
 ::
 
-    title                                            Reset  Export  Copy parameters
-    sliders, choices, buttons  |  picture
-                               |  the finding in a sentence
-    messages · progress        |  assumptions and machine
+    title                                            Reset  Export
+    sliders, choices, buttons  |  the finding
+    more options (opens)       |  picture
+    messages · progress        |  more of the finding, assumptions and machine, Copy parameters
     the figure in numbers (opens)
 
-A callback, on whatever thread, sets one value of the state and requests a drawing; the kernel's
-main loop draws.  One lock guards the state against both.
+On a narrow page the controls stand above the picture.  A callback, on whatever thread, sets one
+value of the state and requests a drawing; the kernel's main loop draws.  One lock guards the state
+against both.
 """
 
 import html
@@ -19,29 +20,21 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from dirtylab.explore.kit.canvas import picture_html
-from dirtylab.explore.kit.control_widgets import ControlPanel, button, keep_figures_open
+from dirtylab.explore.kit import places
+from dirtylab.explore.kit.control_widgets import ControlPanel, button, keep_figures_open, within
 from dirtylab.explore.kit.controls import Slider
-from dirtylab.explore.kit.export import export
+from dirtylab.explore.kit.export import download_links, export
 from dirtylab.explore.kit.kernel_loop import Coalesced
-from dirtylab.explore.kit.pointer import Pointer
+from dirtylab.explore.kit.page import Bridge, in_voila, latest_page, script, style
+from dirtylab.explore.kit.shown_html import message_html, shown_html
 from dirtylab.explore.kit.typed import typed
-from dirtylab.explore.kit.view import Shown, View
+from dirtylab.explore.kit.view import Page, Shown, View
 
 REFUSALS = (ValueError, TypeError, IndexError, MemoryError, OSError)
 """Errors whose message tells a user what is allowed; of others the type is named too."""
 TABLE_DELAY = 0.4
 """Seconds without a change after which the table below a figure follows it."""
-_LEFT_WIDTH = "382px"
 _CLASS = "dirtylab-view"
-_STYLE = f"<style>.{_CLASS} th,.{_CLASS} td{{padding:0 8px}}</style>"
-"""Columns of a table stand apart."""
-_COPY = html.escape(
-    "navigator.clipboard.writeText(this.nextElementSibling.textContent)"
-    ".then(()=>{this.textContent='Copied'},()=>{this.textContent='Select and copy:'});"
-    "setTimeout(()=>{this.textContent='Copy parameters'},1500)",
-    quote=True,
-)
 
 
 class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
@@ -55,28 +48,29 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     def __init__(self, view: View[Any]) -> None:
         self.view = view
-        self.panel = ControlPanel(
-            self._change, lambda name: self._guarded(lambda: self._act(name)), self._type
-        )
         self._lock = threading.RLock()
-        self._last, self._refused = "", ""
+        self._last, self._refused, self._closed = "", "", False
+        self._page: Page | None = latest_page()
         # One widget for all that follows the state: each further message would cost some 5 ms.
-        self._shown = widgets.HTML()
-        self._message = widgets.HTML(layout=widgets.Layout(min_height="44px"))
+        self._shown = _html("dirtylab-shown")
+        self._message = _html("dirtylab-message")
         self._bar = widgets.IntProgress(0, 0, 1, layout=widgets.Layout(width="100%"))
         self._bar.layout.visibility = "hidden"
+        self.panel = ControlPanel(
+            self._change,
+            lambda name: self._guarded(lambda: self._act(name)),
+            self._type,
+            _classed(widgets.VBox([self._bar, self._message]), "dirtylab-status"),
+        )
         self._table = widgets.HTML()
         self._numbers = widgets.Accordion([self._table], titles=["The figure in numbers"])
+        self._bridge = Bridge(self._fit, self._pick, self._press, self._gesture)
         self._request_draw = Coalesced(self._draw)
         self._request_table = Coalesced(self._tabulate, TABLE_DELAY)
         view.redraw = self._request_draw
-        touch = [Pointer(self._gesture, self._shown).box] if view.touched else []
-        super().__init__(
-            [self._head(), self._body(), self._numbers, *touch],
-            layout=widgets.Layout(width="100%", border="1px solid #d0d0d0", padding="8px"),
-        )
+        super().__init__([self._head(), self._body(), self._numbers, self._bridge.widget, script()])
         self.add_class(_CLASS)
-        for made in (self._numbers, *(child for box in touch for child in box.children)):
+        for made in (self._numbers, self._bridge.widget):
             keep_figures_open(made)
         self._draw()
         self._tabulate()
@@ -85,26 +79,20 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     def _head(self) -> widgets.Widget:
         """Return the title and the buttons that every view has."""
-        export_tip = "Write CSV, PNG, SVG and PDF, with parameters, method and machine as JSON"
+        export_tip = "CSV, PNG, SVG and PDF, with parameters, method and machine as JSON"
         buttons = [
             button("Reset", "Back to how the view began", lambda: self._guarded(self._reset)),
             button("Export", export_tip, lambda: self._guarded(self._export)),
         ]
         for made in buttons:
             keep_figures_open(made)
-        title = f"{_STYLE}<b style='font-size:15px'>{html.escape(self.view.title)}</b>"
-        return widgets.HBox(
-            [widgets.HTML(title), widgets.HBox(buttons)],
-            layout=widgets.Layout(justify_content="space-between"),
-        )
+        title = widgets.HTML(f"{style()}{html.escape(self.view.title)}")
+        return _classed(widgets.HBox([title, widgets.HBox(buttons)]), "dirtylab-head")
 
     def _body(self) -> widgets.Widget:
         """Return controls and messages on the left, the picture on the right."""
-        left = widgets.VBox(
-            [self.panel.box, self._bar, self._message],
-            layout=widgets.Layout(flex=f"1 1 {_LEFT_WIDTH}", min_width=_LEFT_WIDTH),
-        )
-        return widgets.HBox([left, self._shown], layout=widgets.Layout(flex_flow="row wrap"))
+        left = _classed(widgets.VBox([self.panel.box]), "dirtylab-left")
+        return _classed(widgets.HBox([left, self._shown]), "dirtylab-body")
 
     # --- callbacks, on any thread ---------------------------------------------------------------
 
@@ -160,26 +148,43 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     def _export(self) -> None:
         def write() -> None:
+            if in_voila():
+                self._say("Download:", good=True, links=download_links(self.view))
+                return
             files = export(self.view)
             names = f"{files[0].stem}.{{{','.join(file.suffix[1:] for file in files)}}}"
             self._say(f"Written to {files[0].parent}: {names}", good=True)
 
         Coalesced(lambda: self._guarded(write))()
 
-    def _say(self, text: str, *, good: bool = False) -> None:
-        color = "#1b5e20" if good else "#a00000"
-        self._message.value = (
-            f'<div role="{"status" if good else "alert"}" style="color:{color};line-height:1.3">'
-            f"{html.escape(text)}</div>"
-            if text
-            else ""
-        )
+    def _say(self, text: str, *, good: bool = False, links: str = "") -> None:
+        self._message.value = message_html(text, good=good, links=links)
+
+    def _fit(self, page: Page) -> None:
+        """Note what the page has room for; the figure takes it when it is drawn."""
+        self._page = page
+        self._request_draw()
+
+    def _pick(self, x: float, y: float) -> None:
+        with self._lock:
+            self._refused = self._guarded(lambda: self.view.pick(x, y))
+        self._request_draw()
+
+    def _press(self, key: str) -> None:
+        with self._lock:
+            self._refused = self._guarded(lambda: self.view.press(key))
+        self._request_draw()
 
     # --- drawing, on the main loop --------------------------------------------------------------
 
     def _draw(self) -> None:
+        if self._closed:
+            return
         self._show_progress()
         try:
+            page, self._page = self._page, None
+            if page is not None:
+                self.view.fit(page)
             shown = self.view.draw()
         except Exception as error:  # a view stays alive
             self._refuse(_error_text(error))
@@ -191,7 +196,7 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._request_table()
 
     def _show(self, shown: Shown) -> None:
-        self._last = shown_html(shown, self.view.line, self.view.said)
+        self._last = shown_html(shown, self.view.line, self.view.pick_label, self.view.said)
         self._shown.value = self._last
         if 'role="alert"' in self._message.value:
             progress = self.view.progress()
@@ -211,6 +216,8 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._say(progress.message, good=not progress.failed)
 
     def _tabulate(self) -> None:
+        if self._closed:
+            return
         try:
             self._table.value = self.view.table().to_html(
                 index=False,
@@ -222,39 +229,43 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         except REFUSALS as error:
             self._table.value = html.escape(str(error))
 
+    # --- on pages, with and without a kernel ------------------------------------------------------
+
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # The picture goes along for pages without a kernel, which can't show widgets.
         bundle = super()._repr_mimebundle_(**kwargs)
         data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
-        still = self.view.picture()._repr_mimebundle_()
-        both = {**data, **{kind: still[kind] for kind in ("text/html", "image/png", "text/plain")}}
+        both = {**data, **self._still()}
         return (both, *rest) if rest else both
 
+    def _ipython_display_(self, **_: Any) -> None:
+        places.publish(self, self.view.line, self._still())
+
+    def _still(self) -> dict[str, str]:
+        still = self.view.picture()._repr_mimebundle_()
+        return {kind: still[kind] for kind in ("text/html", "image/png", "text/plain")}
+
     def close(self) -> None:
-        """Release widgets and worker."""
+        """Release the measurement, pixels, and all widgets of the view."""
+        if self._closed:
+            return
+        self._closed = True
         self.view.close()
+        for made in list(within(self)):
+            if made is not self:
+                made.close()
         super().close()
+
+
+def _classed(widget: widgets.Widget, name: str) -> widgets.Widget:
+    widget.add_class(name)
+    return widget
+
+
+def _html(name: str) -> widgets.HTML:
+    return _classed(widgets.HTML(), name)
 
 
 def _error_text(error: Exception) -> str:
     """Return an error in words; the type is named where the message is not meant for users."""
     return str(error) if isinstance(error, REFUSALS) else f"{type(error).__name__}: {error}"
-
-
-def shown_html(shown: Shown, line: str, said: str = "") -> str:
-    """Return a picture, its finding and small print, and the line of Python that recreates it.
-
-    What a control's move changed beside it stands above the finding.
-    """
-    width = f"max-width:{shown.size[0]}px"
-    changed = f'<div style="font-size:14px;font-weight:600">{html.escape(said)}</div>' * bool(said)
-    return (
-        f"<div>{shown.head}{picture_html(shown.png, shown.alt, shown.size)}{changed}"
-        f'<div role="status" style="font-size:14px;line-height:1.4;min-height:60px;{width}">'
-        f"{html.escape(shown.sentence)}</div>{shown.extra}"
-        f'<div style="font-size:12px;line-height:1.35;min-height:48px;color:#595959;{width}">'
-        f"{html.escape(shown.note)}</div>"
-        f'<div style="font-size:12px;line-height:1.5;{width}">'
-        f'<button type="button" class="jupyter-button" onclick="{_COPY}">Copy parameters</button> '
-        f"<code>{html.escape(line)}</code></div></div>"
-    )

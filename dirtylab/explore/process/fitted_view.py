@@ -7,7 +7,7 @@ from dirtylab.advice.answer import lead_of
 from dirtylab.advice.model import Model
 from dirtylab.advice.probe import Probe
 from dirtylab.explore.kit.controls import Action
-from dirtylab.explore.kit.pointer import press
+from dirtylab.explore.kit.gestures import link
 from dirtylab.explore.kit.view import Progress
 from dirtylab.explore.process.measuring_view import MeasuringView
 from dirtylab.explore.process.session import Session, WorkerLike
@@ -19,10 +19,7 @@ S = TypeVar("S", bound="DataclassInstance")
 C = TypeVar("C")
 OFF = 1.5
 """Factor beyond which a measured time contradicts the model where its trial says less."""
-_BANNER = (
-    '<div role="alert" style="border-left:4px solid #b35c00;background:rgba(230,140,0,.14);'
-    'padding:4px 8px;margin:2px 0;font-size:13px;line-height:1.35;max-width:740px">{}</div>'
-)
+_WARNING = '<div role="alert" class="dirtylab-warning">{}</div>'
 
 
 class FitsLike(Protocol):
@@ -52,8 +49,6 @@ class FittedView(MeasuringView[S, C], Generic[S, C]):
     fits : FitsLike, optional
         Knows whether the model fits this machine; nothing is probed when omitted.
     """
-
-    touched = True
 
     def __init__(
         self,
@@ -88,14 +83,9 @@ class FittedView(MeasuringView[S, C], Generic[S, C]):
 
     def actions(self) -> Sequence[Action]:
         """Return Measure, Cancel and Calibrate."""
-        running = self.progress().running
         tip = "Learn this machine's own cost model, in two minutes; Cancel keeps the present one"
         measure, cancel = super().actions()
-        return [
-            Action(measure.name, measure.label, measure.tip, not running),
-            Action(cancel.name, cancel.label, cancel.tip, running),
-            Action("calibrate", "Calibrate", tip, not running),
-        ]
+        return [measure, cancel, Action("calibrate", "Calibrate", tip, measure.enabled)]
 
     def act(self, name: str) -> None:
         """Measure, cancel or calibrate."""
@@ -104,12 +94,10 @@ class FittedView(MeasuringView[S, C], Generic[S, C]):
         if name == "calibrate":
             self._session.clear_message()
             self._learning.start("calibration", [0.0], CalibrateJob(cache=self.cache))
-        elif name == "cancel" and self._learning.progress.running:
-            self._learning.cancel()
         else:
             if name == "measure":
                 self._learning.clear_message()
-            super().act(name)
+            super().act(name)  # a cancel stops a calibration too: it runs on the same worker
 
     def progress(self) -> Progress:
         """Return how far the measurement or the calibration is."""
@@ -121,7 +109,7 @@ class FittedView(MeasuringView[S, C], Generic[S, C]):
         if words[0] == "ready" and self._fits:
             self._fits.begin(self.cache, lambda: self.redraw())
 
-    def banner(self, measured: tuple[str, float, float] | None = None) -> str:
+    def warning(self, measured: tuple[str, float, float] | None = None) -> str:
         """Return a warning where the model does not fit this machine, as HTML; empty where it does.
 
         Parameters
@@ -129,21 +117,21 @@ class FittedView(MeasuringView[S, C], Generic[S, C]):
         measured : tuple of (str, float, float), optional
             A structure, its measured ns and the model's, the farthest apart.
         """
-        link = press("calibrate", "Calibrate")
+        calibrate = link("calibrate", "Calibrate")
         if measured is not None and factor_of(measured) > tolerance(self._model):
             name, ns, predicted = measured
             words = "slower" if ns > predicted else "quicker"
-            return _BANNER.format(
+            return _WARNING.format(
                 f"The model does not fit here: {name} was measured {factor_of(measured):.2g} times "
-                f"{words} than it says. Measured times decide. {link} learns this machine."
+                f"{words} than it says. Measured times decide. {calibrate} learns this machine."
             )
         probe = self.probe
         if probe is None or probe.fits:
             return ""
         trust = "its picks may be wrong" if probe.spread > OFF else "its picks should hold"
-        return _BANNER.format(
+        return _WARNING.format(
             f"A quick probe: times here are {probe.least:.2g} to {probe.most:.2g} times the "
-            f"model's; {trust}. {link} learns this machine."
+            f"model's; {trust}. {calibrate} learns this machine."
         )
 
     def reset(self) -> None:
@@ -153,8 +141,8 @@ class FittedView(MeasuringView[S, C], Generic[S, C]):
 
     def close(self) -> None:
         """End the worker."""
-        super().close()
         self._learning.close()
+        super().close()
 
     def _learnt(self) -> None:
         """Take the model of a calibration that has ended."""

@@ -35,10 +35,11 @@ class MeasuringView(FigureView[S, C], Generic[S, C]):
 
     def actions(self) -> Sequence[Action]:
         """Return the buttons Measure and Cancel."""
-        running = self._session.progress.running
+        running = self._session.progress.running or bool(self._session.others())
+        tip = "Stop the measurement, of this view or another; what has been measured is kept"
         return [
             Action("measure", self.measure_label, self.measure_tip, not running),
-            Action("cancel", "Cancel", "Stop; what has been measured is kept", running),
+            Action("cancel", "Cancel", tip, running),
         ]
 
     def act(self, name: str) -> None:
@@ -62,5 +63,6 @@ class MeasuringView(FigureView[S, C], Generic[S, C]):
         self._session.clear_message()
 
     def close(self) -> None:
-        """End the worker."""
+        """Stop what runs, release what is cached."""
         self._session.close()
+        super().close()

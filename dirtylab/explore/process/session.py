@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -86,6 +87,10 @@ class Results:
         ]
 
 
+_sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
+"""All of this kernel: views share a worker, and each can stop what another one began."""
+
+
 class Session:
     """Runs one job after the other on a worker, and keeps the results.
 
@@ -104,6 +109,7 @@ class Session:
         self._progress = IDLE
         self.results: dict[Hashable, Results] = {}
         self.latest: Results | None = None
+        _sessions.add(self)
 
     @property
     def progress(self) -> Progress:
@@ -122,25 +128,34 @@ class Session:
         ValueError, TypeError, MemoryError
             A measurement is running, or the job can't be measured.
         """
-        if self._progress.running:
-            raise ValueError("a measurement is running; cancel it first")
+        if self._progress.running or self.others():
+            where = "" if self._progress.running else "in another view "
+            raise ValueError(f"a measurement {where}is running; cancel it first")
         job = job.checked()
         self._run += 1
         results = Results(key, list(x), names or {})
         try:
+            worker = self._ensured()
             self._show(Progress(True, 0, len(x), "starting to measure …"))
-            if self._worker is None:
-                self._worker = self._make_worker()
-            self._worker.measure(job, functools.partial(self._take, results, self._run))
+            worker.measure(job, functools.partial(self._take, results, self._run))
         except BaseException as error:
             self._give_up(error, len(x))
             raise
 
+    def others(self) -> "list[Session]":
+        """Return the sessions of other views that measure on this one's worker now."""
+        running = [one for one in list(_sessions) if one is not self and one.progress.running]
+        return [one for one in running if one._worker is self._ensured()]
+
     def cancel(self) -> None:
-        """Stop; what has come in is kept."""
+        """Stop what runs, here or in another view; what has come in is kept."""
         if self._worker is not None and self._progress.running:
             self._progress = self._progress._replace(message="stopping …")
             self._worker.cancel()
+            return
+        for one in self.others():
+            one.cancel()
+            one._changed()
 
     def clear_message(self) -> None:
         """Say nothing more of the last measurement."""
@@ -153,14 +168,28 @@ class Session:
             self.clear_message()
 
     def close(self) -> None:
-        """Let go of the worker."""
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        """Stop what was begun here; the worker serves other views."""
+        self._run += 1
+        if self._progress.running:
+            with contextlib.suppress(Exception):
+                self._ensured().cancel()
+            self._show(IDLE)
+        _sessions.discard(self)
+
+    def _ensured(self) -> WorkerLike:
+        """Return the worker, which is made when it is first needed; its process starts later."""
+        if self._worker is None:
+            self._worker = self._make_worker()
+        return self._worker
 
     def _show(self, progress: Progress) -> None:
+        """Take over a progress; other views follow where a measurement begins or ends."""
+        turned = progress.running != self._progress.running
         self._progress = progress
         self._changed()
+        for one in list(_sessions) if turned else ():
+            if one is not self and one._ensured() is self._worker:
+                one._changed()
 
     def _give_up(self, error: BaseException, total: int) -> None:
         """Go back to idle, say why, and take no more events of this run."""

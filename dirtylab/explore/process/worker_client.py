@@ -247,13 +247,18 @@ class _Process:
             self._reader.join(_JOIN_SECONDS)
 
     def _read(self) -> None:
-        with contextlib.suppress(EOFError, OSError):
+        try:
             while True:
                 reply = self._pipe.recv()
                 self.ready = True
                 self._handle(reply)
-        self._pipe.close()
-        self._on_end(self, _reason(self._reap()))
+        except (EOFError, OSError):
+            pass
+        except Exception:  # a reply that can't be read: the process is of no more use
+            _log.exception("a reply of the measuring process could not be read")
+        finally:
+            self._pipe.close()
+            self._on_end(self, _reason(self._reap()))
 
     def _handle(self, reply: Reply) -> None:
         try:

@@ -119,12 +119,13 @@ class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
         steps = tuple(range(max(state.example.steps, state.step) + 1))
         return [
             Slider("step", "harvest", steps, state.step, lambda n: f"{n} reads"),
-            Slider("pages", "slot", PAGES, state.pages, lambda n: f"{n} pages"),
-            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits"),
-            Pad("pad", "dirty frames (press to insert or remove)", state.pages,
-                tuple(sorted(set(state.frames))), PAGES[-1]),
             Slider("frame", "next frame", tuple(range(state.pages)), state.frame,
                    lambda n: f"frame {n}"),
+            Pad("pad", "dirty frames (press to insert or remove)", state.pages,
+                tuple(sorted(set(state.frames))), PAGES[-1]),
+            Slider("pages", "slot", PAGES, state.pages, lambda n: f"{n} pages", folded=True),
+            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits",
+                   folded=True),
         ]  # fmt: skip
 
     def actions(self) -> Sequence[Action]:
@@ -160,6 +161,38 @@ class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
             "clear": {"frames": (), "step": 0},
         }
         self.state = dataclasses.replace(state, **changes[name])
+
+    pick_label = (
+        "Picture of list, bitmap and tree. Left and right arrow: next frame; up and down: by a "
+        "word; Enter: insert or remove it."
+    )
+
+    def pick(self, x: float, y: float) -> None:
+        """Insert the frame whose bit was clicked, or remove it."""
+        frame = self._artists.frame_at(x, y)
+        if frame is not None:
+            self.state = dataclasses.replace(self.state, frame=frame)
+            self._toggle(frame)
+
+    def press(self, key: str) -> None:
+        """Move to another frame, insert it or remove it."""
+        state, last = self.state, self.state.pages - 1
+        moved = {
+            "ArrowLeft": state.frame - 1, "ArrowRight": state.frame + 1,
+            "ArrowUp": state.frame - WORD, "ArrowDown": state.frame + WORD,
+            "Home": 0, "End": last,
+        }  # fmt: skip
+        if key in moved:
+            frame = min(max(moved[key], 0), last)
+            self.state = dataclasses.replace(state, frame=frame)
+        elif key in ("Enter", " "):
+            self._toggle(state.frame)
+
+    def _toggle(self, frame: int) -> None:
+        frames = self.state.frames
+        kept = tuple(one for one in frames if one != frame)
+        new = kept if len(kept) < len(frames) else (*frames, frame)
+        self.state = dataclasses.replace(self.state, frames=new)
 
     # --- what is shown --------------------------------------------------------------------------
 

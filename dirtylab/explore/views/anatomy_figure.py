@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
+from dirtylab.explore.kit.sheet import offset_below
 from dirtylab.explore.views.small_example import SmallExample, Visit, nodes_of
-from dirtylab.figures.style import FAINT, INK
+from dirtylab.figures.style import FAINT, INK, LOOKS
 
 SIZE = (7.4, 5.2)
 RECTANGLE = (0.01, 0.07, 0.98, 0.87)
@@ -21,8 +22,8 @@ MOST_NUMBERS = 24
 _PITCH, _HIGH = 1.95, 0.78
 """From a row of cells to the next, and their height."""
 _WIDTH, _RIGHT = 64.0, 15.0
-_READ, _NOW, _PLAIN = "#FFD37F", "#E69F00", "#FFFFFF"
-_FILLED = "#332288"
+_READ, _NOW, _PLAIN = "#FBE7A1", "#E3B505", "#FFFFFF"
+_LIST, _BITMAP, _TREE = (LOOKS[name].color for name in ("list", "bitmap", "tree8"))
 
 
 class AnatomyContent(NamedTuple):
@@ -48,12 +49,13 @@ class AnatomyArtists:
         ax.add_collection(self._cells, autolim=False)
         ax.legend(
             handles=[
-                Patch(facecolor=_FILLED, label="set: dirty"),
+                Patch(facecolor=FAINT, label="set: dirty"),
                 Patch(facecolor=_PLAIN, edgecolor=FAINT, label="not set"),
                 Patch(facecolor=_READ, label="read"),
                 Patch(facecolor=_NOW, label="read last"),
             ],
-            fontsize=9, frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, -0.09),
+            fontsize=9, frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, 0),
+            bbox_transform=offset_below(ax, 0.0), borderaxespad=0.2,
         )  # fmt: skip
         bold: dict[str, Any] = {"fontsize": 9.5, "color": INK, "fontweight": "bold"}
         self._names = [ax.text(0, 0, "", va="bottom", **bold) for _ in range(MOST_ROWS)]
@@ -64,7 +66,7 @@ class AnatomyArtists:
             ax.text(0, 0, "", fontsize=9, color=FAINT, ha="center", va="top")
             for _ in range(MOST_NUMBERS)
         ]
-        inside: dict[str, Any] = {"fontsize": 9, "color": "white", "ha": "center", "va": "center"}
+        inside: dict[str, Any] = {"fontsize": 7.5, "color": INK, "ha": "center", "va": "center"}
         self._numbers = [ax.text(0, 0, "", zorder=4, **inside) for _ in range(MOST_ENTRIES)]
         self._arrow = ax.text(0, 0, "▲", fontsize=10, color=_NOW, ha="center", va="top")
         self._built: tuple[int, int] | None = None
@@ -80,8 +82,9 @@ class AnatomyArtists:
             self._built = (example.pages, example.radix)
             self._lay_out(example)
         filled, read, now = _flags(example, content.step, self._places)
-        self._cells.set_facecolor(np.where(filled, _FILLED, _PLAIN).tolist())
-        self._cells.set_edgecolor(np.where(filled, _FILLED, "#999999").tolist())
+        own = self._places.colors
+        self._cells.set_facecolor(np.where(filled, own, _PLAIN).tolist())
+        self._cells.set_edgecolor(np.where(filled, own, "#999999").tolist())
         unit_faces = np.where(now, _NOW, np.where(read, _READ, "#EEEEEE"))
         self._units.set_facecolor(unit_faces.tolist())
         self._units.set_edgecolor(np.where(read, _NOW, "#BBBBBB").tolist())
@@ -92,6 +95,18 @@ class AnatomyArtists:
         self._arrow.set_x((content.frame + 0.45) * _WIDTH / example.pages)
         for text, count in zip(self._counts, _counts(example, content.step), strict=False):
             text.set_text(count)
+
+    def frame_at(self, x: float, y: float) -> int | None:
+        """Return the frame drawn at a place in shares of the figure: the bitmap, or level 0."""
+        figure: Any = self._ax.figure
+        place = figure.transFigure.transform((x, y))
+        column, height = self._ax.transData.inverted().transform(place)
+        if self._built is None or not 0 <= column < _WIDTH:
+            return None
+        rows = (1, len(self._places.cells))
+        if not any(-_PITCH * row - _HIGH - 0.2 <= height <= 0.2 - _PITCH * row for row in rows):
+            return None
+        return int(column * self._built[0] / _WIDTH)
 
     def _lay_out(self, example: SmallExample) -> None:
         """Place everything for another slot or radix."""
@@ -127,6 +142,8 @@ class _Places(NamedTuple):
     """First and last + 1 cell of each row below the list: the bitmap, then the tree's levels."""
     units: list[tuple[int, int]]
     """The same for units."""
+    colors: Any
+    """Of each cell when it is set."""
 
 
 def _geometry(example: SmallExample) -> tuple[list[Any], list[Any], _Places]:
@@ -157,7 +174,9 @@ def _geometry(example: SmallExample) -> tuple[list[Any], list[Any], _Places]:
             units.append(_box(left, row, right - left - 0.1 * cell, 0.14))
         cell_ranges.append((begin, len(cells)))
         unit_ranges.append((first, len(units)))
-    return cells, units, _Places(MOST_ENTRIES, cell_ranges, unit_ranges)
+    counts = [MOST_ENTRIES, *(last - first for first, last in cell_ranges)]
+    colors = np.repeat([_LIST, _BITMAP, *[_TREE] * (len(counts) - 2)], counts)
+    return cells, units, _Places(MOST_ENTRIES, cell_ranges, unit_ranges, colors)
 
 
 def _pages_inside(place: int, span: int, pages: int) -> int:

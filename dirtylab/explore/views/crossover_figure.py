@@ -12,20 +12,25 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator
+from matplotlib.transforms import ScaledTranslation
 
 from dirtylab._format import count_text, share_text
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
+from dirtylab.explore.kit.end_labels import End, EndLabels
+from dirtylab.explore.kit.sheet import offset_below
 from dirtylab.explore.kit.slider_steps import frames_label, guest_memory, pages_label
 from dirtylab.explore.process.session import Results
 from dirtylab.explore.views.cheapest import CrossoverPoint, Region
 from dirtylab.explore.views.model_curves import Curves, time_at
-from dirtylab.figures.style import FAINT, SLIDER_COLOR, Look, label_ticks, style_axes, time_label
+from dirtylab.figures.style import FAINT, INK, Look, label_ticks, style_axes, time_label
 
 SIZE = (7.4, 5.0)
-RECTANGLE = (0.115, 0.245, 0.86, 0.69)
+RECTANGLE = (0.115, 0.165, 0.735, 0.77)
 MOST_STRUCTURES = 16
 MOST_CROSSOVERS = 5
-_MODEL_COLOR, _MEASURED_COLOR = "#882255", "#000000"
+_MODEL_COLOR, _MEASURED_COLOR = INK, "#000000"
+_EXTRAPOLATED: Any = (0, (2, 2))
+"""Finer than the dashes of posted structures."""
 _XLABELS = {"dirty": "dirty frames", "pages": "pages of the slot", "length": "pages in a cluster"}
 
 Points = Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
@@ -75,11 +80,11 @@ class CrossoverArtists:
         label_ticks(ax.xaxis, count_text)
         label_ticks(ax.yaxis, time_label)
         self._title = title_text(ax, 1.025)
-        self._xlabel = label_text(ax, 0.5, -0.115, ha="center")
+        self._xlabel = label_text(ax, 0.5, -0.085, ha="center")
         self._here = ax.axvline(1, color=FAINT, linestyle=":", linewidth=1.2, zorder=1.5)
         structures, crossovers = range(MOST_STRUCTURES), range(MOST_CROSSOVERS)
         self._lines = [ax.plot([], [], linewidth=2, zorder=3)[0] for _ in structures]
-        self._beyond = [ax.plot([], [], linewidth=1.4, zorder=3, linestyle=(0, (4, 3)))[0]
+        self._beyond = [ax.plot([], [], linewidth=1.3, zorder=3, linestyle=_EXTRAPOLATED)[0]
                         for _ in structures]  # fmt: skip
         self._markers = [_markers(ax, 7, zorder=5, markeredgewidth=0.5) for _ in structures]
         self._bars = [_bars(ax) for _ in structures]
@@ -88,12 +93,14 @@ class CrossoverArtists:
         self._stars = [_markers(ax, 14, marker="*", color=_MODEL_COLOR, zorder=6)
                        for _ in crossovers]  # fmt: skip
         self._rules = [ax.axvline(1, color=_MODEL_COLOR, linewidth=1, zorder=2) for _ in crossovers]
-        self._texts = [_crossover_text(ax) for _ in crossovers]
-        self._legend_entries: list[_LegendEntry] = []
+        self._texts = [_crossover_text(ax, number) for number in crossovers]
+        self._ends = EndLabels(ax, MOST_STRUCTURES)
+        _explain(ax)
         self.moving = [
             self._title, self._xlabel, self._here, *self._lines, *self._beyond,
             *self._markers, *self._bars,
             *self._model_spans, *self._measured_spans, *self._stars, *self._rules, *self._texts,
+            *self._ends.texts,
         ]  # fmt: skip
 
     def set(self, content: CrossoverContent) -> tuple[Any, ...]:
@@ -105,16 +112,11 @@ class CrossoverArtists:
         self._set_lines(content)
         self._set_points(content)
         self._set_crossovers(content, limits)
-        entries = _legend_entries(content)
-        if entries != self._legend_entries:
-            self._legend_entries = entries
-            self._legend()
-        return limits, tuple(entries)
+        self._ends.set(_ends(content))
+        return limits
 
     def _label(self, content: CrossoverContent) -> None:
-        radix = "".join(f"; tree: {look.label[6:]}" for look in content.looks.values()
-                        if look.color == SLIDER_COLOR)  # fmt: skip
-        self._title.set_text(f"Time of {content.operation}, {content.pattern}{radix}")
+        self._title.set_text(f"Time of {content.operation}, {content.pattern}")
         slot = f", of {pages_label(content.pages)}" if content.axis == "dirty" else ""
         if content.axis == "length":
             slot = f", slot of {pages_label(content.pages)}"
@@ -128,6 +130,7 @@ class CrossoverArtists:
                 known = np.where(content.curves.calibrated, content.curves.ns[name], np.nan)
                 line.set_data(content.curves.x, known)
                 line.set_color(content.looks[name].color)
+                line.set_linestyle(content.looks[name].dashes)
         for line, name in _padded(self._beyond, list(content.curves.ns)):
             line.set_visible(name is not None)
             if name is not None:
@@ -146,6 +149,9 @@ class CrossoverArtists:
                 x, ns = content.points[name]
                 mark.set_data(x, ns[:, 1])
                 mark.set_color(content.looks[name].color)
+                mark.set_markerfacecolor(content.looks[name].face)
+                hollow = content.looks[name].face != content.looks[name].color
+                mark.set_markeredgecolor(content.looks[name].color if hollow else "white")
                 mark.set_marker(content.looks[name].marker)
                 mark.set_alpha(alpha)
         for bars, name in _padded(self._bars, names):
@@ -177,48 +183,36 @@ class CrossoverArtists:
             star.set_data([one.at], [_height(content, one)])
             text.set_text(_place_lines(content, one.at))
             inside = min(max(one.at, left * 2.5), right / 2.5)
-            text.set_position((inside, 0.99 - 0.095 * (number % 3)))
-
-    def _legend(self) -> None:
-        handles = [
-            Line2D([], [], label=label, color=color, linewidth=2, markersize=6,
-                   linestyle="-" if has_line else "", marker=marker if has_marker else "")
-            for label, color, marker, has_line, has_marker in self._legend_entries
-        ]  # fmt: skip
-        handles.append(Line2D([], [], color=FAINT, label="line: model", linewidth=2))
-        handles.append(Line2D([], [], color=FAINT, label="dashed: extrapolated", linewidth=1.4,
-                              linestyle=(0, (4, 3))))  # fmt: skip
-        handles.append(Line2D([], [], color=FAINT, label="marker: measured", linestyle="",
-                              marker="o"))  # fmt: skip
-        self._ax.legend(
-            handles=handles, fontsize=9, loc="upper left", ncols=4, frameon=False,
-            bbox_to_anchor=(-0.02, -0.16), borderaxespad=0,
-        )  # fmt: skip
+            text.set_position((inside, 0.99))
 
 
-class _LegendEntry(NamedTuple):
-    """A structure in the legend."""
-
-    label: str
-    color: str
-    marker: str
-    has_line: bool
-    has_marker: bool
-
-
-def _legend_entries(content: CrossoverContent) -> list[_LegendEntry]:
-    """Return an entry for each structure.
-
-    The label of the tree of the slider is "tree": its radix is in the title, which is quick to
-    draw.
-    """
-    return [
-        _LegendEntry(
-            "tree" if look.color == SLIDER_COLOR else look.label, look.color, look.marker,
-            name in content.curves.ns, name in content.points or name not in content.curves.ns,
-        )
-        for name, look in content.looks.items()
+def _explain(ax: Axes) -> None:
+    """Say below the axes what lines and markers are; which is whose stands at their ends."""
+    handles = [
+        Line2D([], [], color=FAINT, label="line: model", linewidth=2),
+        Line2D([], [], color=FAINT, label="fine dashes: extrapolated", linewidth=1.3,
+               linestyle=_EXTRAPOLATED),
+        Line2D([], [], color=FAINT, label="marker: measured", linestyle="", marker="o"),
     ]  # fmt: skip
+    ax.legend(
+        handles=handles, fontsize=9, loc="upper left", ncols=3, frameon=False,
+        bbox_to_anchor=(-0.1, 0), bbox_transform=offset_below(ax, 0.138), borderaxespad=0,
+        columnspacing=1.4, handletextpad=0.5,
+    )  # fmt: skip
+
+
+def _ends(content: CrossoverContent) -> list[End]:
+    """Return where the line of each structure ends, or else its measured points."""
+    found = []
+    for name, look in content.looks.items():
+        if name in content.curves.ns:
+            x, y = content.curves.x[-1], content.curves.ns[name][-1]
+        elif name in content.points and content.points[name][0].size:
+            x, y = content.points[name][0][-1], content.points[name][1][-1, 1]
+        else:
+            continue
+        found.append(End(float(x), float(y), look.label, look.color))
+    return found
 
 
 def _outer(calibrated: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -254,9 +248,11 @@ def _bars(ax: Axes) -> LineCollection:
     return bars
 
 
-def _crossover_text(ax: Axes) -> Text:
+def _crossover_text(ax: Axes, number: int) -> Text:
+    figure: Any = ax.figure
+    below = ScaledTranslation(0, -0.33 * (number % 3), figure.dpi_scale_trans)
     return ax.text(
-        1, 0.99, "", transform=ax.get_xaxis_transform(), fontsize=9, color=_MODEL_COLOR,
+        1, 0.99, "", transform=ax.get_xaxis_transform() + below, fontsize=9, color=_MODEL_COLOR,
         ha="center", va="top", zorder=6,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )  # fmt: skip

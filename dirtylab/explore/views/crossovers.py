@@ -9,7 +9,6 @@ from dirtylab._caches import CACHES, GUEST_RAN
 from dirtylab._format import share_text
 from dirtylab.advice.model import OPERATIONS
 from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider, literal
-from dirtylab.explore.kit.pointer import STYLE
 from dirtylab.explore.kit.slider_steps import (
     DENSITIES,
     DIRTY,
@@ -167,19 +166,21 @@ class CrossoverView(FittedView[CrossoverState, CrossoverContent]):
         given = _FRAMES if state.density is None else _DENSITY
         return [
             Choice("operation", "operation", OPERATIONS, state.operation),
-            Choice("cache", "caches", CACHES, state.cache, CACHE_NAMES),
             Choice("x", "axis", AXES, state.x, crossover_text.AXIS_NAMES),
             Choice("dataset", "pattern", dataset_controls.names(), state.dataset),
             *dataset_controls.controls(state.dataset, state.options),
             Slider("pages", "guest memory", with_value(GUESTS, state.pages), state.pages,
                    pages_read),
-            Choice("given", "dirty given as", (_FRAMES, _DENSITY), given),
             _amount(state),
-            Several("structures", "structures", offered(), state.structures, labels, colors),
-            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits"),
+            Several("structures", "structures", offered(), state.structures, labels, colors,
+                    folded=True),
+            Choice("cache", "caches", CACHES, state.cache, CACHE_NAMES, folded=True),
+            Choice("given", "dirty given as", (_FRAMES, _DENSITY), given, folded=True),
+            Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits",
+                   folded=True),
             Slider(
                 "rounds", "samples", with_value(ROUNDS, state.rounds), state.rounds,
-                lambda n: f"{n} a point",
+                lambda n: f"{n} a point", folded=True,
             ),
         ]  # fmt: skip
 
@@ -235,9 +236,9 @@ class CrossoverView(FittedView[CrossoverState, CrossoverContent]):
         """Return the finding."""
         return crossover_text.sentence(content, running=self._session.progress.running)
 
-    def head(self, content: CrossoverContent) -> str:
-        """Return a banner where the model does not fit this machine."""
-        return STYLE + self.banner(crossover_text.farthest(content))
+    def banner(self, content: CrossoverContent) -> str:
+        """Return a warning where the model does not fit this machine."""
+        return self.warning(crossover_text.farthest(content))
 
     def alt(self, content: CrossoverContent, sentence: str) -> str:
         """Return the picture in words."""

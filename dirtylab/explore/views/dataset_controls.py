@@ -19,6 +19,8 @@ _YES_NO = ("yes", "no")
 _AUTO = 0
 """Step of a slider for an option that the generator works out itself."""
 _SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_IN_SIGHT = 2
+"""Sliders of a pattern that are not folded away."""
 _MOST = 10**9
 """Greatest step of an option that has no bound."""
 
@@ -78,13 +80,15 @@ def _usual(option: Option) -> Any:
 
 
 def controls(dataset: str, options: Options) -> list[Control]:
-    """Return the sliders of a pattern with their present values."""
+    """Return the sliders of a pattern with their present values; the first two are in sight."""
     given = dict(options)
     declared = options_of(dataset).values()
-    return [_control(option, given.get(option.name, _usual(option))) for option in declared]
+    made = [_control(option, given.get(option.name, _usual(option))) for option in declared]
+    shown = [one for one in made if isinstance(one, Slider)][:_IN_SIGHT]
+    return [one if one in shown else dataclasses.replace(one, folded=True) for one in made]
 
 
-def _control(option: Option, value: Any) -> Control:
+def _control(option: Option, value: Any) -> Slider | Choice:
     label = option.label or option.name.replace("_", " ")
     if option.kind == "bool":
         return Choice(option.name, label, _YES_NO, "yes" if value else "no")

@@ -3,21 +3,21 @@
 import dataclasses
 import functools
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dirtylab import _check
 from dirtylab._caches import CACHES
-from dirtylab._format import nbytes_text, share_text
-from dirtylab._units import parse_bytes, parse_seconds, parse_share
+from dirtylab._format import share_text
+from dirtylab._units import parse_seconds, parse_share
 from dirtylab.advice.advisor import ranked
-from dirtylab.advice.answer import Question, lead_of
+from dirtylab.advice.answer import lead_of
 from dirtylab.advice.model import Model
 from dirtylab.explore.kit.controls import Choice, Control, Slider, call_line, literal
 from dirtylab.explore.kit.kernel_loop import Coalesced, main_loop
-from dirtylab.explore.kit.slider_steps import nearest, pages_read, powers_of_two, with_value
+from dirtylab.explore.kit.slider_steps import nearest, pages_read, with_value
 from dirtylab.explore.process.cell_job import CellJob
 from dirtylab.explore.process.fitted_view import FitsLike, FittedView
 from dirtylab.explore.process.session import WorkerLike
@@ -25,6 +25,14 @@ from dirtylab.explore.views import decide_measured, decide_text
 from dirtylab.explore.views.decide_answer import Answer, answer
 from dirtylab.explore.views.decide_figure import RECTANGLE, SIZE, DecideArtists, DecideContent
 from dirtylab.explore.views.decide_map import AXES, LENGTH, LENGTHS, PAGES, MapStore, WinnerMap
+from dirtylab.explore.views.decide_state import (
+    LIMITS,
+    PERIODS,
+    SHARE_STEPS,
+    DecideState,
+    limit_text,
+    read_limit,
+)
 from dirtylab.explore.views.programs import programs
 from dirtylab.measure.cell import Cell
 from dirtylab.native.contestants import native
@@ -37,73 +45,10 @@ SEED = 2016
 ROUNDS = 7
 NONE = "runs of that length"
 """Choice of no recorded program."""
-SHARE_STEPS = (
-    *(float(f"{lead}e{power}") for power in range(-5, 0) for lead in (1, 2, 3, 5, 7)), 1.0,
-)  # fmt: skip
-PERIODS = (*(float(f"{lead}e{power}") for power in range(-3, 1) for lead in (1, 2, 5)), 10.0)
-LIMITS = (0, *powers_of_two(2**16, 2**33))
-"""Bytes; 0: no limit."""
-_FILL_SECONDS = 0.03
-_ROWS_A_DRAW = 4
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DecideState:
-    """What the view shows: the parameters of :func:`dirtylab.explore.decide`, checked."""
-
-    pages: int
-    dirty: float
-    length: int
-    program: str
-    period: float
-    memory_limit: int
-    cache: str
-    over: str
-    trackers: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _check.pages(self.pages, low=64)
-        _check.real("dirty", self.dirty, 1e-9, 1)
-        _check.integer("length", self.length, 1, 4096)
-        if self.program:
-            _check.choice("program", self.program, tuple(programs()))
-        _check.real("period", self.period, 1e-6, 1e6)
-        _check.integer("memory_limit", self.memory_limit, 0)
-        _check.choice("cache", self.cache, CACHES)
-        _check.choice("over", self.over, AXES)
-        for name in self.trackers:
-            _check.choice("trackers", name, tuple(STRUCTURES))
-
-    def like_program(self) -> "DecideState":
-        """Return this with the dirty share and the run length of its recorded program, if any."""
-        if not self.program:
-            return self
-        found = programs()[self.program]
-        share, length = float(f"{found.share:.2g}"), max(1, round(found.length))
-        return dataclasses.replace(self, dirty=share, length=length)
-
-    @property
-    def frames(self) -> int:
-        """Dirty frames of a period: one run at least."""
-        return min(self.pages, max(1, round(self.dirty * self.pages)))
-
-    @property
-    def run(self) -> int:
-        """Run length, no longer than what is dirty."""
-        return min(self.length, self.frames)
-
-    @property
-    def question(self) -> Question:
-        """The question as the advice takes it."""
-        limit = self.memory_limit or None
-        return Question(
-            "clustered", {"length": self.run}, self.pages, self.frames, self.period, limit
-        )
-
-    @property
-    def cell(self) -> decide_measured.Cell:
-        """What a measurement of this guest is."""
-        return decide_measured.Cell(self.pages, self.frames, self.run, self.program, self.cache)
+_FILL_SECONDS = 0.02
+_BUSY_SECONDS = 0.02
+"""Time for which rows of a map are computed at once: a key waits no longer."""
+_ROWS_A_DRAW = 5
 
 
 class DecideView(FittedView[DecideState, DecideContent]):
@@ -165,9 +110,10 @@ class DecideView(FittedView[DecideState, DecideContent]):
             Slider("period", "period", with_value(PERIODS, state.period), state.period,
                    decide_text.seconds_text, lambda text: parse_seconds("period", text)),
             Slider("memory_limit", "memory limit", with_value(LIMITS, state.memory_limit),
-                   state.memory_limit, _limit_text, _read_limit),
-            Choice("cache", "caches hold", CACHES, state.cache, decide_text.CACHE_NAMES),
-            Choice("over", "map over", AXES, state.over, decide_text.MAP_NAMES),
+                   state.memory_limit, limit_text, read_limit, folded=True),
+            Choice("cache", "caches hold", CACHES, state.cache, decide_text.CACHE_NAMES,
+                   folded=True),
+            Choice("over", "map over", AXES, state.over, decide_text.MAP_NAMES, folded=True),
         ]  # fmt: skip
 
     def change(self, name: str, value: Any) -> None:
@@ -201,19 +147,25 @@ class DecideView(FittedView[DecideState, DecideContent]):
         )
 
     def gesture(self, words: Sequence[str]) -> None:
-        """Move the guest: by a drag on the map, by keys, or by a number of the sentence."""
+        """Move the guest: by a drag on the map, or a number of the sentence."""
         kind, *rest = words
         if kind == "drag":
             x, y = (min(max(float(one), 0.0), 1.0) for one in rest)
             self._drag(x, y)
-        elif kind == "move":
-            right, up = (int(one) for one in rest)
-            self._step("dirty", right)
-            self._step("length" if self.state.over == LENGTH else "pages", up)
         elif kind == "step":
             self._step(rest[0], int(rest[1]))
         else:
             super().gesture(words)
+
+    pick_label = "Map of the cheapest structure; arrow keys or a drag move the guest"
+
+    def press(self, key: str) -> None:
+        """Move the guest on the map by arrow keys."""
+        upward = "length" if self.state.over == LENGTH else "pages"
+        ways = {"ArrowLeft": ("dirty", -1), "ArrowRight": ("dirty", 1),
+                "ArrowUp": (upward, 1), "ArrowDown": (upward, -1)}  # fmt: skip
+        if key in ways:
+            self._step(*ways[key])
 
     def _drag(self, x: float, y: float) -> None:
         share, value = DecideArtists.place(x, y, self.state.over)
@@ -289,20 +241,30 @@ class DecideView(FittedView[DecideState, DecideContent]):
                 return
             todo.step()
         else:
-            for _ in range(_ROWS_A_DRAW):
-                if not known.complete:
-                    known.step()
-            self.redraw()
+            self._fill_rows(known)
         self._fill()
 
-    def sentence(self, content: DecideContent) -> str:
-        """Return what the answer rests on."""
-        return decide_text.reasons(content.answer, self._model)
+    def _fill_rows(self, known: WinnerMap) -> None:
+        """Compute some rows of the map that is shown, and draw it now and then."""
+        begun, before = time.monotonic(), known.done
+        while not known.complete and time.monotonic() - begun < _BUSY_SECONDS:
+            known.step()
+        if known.complete or before // _ROWS_A_DRAW < known.done // _ROWS_A_DRAW:
+            self.redraw()
 
-    def head(self, content: DecideContent) -> str:
-        """Return the answer in large type."""
-        off = content.answer.farthest
-        return decide_text.head(content, self.banner(off), RECTANGLE)
+    def sentence(self, content: DecideContent) -> str:
+        """Return the answer, and what it rests on."""
+        told = decide_text.plain(content.answer)
+        return f"{told}. {decide_text.reasons(content.answer, self._model)}"
+
+    def lead(self, content: DecideContent) -> str:
+        """Return question, answer and how sure it is, in large type."""
+        bounds = self._canvas.figure.axes[0].get_position().bounds
+        return decide_text.lead(content, bounds)
+
+    def banner(self, content: DecideContent) -> str:
+        """Return a warning where the model does not fit this machine."""
+        return self.warning(content.answer.farthest)
 
     def extra(self, content: DecideContent) -> str:
         """Return the table of structures with their bars."""
@@ -370,12 +332,3 @@ def _beside(pages: int) -> list[int]:
     """Return the sizes of a slot that a key or two leads to."""
     at = int(np.abs(np.log(np.array(PAGES) / pages)).argmin())
     return [PAGES[one] for one in (at + 1, at - 1, at + 2, at - 2) if 0 <= one < len(PAGES)]
-
-
-def _limit_text(nbytes: int) -> str:
-    return nbytes_text(nbytes) if nbytes else "no limit"
-
-
-def _read_limit(text: str) -> int:
-    none = text.strip().lower() in ("", "0", "no", "none", "no limit")
-    return 0 if none else parse_bytes("memory_limit", text)

@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 from dirtylab._check import Array
 from dirtylab._format import share_text
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
+from dirtylab.explore.kit.sheet import offset_below
 from dirtylab.explore.kit.slider_steps import guest_memory
 from dirtylab.explore.views.decide_answer import Answer
 from dirtylab.explore.views.decide_map import (
@@ -27,7 +28,7 @@ from dirtylab.explore.views.programs import Program
 from dirtylab.figures.style import INK, style_axes
 
 if TYPE_CHECKING:
-    from dirtylab.explore.views.decide import DecideState
+    from dirtylab.explore.views.decide_state import DecideState
 
 SIZE = (7.4, 3.5)
 RECTANGLE = (0.105, 0.165, 0.865, 0.745)
@@ -90,7 +91,8 @@ class DecideArtists:
                              markeredgecolor="white", markeredgewidth=6, zorder=6)[0]  # fmt: skip
         self._title = title_text(ax, 1.03, va="bottom")
         self._label = label_text(ax, 0.5, -0.115, ha="center")
-        self._ylabel = label_text(ax, 1.0, 1.095, ha="right")
+        self._ylabel = ax.text(1, 1, "", transform=offset_below(ax, -0.03), fontsize=10, color=INK,
+                               ha="right", va="bottom")  # fmt: skip
         self.moving = [
             self._image, self._recorded, self._programs, *self._areas, *self._rules, self._ring,
             self._guest, self._title, self._label, self._ylabel,

@@ -238,8 +238,8 @@ def shades(grid: Array, colors: Array, lead: float,
     paper_color = np.asarray(paper, float)
     if grid.shape[0] > 1:
         first, second = np.partition(grid, 1, axis=0)[:2]
-        tied: Array = np.asarray(second - first < np.log1p(lead))[..., None]
+        tied: npt.NDArray[np.bool_] = np.asarray(second - first < np.log1p(lead))[..., None]
         own = np.where(tied, paper_color + (own - paper_color) * 0.4, own)
-    unknown: Array = np.asarray(np.isnan(grid).any(axis=0))[..., None]
+    unknown: npt.NDArray[np.bool_] = np.asarray(np.isnan(grid).any(axis=0))[..., None]
     shaded: Array = np.where(unknown, paper_color, own)
     return shaded

@@ -6,9 +6,9 @@ from dirtylab._format import nbytes_text, ns_text, share_text
 from dirtylab.advice.answer import CALIBRATED
 from dirtylab.advice.machines import difference
 from dirtylab.advice.model import Model
-from dirtylab.explore.kit.canvas import Rectangle
 from dirtylab.explore.kit.controls import named
-from dirtylab.explore.kit.pointer import STYLE, axes_mark, scrub
+from dirtylab.explore.kit.gestures import axes_mark, scrub
+from dirtylab.explore.kit.sheet import Rectangle
 from dirtylab.explore.kit.slider_steps import guest_memory
 from dirtylab.explore.views.decide_answer import MEASURED, Answer, Line
 from dirtylab.explore.views.decide_figure import DecideContent
@@ -19,11 +19,8 @@ from dirtylab.measure.machine import caption, describe_machine
 CACHE_NAMES = {"guest-ran": "other memory: the guest ran", "warm": "the structure: warm"}
 MAP_NAMES = {LENGTH: "dirty share and run length", GUEST: "dirty share and guest memory"}
 MOST_FLIPS = 2
-_BAR = "display:inline-block;height:{height}px;vertical-align:middle;border-radius:2px"
-_STRIPES = (
-    "background-image:repeating-linear-gradient(135deg,rgba(255,255,255,.75) 0 3px,"
-    "transparent 3px 7px)"
-)
+_LONGEST = 87.0
+"""Per cent of its room that the longest bar takes."""
 
 
 def plain(answer: Answer) -> str:
@@ -63,7 +60,7 @@ def _round(pages: float) -> float:
     return float(f"{pages:.2g}")
 
 
-def head(content: DecideContent, banner: str, rectangle: Rectangle) -> str:
+def lead(content: DecideContent, bounds: Rectangle) -> str:
     """Return question, answer, and how sure it is, as HTML."""
     state, answer = content.state, content.answer
     numbers = {
@@ -73,33 +70,22 @@ def head(content: DecideContent, banner: str, rectangle: Rectangle) -> str:
         "length": scrub("length", "run length", f"{state.length:,}"),
     }
     like = f", like {html.escape(state.program)}" if state.program else ""
-    question = (
-        f"{numbers['pages']} guest, {numbers['dirty']} dirty each {numbers['period']} in runs of "
-        f"{numbers['length']}{like}:"
-    )
     pick, *rest = plain(answer).split("; ")
     others = "".join(f"; {html.escape(one)}" for one in rest)
     return (
-        f"{STYLE}{axes_mark(rectangle)}{banner}"
-        f'<div style="font-size:15px;line-height:1.5">{question}</div>'
-        '<div role="status" class="dirtylab-answer" style="font-size:21px;line-height:1.3;'
-        f'min-height:55px;max-width:740px"><b>{html.escape(pick)}</b>{others}</div>'
+        f'{axes_mark(bounds)}<div class="dirtylab-question">{numbers["pages"]} guest, '
+        f"{numbers['dirty']} dirty each {numbers['period']} in runs of {numbers['length']}{like}:"
+        f'</div><div class="dirtylab-answer"><b>{html.escape(pick)}</b>{others}</div>'
         f"{_sure_html(answer)}"
     )
 
 
 def _sure_html(answer: Answer) -> str:
     """Return the bar of confidence, with its words."""
-    words = sure_text(answer)
-    width = 180
-    filled = 0 if answer.sure is None else round(width * answer.sure)
-    hatched = _STRIPES if answer.sure is None else ""
-    back = f"{_BAR.format(height=10)};width:{width}px;background-color:rgba(128,128,128,.35)"
-    bar = f"{_BAR.format(height=10)};width:{filled}px;background-color:#2e7d32;vertical-align:top"
-    return (
-        f'<div style="font-size:14px;line-height:1.6"><span aria-hidden="true" style="{back};'
-        f'{hatched}"><span style="{bar}"></span></span> {html.escape(words)}</div>'
-    )
+    share = 0 if answer.sure is None else round(100 * answer.sure)
+    unsure = ' class="dirtylab-unsure"' if answer.sure is None else ""
+    bar = f'<i aria-hidden="true"{unsure}><i style="width:{share}%"></i></i>'
+    return f'<div class="dirtylab-sure">{bar} {html.escape(sure_text(answer))}</div>'
 
 
 def sure_text(answer: Answer) -> str:
@@ -143,15 +129,9 @@ def table(content: DecideContent) -> str:
     answer, period = content.answer, content.state.period
     most = max((one.ns for one in answer.lines if one.ns is not None), default=1.0)
     rows = "".join(_row(one, most, period, answer) for one in answer.lines)
-    head = "".join(
-        f'<th style="text-align:{side};font-weight:600">{text}</th>'
-        for side, text in (("left", ""), ("left", "time of an epoch"), ("right", ""),
-                           ("right", "of the period"), ("right", "memory"))
-    )  # fmt: skip
-    return (
-        '<table class="dirtylab-ranking" style="font-size:13px;line-height:1.35;'
-        f'border-collapse:collapse"><tr>{head}</tr>{rows}</table>'
-    )
+    heads = ("", "time of an epoch", "", "of the period", "memory")
+    head = "".join(f"<th>{text}</th>" for text in heads)
+    return f'<table class="dirtylab-ranking"><tr>{head}</tr>{rows}</table>'
 
 
 def _row(line: Line, most: float, period: float, answer: Answer) -> str:
@@ -166,33 +146,32 @@ def _row(line: Line, most: float, period: float, answer: Answer) -> str:
     name = f"<b>{name}</b>" if chosen else f"{name} (tie)" if tied else name
     nbytes = "not known" if line.nbytes is None else nbytes_text(line.nbytes)
     faded = "" if line.allowed else ' style="opacity:.6"'
-    right = 'style="text-align:right"'
     return (
-        f"<tr{faded}><td>{name}</td><td>{cells[0]}</td><td {right}>{cells[1]}</td>"
-        f"<td {right}>{cells[2]}</td><td {right}>{nbytes}{over}</td></tr>"
+        f"<tr{faded}><td>{name}</td><td>{cells[0]}</td><td>{cells[1]}</td>"
+        f"<td>{cells[2]}</td><td>{nbytes}{over}</td></tr>"
     )
 
 
 def _bar(line: Line, most: float, answer: Answer) -> str:
     """Return a bar with its interval; of what is extrapolated hatched, and without one."""
-    width = 200
-    ns = line.ns or 0.0
-    long = max(2, round(width * min(ns / most, 1.0)))
-    hatched = f";{_STRIPES}" if answer.extrapolated and line.source != MEASURED else ""
+    long = _part(line.ns or 0.0, most)
+    unsure = answer.extrapolated and line.source != MEASURED
     whisker = ""
     if line.low is not None and line.high is not None:
-        left = round(width * min(line.low / most, 1.0))
-        wide = max(1, round(width * min(line.high / most, 1.15)) - left)
-        whisker = (
-            f'<span style="position:absolute;left:{left}px;top:5px;width:{wide}px;height:2px;'
-            'background:currentColor;opacity:.7"></span>'
-        )
+        left = _part(line.low, most)
+        wide = max(0.5, min(_part(line.high, most), 100.0) - left)
+        whisker = f'<i class="dirtylab-whisker" style="left:{left:.1f}%;width:{wide:.1f}%"></i>'
+    kind = ' class="dirtylab-unsure"' if unsure else ""
     color = look(line.structure, 64).color
     return (
-        f'<span style="position:relative;display:inline-block;width:{round(1.15 * width)}px;'
-        f'height:12px"><span style="{_BAR.format(height=12)};position:absolute;width:{long}px;'
-        f'background-color:{color}{hatched}"></span>{whisker}</span>'
+        f'<span class="dirtylab-bar"><i{kind} style="width:{max(long, 1):.1f}%;'
+        f'background-color:{color}"></i>{whisker}</span>'
     )
+
+
+def _part(ns: float, most: float) -> float:
+    """Return the length of a bar in per cent; the longest leaves room for its interval."""
+    return _LONGEST * ns / most
 
 
 def _time(line: Line) -> str:

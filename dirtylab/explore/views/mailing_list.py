@@ -80,7 +80,7 @@ class MailView(MeasuringView[MailState, MailContent]):
         return [
             Slider("run", "run", RUNS, state.run, lambda run: f"{run}: {_row(run).label}"),
             Slider("repeats", "run it with", with_value(REPEATS, state.repeats), state.repeats,
-                   lambda n: f"{n} samples"),
+                   lambda n: f"{n} samples", folded=True),
         ]  # fmt: skip
 
     def measure(self) -> None:

@@ -9,6 +9,7 @@ from matplotlib.ticker import LogLocator
 
 from dirtylab._format import count_text
 from dirtylab.explore.kit.axes import no_minor_ticks, title_text
+from dirtylab.explore.kit.sheet import offset_below
 from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes, time_label
 from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row, posted_rows
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED
@@ -68,7 +69,8 @@ class MailArtists:
             )[0]
             for method, style in METHODS.items()
         }  # fmt: skip
-        self._title = title_text(ratios, 1.03)
+        self._title = title_text(ratios, 1.03, ha="right")
+        self._title.set_x(1)
         self.moving = [
             *self._bands.values(), *self._marks.values(), *self._ratio_marks.values(), self._title,
         ]  # fmt: skip
@@ -88,13 +90,14 @@ class MailArtists:
         for method, mark in self._ratio_marks.items():
             ratios = [index.ratio(method, row, *pair) for pair in RATIOS]
             mark.set_data(np.clip(ratios, 0.12, 9e5), range(len(RATIOS)))
-        self._title.set_text(row.label)
+        self._title.set_text(f"{row.order}, {count_text(row.dirty)}")
 
 
 def _prepare_times(ax: Axes, order: str) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log")
-    style_axes(ax, title=f"Time, {order}", xlabel="dirty frames, of 10 M",
+    of = ", of 10 M" if order == "random" else ""
+    style_axes(ax, title=f"Time, {order}", xlabel=f"dirty frames{of}",
                ylabel="time" if order == "random" else "")  # fmt: skip
     ax.set_xlim(*((50, 2e7) if order == "random" else (500, 2e5)))
     ax.set_ylim(30, 2e8)
@@ -103,7 +106,8 @@ def _prepare_times(ax: Axes, order: str) -> None:
     ax.tick_params(labelleft=order == "random")
     if order == "random":
         ax.legend(handles=_legend_handles(), fontsize=9, frameon=False, ncols=3, loc="upper left",
-                  bbox_to_anchor=(-0.08, -0.17), borderaxespad=0, columnspacing=1.5,
+                  bbox_to_anchor=(-0.08, 0), bbox_transform=offset_below(ax, 0.17),
+                  borderaxespad=0, columnspacing=1.5,
                   handletextpad=0.4)  # fmt: skip
 
 
@@ -131,12 +135,16 @@ def _mark(ax: Axes, name: str, method: str, style: MethodStyle) -> Any:
     return ax.plot(
         [], [], marker=style.marker, color=color, markersize=6 if method != AS_POSTED else 8,
         markerfacecolor="white" if style.hollow else color, zorder=4,
-        linestyle=style.line, linewidth=1.2,
+        linestyle=LOOKS[name].dashes if style.line == "-" else style.line, linewidth=1.4,
     )[0]  # fmt: skip
 
 
 def _legend_handles() -> list[Line2D]:
-    colors = [Line2D([], [], color=LOOKS[n].color, linewidth=3, label=SHORT[n]) for n in STRUCTURES]
+    colors = [
+        Line2D([], [], color=LOOKS[name].color, linestyle=LOOKS[name].dashes, linewidth=2,
+               label=f"posted {SHORT[name]}")
+        for name in STRUCTURES
+    ]  # fmt: skip
     marks = [
         Line2D([], [], color=FAINT, marker=style.marker, label=style.label,
                markerfacecolor="white" if style.hollow else FAINT, linestyle=style.line)

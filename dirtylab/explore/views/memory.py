@@ -99,7 +99,7 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
                    lambda r: f"{r} bits"),
             Slider("entry", "entry of list", with_value(ENTRIES, state.entry), state.entry,
                    lambda n: f"{n} bytes"),
-            Choice("show", "left figure in", UNITS, state.show),
+            Choice("show", "left figure in", UNITS, state.show, folded=True),
         ]  # fmt: skip
 
     def actions(self) -> Sequence[Action]:

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from dirtylab._check import Array
 from dirtylab._format import count_text, nbytes_text, share_text
 from dirtylab._units import PAGE_BYTES
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
+from dirtylab.explore.kit.end_labels import End, EndLabels
 from dirtylab.explore.kit.slider_steps import (
     LEAST_PAGES,
     MOST_PAGES,
@@ -26,16 +26,16 @@ from dirtylab.structures import STRUCTURES, PageList, Tree8, Tree64, tuned
 from dirtylab.theory.memory import known_bytes, structure_bytes
 
 SIZE = (7.4, 4.6)
-LEFT, RIGHT = (0.075, 0.245, 0.38, 0.665), (0.575, 0.245, 0.385, 0.665)
+LEFT, RIGHT = (0.07, 0.135, 0.305, 0.775), (0.575, 0.135, 0.265, 0.775)
 ENTRIES = (4, 8, 16)
 """Bytes of a list's entry: a frame number of 32 or 64 bits, KVM's dirty ring."""
 RELATIVE, BYTES = UNITS = ("times the bitmap", "bytes")
 """Units of the left panel."""
 _ENTRY_STYLES: dict[int, Any] = {4: (0, (1, 1)), 8: "-", 16: (0, (5, 2))}
 _STYLES: dict[str, Any] = {"hybrid": (0, (4, 2))}
-_LABELS = {"tree": "tree of that radix", "posted-tree": "posted tree"}
 _LIST_COLOR = LOOKS["list"].color
 _POINTS = 240
+MOST_LINES = 16
 
 
 class MemoryContent(NamedTuple):
@@ -99,7 +99,7 @@ class MemoryArtists:
         self._left, self._right = left, right
         _prepare_axes(left, right)
         self._titles = [title_text(ax, 1.03, va="bottom") for ax in (left, right)]
-        self._labels = [label_text(ax, 0.5, -0.12, ha="center") for ax in (left, right)]
+        self._labels = [label_text(ax, 0.5, -0.085, ha="center") for ax in (left, right)]
         self._names = [name for name in lines() if name not in measured_only()]
         self._by_pages = {name: _line(left, name) for name in self._names}
         self._by_dirty = {name: _line(right, name) for name in self._names}
@@ -115,25 +115,24 @@ class MemoryArtists:
         self._star = right.plot([], [], marker="*", linestyle="", color=_LIST_COLOR,
                                 markersize=14, markeredgecolor="white", zorder=6)[0]  # fmt: skip
         self._break_even = right.text(
-            0.03, 0.97, "", transform=right.transAxes, fontsize=9, color=_LIST_COLOR,
-            va="top", zorder=7, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            0.98, 0.03, "", transform=right.transAxes, fontsize=9, color=INK,
+            va="bottom", ha="right", zorder=7,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
+        self._ends = EndLabels(left, MOST_LINES), EndLabels(right, MOST_LINES)
         self._leader = right.plot([], [], color=_LIST_COLOR, linewidth=0.8, zorder=5)[0]
         self.moving = [
             *self._titles, *self._labels, *self._by_pages.values(), *self._by_dirty.values(),
             *self._lists.values(), self._other_list, *self._rules, self._dots, self._star,
-            self._break_even, self._leader,
+            self._break_even, self._leader, *self._ends[0].texts, *self._ends[1].texts,
         ]  # fmt: skip
-        self._limits: Any = None
 
     def set(self, content: MemoryContent) -> tuple[Any, ...]:
         """Move all artists; return what the resting parts depend on."""
         limits = self._set_limits(content)
         self._set_left(content)
         self._set_right(content)
-        if limits != self._limits:
-            self._legend()
-            self._limits = limits
+        self._label_ends(content)
         return limits
 
     def _set_limits(self, content: MemoryContent) -> tuple[Any, ...]:
@@ -188,27 +187,30 @@ class MemoryArtists:
     def _set_break_even(self, content: MemoryContent) -> None:
         x, y = content.meets_bitmap, content.nbytes["bitmap"]
         self._star.set_data([x], [y])
-        corner = (0.25, 0.76)  # of the axes, below the words
+        corner = (0.75, 0.3)  # of the axes, above the words
         start = self._right.transData.inverted().transform(self._right.transAxes.transform(corner))
         self._leader.set_data([start[0], x], [start[1], y])
         self._break_even.set_text(
-            f"a list of {content.entry}-byte entries\nmeets the bitmap at\n"
-            f"{frames_label(round(x))} ({share_text(x / content.pages)})"
+            f"{content.entry}-byte list\n= bitmap at\n{frames_label(round(x))}\n"
+            f"({share_text(x / content.pages)})"
         )
 
-    def _legend(self) -> None:
-        handles = [
-            Line2D([], [], color=look(name, 8).color, label=_LABELS.get(name, name),
-                   linestyle=_STYLES.get(name, "-"), linewidth=2)
-            for name in self._names
-        ]  # fmt: skip
-        handles += [
-            Line2D([], [], color=_LIST_COLOR, linestyle=_ENTRY_STYLES[entry],
-                   label=f"list, {entry} bytes")
-            for entry in ENTRIES
-        ]  # fmt: skip
-        self._left.legend(handles=handles, fontsize=9, loc="upper left", ncols=4, frameon=False,
-                          bbox_to_anchor=(-0.05, -0.2), borderaxespad=0)  # fmt: skip
+    def _label_ends(self, content: MemoryContent) -> None:
+        """Name the lines; lists by the bytes of an entry."""
+        pages = float(sizes(content.radix)[-1])
+        unit = pages / 8 if content.show == RELATIVE else 1.0
+        by_pages, by_dirty = [], []
+        for name in self._names:
+            one = look(name, content.radix)
+            high = float(bytes_by_pages(name, content.radix)[-1]) / unit
+            by_pages.append(End(pages * PAGE_BYTES, high, one.label, one.color))
+            end = float(content.pages)
+            by_dirty.append(End(end, float(content.nbytes[name]), one.label, one.color))
+        for entry in sorted({*ENTRIES, content.entry}):
+            label = f"list, {entry} bytes"
+            by_dirty.append(End(end, entry * end, label, _LIST_COLOR))
+        self._ends[0].set(by_pages)
+        self._ends[1].set(by_dirty)
 
 
 def _prepare_axes(left: Axes, right: Axes) -> None:
@@ -218,12 +220,13 @@ def _prepare_axes(left: Axes, right: Axes) -> None:
         no_minor_ticks(ax)
     right.set_yscale("log")
     label_ticks(right.xaxis, count_text)
-    right.xaxis.set_major_locator(LogLocator(numticks=7))
-    left.set_xticks([2.0**power for power in range(24, 47, 6)])
+    right.xaxis.set_major_locator(LogLocator(numticks=5))
+    left.set_xticks([2.0**power for power in range(24, 45, 10)])
     label_ticks(left.xaxis, nbytes_text)
     left.set_xlim(LEAST_PAGES * PAGE_BYTES, MOST_PAGES * PAGE_BYTES)
 
 
 def _line(ax: Axes, name: str) -> Any:
-    return ax.plot([], [], color=look(name, 8).color, linestyle=_STYLES.get(name, "-"),
+    one = look(name, 8)
+    return ax.plot([], [], color=one.color, linestyle=_STYLES.get(name, one.dashes),
                    linewidth=2, zorder=3)[0]  # fmt: skip

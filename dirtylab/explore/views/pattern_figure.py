@@ -7,14 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
 from dirtylab._format import count_text
 from dirtylab.datasets.describe import Description
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.explore.kit.slider_steps import pages_label
-from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes
+from dirtylab.figures.style import INK, LOOKS, label_ticks, style_axes
 
 SIZE = (7.4, 4.4)
 MAP = (0.01, 0.22, 0.38, 0.64)
@@ -25,8 +24,8 @@ SIDE = 128
 RUNS = 24
 """Bars of run lengths: 1, 2–3, 4–7 … pages."""
 UNITS = {
-    "pages": "pages\ndirty", "words": "words of\n64 pages", "lines": "lines of\n512 pages",
-    "nodes8": "nodes of\nradix 8", "nodes64": "nodes of\nradix 64",
+    "pages": "pages\ndirty", "words": "words\nof 64", "lines": "lines\nof 512",
+    "nodes8": "nodes,\nradix 8", "nodes64": "nodes,\nradix 64",
 }  # fmt: skip
 """What a pattern touches, and its label."""
 _EXPECTED_COLOR = "#E69F00"
@@ -112,10 +111,10 @@ class PatternArtists:
 
 def _prepare_bars(runs: Axes, units: Axes) -> None:
     style_axes(
-        runs, title="Runs of neighbouring dirty pages", xlabel="pages in a run, at least",
+        runs, title="Runs of dirty pages", xlabel="pages in a run, at least",
         ylabel="runs",
     )  # fmt: skip
-    style_axes(units, title="Touched", xlabel="", ylabel="")
+    style_axes(units, title="Touched (dash: by law)", xlabel="", ylabel="")
     for ax in (runs, units):
         ax.set_yscale("log")
         no_minor_ticks(ax)
@@ -123,16 +122,10 @@ def _prepare_bars(runs: Axes, units: Axes) -> None:
         label_ticks(ax.yaxis, count_text)
         ax.grid(visible=False, axis="x")
     runs.set_xlim(-0.6, RUNS - 0.4)
-    runs.set_xticks(range(0, RUNS, 4))
+    runs.set_xticks(range(0, RUNS, 6))
     label_ticks(runs.xaxis, lambda power: count_text(2 ** max(int(power), 0)))
     units.set_xlim(-0.6, len(UNITS) - 0.4)
     units.set_xticks(range(len(UNITS)), list(UNITS.values()))
-    units.legend(
-        handles=[Patch(color=FAINT, label="bar: counted"),
-                 Patch(color=_EXPECTED_COLOR, label="dash: closed form")],
-        fontsize=9, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.02, 0.98),
-        handlelength=1.2, columnspacing=1.2,
-    )  # fmt: skip
 
 
 def _bars(ax: Axes, colors: Any) -> PolyCollection:

@@ -132,7 +132,7 @@ class PatternView(FigureView[PatternState, PatternContent]):
                    pages_read),
             Slider("dirty", "writes", with_value(DIRTY, state.dirty), state.dirty,
                    lambda n: f"{count_text(n)} writes"),
-            Slider("seed", "seed", with_value(SEEDS, state.seed), state.seed, str),
+            Slider("seed", "seed", with_value(SEEDS, state.seed), state.seed, str, folded=True),
         ]  # fmt: skip
 
     def change(self, name: str, value: Any) -> None:

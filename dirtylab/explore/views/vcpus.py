@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
 from dirtylab.explore.kit.controls import Control, Slider
-from dirtylab.explore.kit.view import Shown, View
-from dirtylab.figures.style import Picture, png_bytes
+from dirtylab.explore.kit.figure_view import FigureView
+from dirtylab.explore.views.vcpu_figure import RECTANGLE, SIZE, VcpuArtists, VcpuContent
 from dirtylab.measure.machine import caption
 from dirtylab.studies.lockless.figures import (
     NAMES,
     PLACEMENTS,
+    vcpus_alt,
     vcpus_counts,
     vcpus_limit,
-    vcpus_picture,
 )
 from dirtylab.studies.lockless.summary import recorded, shown
 
@@ -29,7 +29,7 @@ class VcpuState:
     vcpus: int
 
 
-class VcpuView(View[VcpuState]):
+class VcpuView(FigureView[VcpuState, VcpuContent]):
     """Throughput of vCPUs by structure and by where their frames lie.
 
     Parameters
@@ -42,6 +42,9 @@ class VcpuView(View[VcpuState]):
 
     function = "vcpus"
     title = "vCPUs that insert at once"
+    size = SIZE
+    rectangles = (RECTANGLE,)
+    artists = VcpuArtists
 
     def __init__(
         self, state: VcpuState, usual: VcpuState, summary: Mapping[str, Any] | None = None
@@ -49,7 +52,6 @@ class VcpuView(View[VcpuState]):
         super().__init__(state, usual)
         self._summary = recorded() if summary is None else summary
         self._counts = tuple(vcpus_counts(self._summary))
-        self._drawn: dict[int, Picture] = {}
         self._check(state.vcpus)
 
     def controls(self) -> Sequence[Control]:
@@ -59,25 +61,33 @@ class VcpuView(View[VcpuState]):
                    lambda n: "1 vCPU" if n == 1 else f"{n} vCPUs")
         ]  # fmt: skip
 
-    def draw(self) -> Shown:
-        """Draw the state; the figure of each number of vCPUs is made once."""
-        picture = self.picture()
-        width, height = picture.figure.get_size_inches()
-        return Shown(
-            png_bytes(picture.figure), (round(100 * width), round(100 * height)), picture.alt,
-            self.sentence(), f"Recorded on {caption(self._summary['machine'])}.",
-        )  # fmt: skip
+    def content(self) -> VcpuContent:
+        """Return what was recorded of so many vCPUs; errors say how many were."""
+        vcpus = self._check(self.state.vcpus)
+        return VcpuContent(self._summary, vcpus, vcpus_limit(self._summary, vcpus))
 
-    def sentence(self) -> str:
+    def alt(self, content: VcpuContent, sentence: str) -> str:
+        """Return the picture in words."""
+        return f"{vcpus_alt(content.summary, content.vcpus)} {sentence}"
+
+    def note(self, content: VcpuContent) -> str:
+        """Return the small print."""
+        return (
+            f"Medians of {content.summary['rounds']} rounds, bars: 95 % intervals; each vCPU a "
+            "thread, kept on a core; where there are more vCPUs than cores they take turns. "
+            f"Recorded on {caption(content.summary['machine'])}."
+        )
+
+    def sentence(self, content: VcpuContent) -> str:
         """Return the finding."""
-        vcpus, found = self.state.vcpus, self._summary["vcpus"]
+        vcpus, found = content.vcpus, content.summary["vcpus"]
         apart, word = (
             {name: found[name][placement][str(vcpus)]["times_one"] for name in found}
             for placement in ("apart", "same word")
         )
         if vcpus == 1:
             return "One vCPU: the baseline; each point is 1."
-        limit = vcpus_limit(self._summary, vcpus)
+        limit = content.limit
         return (
             f"{vcpus} vCPUs on {limit} cores, frames far apart: bitmap {shown(apart['bitmap'])}, "
             f"tree of radix 64 {shown(apart['tree64'])} times one vCPU's inserts. In one word: "
@@ -100,13 +110,6 @@ class VcpuView(View[VcpuState]):
                      "times_one": at, "low_95": low, "high_95": high}
                 )  # fmt: skip
         return pd.DataFrame.from_records(rows).astype({"low_95": float, "high_95": float})
-
-    def picture(self) -> Picture:
-        """Return the figure."""
-        vcpus = self._check(self.state.vcpus)
-        if vcpus not in self._drawn:
-            self._drawn[vcpus] = vcpus_picture(self._summary, vcpus)
-        return self._drawn[vcpus]
 
     def provenance(self) -> dict[str, Any]:
         """Return the parameters and the recorded machine."""

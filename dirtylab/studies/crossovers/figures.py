@@ -146,7 +146,8 @@ def _draw_model(
     for structure in known:
         assert model is not None
         times = model.times(structure, operation, along)
-        ax.plot(dirty, times, color=look_of(structure).color, linewidth=1.2, alpha=0.75)
+        ax.plot(dirty, times, color=look_of(structure).color, linewidth=1.2, alpha=0.75,
+                linestyle=look_of(structure).dashes)  # fmt: skip
     return known
 
 
@@ -157,7 +158,7 @@ def _draw_ratio(ax: Axes, group: "pd.DataFrame", name: str, against: str) -> lis
     x, rounds = grid.index.to_numpy(float), grid.to_numpy(float)
     ax.plot(
         x, np.median(rounds, axis=1), color=look.color, marker=look.marker, markersize=4.5,
-        linewidth=1.2, markeredgecolor="white", markeredgewidth=0.4,
+        linewidth=1.2, markeredgecolor="white", markeredgewidth=0.4, linestyle=look.dashes,
     )  # fmt: skip
     return crossovers(x, rounds)
 

@@ -230,7 +230,7 @@ def _draw_harvests(ax: Axes, table: "pd.DataFrame") -> None:
         ax.plot(
             middle.index, middle, color=look.color, marker=look.marker,
             markersize=4 if of_ours else 6, linewidth=1 if of_ours else 1.8,
-            linestyle=":" if of_ours else "-", label=look.label,
+            linestyle=look.dashes, label=look.label,
         )  # fmt: skip
     log_log(ax)
     label_ticks(ax.yaxis, time_label)

@@ -66,7 +66,14 @@ def draw_times(ax: Axes, index: SamplesIndex, order: str) -> list[Artist]:
         artists += ax.plot(dirty, posted, linestyle=":", linewidth=1, markersize=7, **hollow)
         artists += ax.plot(dirty, cold, linestyle="", marker="+", color=look.color, markersize=8)
         drawn = ax.errorbar(
-            dirty, median, bars, color=look.color, marker=look.marker, capsize=3, linewidth=1.6
+            dirty,
+            median,
+            bars,
+            color=look.color,
+            marker=look.marker,
+            capsize=3,
+            linewidth=1.6,
+            linestyle=look.dashes,
         )
         artists += drawn.get_children()
     log_log(ax)
@@ -142,9 +149,10 @@ def draw_memory(ax: Axes, pages: int) -> list[Artist]:
     posted = posted_tree_bits(sizes) / sizes
     trimmed = trimmed_tree_bits(sizes) / sizes
     artists: list[Artist] = []
-    artists += ax.plot(guest, posted, color=look.color, linewidth=1.6, label="tree as posted")
+    artists += ax.plot(guest, posted, color=look.color, linewidth=1.6, linestyle=look.dashes,
+                       label="tree as posted")  # fmt: skip
     artists += ax.plot(
-        guest, trimmed, color=INK, linestyle="--", linewidth=1.4, label="tree trimmed to its size"
+        guest, trimmed, color=LOOKS["tree8"].color, linewidth=1.4, label="tree trimmed to its size"
     )
     here = float(posted_tree_bits(pages) / pages)
     artists += ax.plot(

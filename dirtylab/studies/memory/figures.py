@@ -55,7 +55,8 @@ def pages_picture(least: int = 8_000, most: int = 10**9) -> Picture:
         ("bitmap", ones, "bitmap: 1"),
     )
     for name, bits, label in labels:
-        ax.plot(pages, bits, color=look_of(name).color, linewidth=1.8, label=label)
+        look = look_of(name)
+        ax.plot(pages, bits, color=look.color, linestyle=look.dashes, linewidth=1.8, label=label)
     _finish_pages(ax, most)
     alt = (
         "Bits a page along the pages: the posted tree jumps from 8/7 to nearly 15/7 just above "
@@ -118,7 +119,7 @@ def dirty_picture(pages: int = 10_000_000) -> Picture:
             continue
         more = f": {nbytes / structure_bytes('bitmap', pages):.3g} bitmaps"
         label = look.label + (more if name != "bitmap" else "")
-        ax.axhline(nbytes, color=look.color, linewidth=1.6, label=label)
+        ax.axhline(nbytes, color=look.color, linestyle=look.dashes, linewidth=1.6, label=label)
     style_axes(ax, title=f"Memory along the dirty frames, {count_text(pages)} pages",
                xlabel="Dirty frames", ylabel="Memory")  # fmt: skip
     log_log(ax)
