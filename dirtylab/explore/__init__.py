@@ -25,7 +25,9 @@ from dirtylab._matplotlib import expect_matplotlib
 if TYPE_CHECKING:
     from dirtylab.explore.kit.widget import ViewWidget
 
-__all__ = ["anatomy", "crossovers", "decide", "mailing_list", "memory", "patterns", "vcpus"]
+__all__ = [
+    "anatomy", "crossovers", "decide", "mailing_list", "memory", "migration", "patterns", "vcpus",
+]  # fmt: skip
 
 _State = TypeVar("_State")
 
@@ -341,6 +343,62 @@ def vcpus(*, vcpus: int = 2) -> "ViewWidget":
 
 
 _vcpus = vcpus
+
+
+def migration(
+    *,
+    pages: int | str = "4GiB",
+    working_set: int | str = "1GiB",
+    rate: float | str = 20_000,
+    dataset: str = "random",
+    bandwidth: float | str = "1Gbit/s",
+    downtime: float | str = 0.3,
+    tracker: str = "kvm-log",
+    limit: float | str = 60.0,
+    costs: str = "qemu-runs",
+    run: str = "none",
+) -> "ViewWidget":
+    """Show whether a live migration converges, how long it takes, and what the tracker changes.
+
+    Parameters
+    ----------
+    pages, working_set : int or str, optional
+        Memory of the guest, and how much of it is written to.
+    rate : float or str, optional
+        Writes a second; ``"as fast as it can"``.
+    dataset : str, optional
+        Pattern of the writes, one with a closed form.
+    bandwidth : float or str, optional
+        Of the link, in bytes a second or as ``"10Gbit/s"``.
+    downtime, limit : float or str, optional
+        The longest pause, and the time allowed, in seconds or as ``"300ms"``.
+    tracker : str, optional
+        As :func:`dirtylab.migrate` takes it.
+    costs : str, optional
+        Recorded machine that the costs are of.
+    run : str, optional
+        A recorded run whose syncs are laid over.
+
+    Returns
+    -------
+    ViewWidget
+        A widget; the last expression of a cell shows it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A parameter that no control could be set to; the message says what is allowed.
+    """
+    from dirtylab.explore.kit.widget import ViewWidget
+    from dirtylab.explore.views.migration import MigrationView
+    from dirtylab.explore.views.migration_state import state_of
+
+    usual = state_of(**migration.__kwdefaults__)  # type: ignore[attr-defined]
+    state = state_of(
+        pages=pages, working_set=working_set, rate=rate, dataset=dataset, bandwidth=bandwidth,
+        downtime=downtime, tracker=tracker, limit=limit, costs=costs, run=run,
+    )  # fmt: skip
+    return ViewWidget(MigrationView(state, usual))
 
 
 def _usual(state: type[_State], function: Any) -> _State:

@@ -10,108 +10,63 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab import _check
 from dirtylab._format import count_text, ns_text
-from dirtylab._options import one_two_five
 from dirtylab._units import PAGE_BYTES, parse_rate, parse_seconds
-from dirtylab.datasets import free
 from dirtylab.explore.kit.axes import table_html
 from dirtylab.explore.kit.controls import Choice, Control, Slider
 from dirtylab.explore.kit.figure_view import FigureView
 from dirtylab.explore.kit.kernel_loop import Coalesced
-from dirtylab.explore.kit.slider_steps import nearest, pages_read, powers_of_two, with_value
+from dirtylab.explore.kit.slider_steps import nearest, pages_read, with_value
 from dirtylab.explore.views.looks import look
 from dirtylab.explore.views.migration_figure import (
     BAR,
     ENDS,
-    LARGER,
     LEFT,
     NEVER,
     RATES,
     RIGHT,
     SIZE,
-    SIZES,
     SLOWED,
     MigrationArtists,
     MigrationContent,
     course,
     map_place,
+    sizes,
+)
+from dirtylab.explore.views.migration_state import (
+    BANDWIDTHS,
+    DOWNTIMES,
+    FASTEST,
+    GUESTS,
+    NO_RUN,
+    PACES,
+    SETS,
+    MigrationState,
+    bandwidth_text,
+    patterns,
+    rate_text,
+    read_rate,
+    trackers,
 )
 from dirtylab.migration.answer import Migration
 from dirtylab.migration.border import Link, fastest, law, rho_map, written_in
 from dirtylab.migration.closed import ClosedForm, Line, closed_form, is_scattered
 from dirtylab.migration.costs import costs_of, recorded_costs
 from dirtylab.migration.precopy import migrated
-from dirtylab.migration.question import SPEED, Question, ask
-from dirtylab.migration.tracking import TRACKERS, Tracking, parse_writes, tracking
+from dirtylab.migration.question import SPEED
+from dirtylab.migration.tracking import Tracking, tracking
 from dirtylab.structures import tuned
 from dirtylab.studies.live.looks import KERNEL
 from dirtylab.studies.migration.recorded import courses
-from dirtylab.theory.occupancy import has_occupancy_law
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GUESTS = powers_of_two(2**16, 2**28)
-"""Pages of a guest: 256 MiB … 1 TiB."""
-SETS = powers_of_two(2**8, 2**28)
-PACES = (0.0, *map(float, one_two_five(100, 100_000_000)), math.inf)
-"""Writes a second; infinite: as fast as it can."""
-BANDWIDTHS = tuple(
-    bits * 1e6 / 8 for bits in (100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 40_000, 100_000)
-)
-"""Bytes a second, of 100 Mbit/s … 100 Gbit/s."""
-DOWNTIMES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-FASTEST = "as fast as it can"
-NO_RUN = "none"
 _MOST_SYNCS = 1000
 _QUIET = 0.25
 """Seconds without a change after which the migration is simulated."""
 _MOST_SIMULATED = 3e7
 """Pages sent and writes, about, beyond which no simulation is begun: a second or two."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MigrationState:
-    """What the view shows: the parameters of :func:`dirtylab.explore.migration`, checked."""
-
-    pages: int
-    working_set: int
-    rate: float
-    dataset: str
-    bandwidth: float
-    downtime: float
-    tracker: str
-    limit: float
-    costs: str
-    run: str = NO_RUN
-
-    def __post_init__(self) -> None:
-        _check.integer("pages", self.pages, 256, 2**32)
-        _check.integer("working_set", self.working_set, 1, self.pages)
-        if not self.rate >= 0:
-            raise ValueError(f"rate={self.rate!r}: must be 0 or more")
-        _check.choice("dataset", self.dataset, tuple(patterns()))
-        _check.real("bandwidth", self.bandwidth, 1e3, 1e13)
-        _check.real("downtime", self.downtime, 1e-6, 1e4)
-        _check.real("limit", self.limit, 0.1, 1e5)
-        _check.choice("costs", self.costs, tuple(recorded_costs()))
-        _check.choice("run", self.run, (NO_RUN, *courses()))
-
-    @property
-    def question(self) -> Question:
-        """The question as the model takes it."""
-        return ask(
-            self.pages, self.dataset, working_set=self.working_set,
-            rate=self.rate if math.isfinite(self.rate) else None, bandwidth=self.bandwidth,
-            downtime=self.downtime, tracker=self.tracker, limit=self.limit, costs=self.costs,
-        )  # fmt: skip
-
-
-@functools.cache
-def patterns() -> tuple[str, ...]:
-    """Return the patterns whose distinct pages are known in closed form."""
-    return tuple(name for name in free() if has_occupancy_law(name))
 
 
 class MigrationView(FigureView[MigrationState, MigrationContent]):
@@ -132,7 +87,6 @@ class MigrationView(FigureView[MigrationState, MigrationContent]):
 
     def __init__(self, state: MigrationState, usual: MigrationState) -> None:
         self._answers: dict[MigrationState, Migration] = {}
-        self._said = ""
         self._lock = threading.Lock()
         self._busy = False
         self._settled = Coalesced(self._begin, _QUIET)
@@ -164,7 +118,7 @@ class MigrationView(FigureView[MigrationState, MigrationContent]):
 
     def change(self, name: str, value: Any) -> None:
         """Set a field of the state; a working set larger than the guest follows, and is told."""
-        self._said = ""
+        self.said = ""
         if name == "run":
             self._like(value)
             return
@@ -174,10 +128,10 @@ class MigrationView(FigureView[MigrationState, MigrationContent]):
             changed["run"] = NO_RUN
         if name == "pages" and value < state.working_set:
             changed["working_set"] = value
-            self._said = "The working set is as large as the guest: it can't be larger."
+            self.said = "The working set is as large as the guest: it can't be larger."
         if name == "working_set" and value > state.pages:
             changed["pages"] = nearest([one for one in GUESTS if one >= value] or [value], value)
-            self._said = "The guest is as large as its working set: it can't be smaller."
+            self.said = "The guest is as large as its working set: it can't be smaller."
         self.state = dataclasses.replace(state, **changed)
 
     def _like(self, name: str) -> None:
@@ -192,14 +146,14 @@ class MigrationView(FigureView[MigrationState, MigrationContent]):
             bandwidth=asked.bandwidth, downtime=asked.downtime, tracker=asked.tracker,
             limit=asked.limit,
         )  # fmt: skip
-        self._said = f"Sliders as in the recorded run {name}; × are its syncs."
+        self.said = f"Sliders as in the recorded run {name}; × are its syncs."
 
     def pick(self, x: float, y: float) -> None:
         """Take rate and working set where the map is clicked."""
         left, bottom, width, height = self._map_rectangle()
         inside = ((x - left) / width, (y - bottom) / height)
         if all(0 <= one <= 1 for one in inside):
-            rate, size = map_place(*inside)
+            rate, size = map_place(*inside, self.state.pages)
             self.change("rate", nearest(PACES[1:-1], rate))
             self.change("working_set", nearest(self._sets(), size))
 
@@ -287,7 +241,6 @@ class MigrationView(FigureView[MigrationState, MigrationContent]):
             f"{verdict(content)}.",
             f"Rho is {content.rho:.2g}: {_rho_words(content.rho)}.",
             _free_words(content),
-            self._said,
         ]
         if content.rho and math.isfinite(content.fastest):
             parts.insert(2, f"Up to {count_text(_two_digits(content.fastest))} writes a second it "
@@ -354,11 +307,6 @@ class MigrationView(FigureView[MigrationState, MigrationContent]):
 _MOST_ANSWERS = 200
 
 
-def trackers() -> tuple[str, ...]:
-    """Return what can track: those of a VMM, and the structures of the package."""
-    return (*TRACKERS, *tuned())
-
-
 def verdict(content: MigrationContent) -> str:
     """Return whether it converges, how long that takes, and the downtime."""
     if not content.converges:
@@ -371,27 +319,6 @@ def verdict(content: MigrationContent) -> str:
         f"It converges in {ns_text(1e9 * content.seconds)}{band}, with a downtime of "
         f"{ns_text(1e9 * content.downtime)}"
     )
-
-
-def rate_text(rate: float) -> str:
-    """Return writes a second for a slider."""
-    if math.isinf(rate):
-        return FASTEST
-    return f"{count_text(rate)}/s" if rate else "none"
-
-
-def read_rate(text: str) -> float:
-    """Return writes a second from what is typed."""
-    clean = text.strip().lower().removesuffix("/s").strip()
-    if clean in (FASTEST, "max", "inf"):
-        return math.inf
-    return 0.0 if clean == "none" else parse_writes("rate", clean)
-
-
-def bandwidth_text(bandwidth: float) -> str:
-    """Return bytes a second as network people say them."""
-    bits = 8 * bandwidth
-    return f"{bits / 1e9:.4g} Gbit/s" if bits >= 1e9 else f"{bits / 1e6:.4g} Mbit/s"
 
 
 @functools.lru_cache(512)
@@ -422,13 +349,11 @@ def _areas(
     """Return what the map says: with the tracker, and where only its cost lets it converge."""
     chosen = costs_of(costs)
     ends = [
-        rho_map(dataset, SIZES, RATES, Link(bandwidth, downtime, chosen, _tracking(
+        rho_map(dataset, sizes(pages), RATES, Link(bandwidth, downtime, chosen, _tracking(
             one, dataset, 2**18, costs))) < 1
         for one in (tracker, "none")
     ]  # fmt: skip
-    areas = np.where(ends[1], ENDS, np.where(ends[0], SLOWED, NEVER)).astype(np.int8)
-    areas[pages < SIZES] = LARGER
-    return areas
+    return np.where(ends[1], ENDS, np.where(ends[0], SLOWED, NEVER)).astype(np.int8)
 
 
 def _look(tracker: str) -> tuple[str, str]:

@@ -22,16 +22,25 @@ LEFT, BAR, RIGHT = (
 )  # fmt: skip
 RATES = np.geomspace(1e2, 1e8, 61)
 """Writes a second along the map."""
-SIZES = np.round(np.geomspace(2**8, 2**28, 41)).astype(np.int64)
-"""Pages of the working set along the map."""
-ENDS, SLOWED, NEVER, LARGER = range(4)
-"""What the map says of a place: it converges; only because tracking slows the guest; it does not;
-a working set larger than the guest."""
-_AREAS = {ENDS: "#CFE3F5", SLOWED: "#8CC29B", NEVER: "#F3C9B4", LARGER: "#FFFFFF"}
+LEAST_SET = 2**6
+"""Pages of the smallest working set on the map, whose largest is the guest."""
+ENDS, SLOWED, NEVER = range(3)
+"""What the map says of a place: it converges; only because tracking slows the guest; it does not.
+"""
+_AREAS = {ENDS: "#CFE3F5", SLOWED: "#8CC29B", NEVER: "#F3C9B4"}
 _WORDS = {ENDS: "converges", SLOWED: "converges only\nas tracking slows it", NEVER: "never ends"}
 _SPANS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 1e5)
 _FREE = "#595959"
+_BELOW = 40
+"""How far below the threshold the axis goes, in times: the key stands there."""
+_LEAST, _LEAST_WIDE = 0.03, 0.25
+"""Share of the map, and of its width, that an area needs for its name."""
 _NOTHING = np.empty(0)
+
+
+def sizes(pages: int) -> npt.NDArray[np.int64]:
+    """Return the working sets along the map of a guest."""
+    return np.round(np.geomspace(LEAST_SET, pages, 41)).astype(np.int64)
 
 
 class Course(NamedTuple):
@@ -58,7 +67,7 @@ class MigrationContent(NamedTuple):
     color: str
     tracker: str
     areas: npt.NDArray[np.int8]
-    """Of the map, shape ``(len(SIZES), len(RATES))``."""
+    """Of the map, a row a working set of :func:`sizes`, a column a rate of `RATES`."""
     recorded: Course | None
     """A recorded run of the same guest."""
     simulated: Any
@@ -102,12 +111,11 @@ class MigrationArtists:
         self._recorded = left.plot([], [], "x", color=INK, markersize=7, markeredgewidth=1.6,
                                    zorder=6)[0]  # fmt: skip
         self._limit = left.axhline(1, color=INK, linewidth=1, linestyle=":", zorder=2)
-        box: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        self._told = left.text(0.99, 1, "", transform=left.get_yaxis_transform(), fontsize=9,
-                               color=INK, ha="right", va="bottom", zorder=7, bbox=box)  # fmt: skip
+        self._told = left.text(0.01, 1, "", transform=left.get_yaxis_transform(), fontsize=9,
+                               color=INK, ha="left", va="top", zorder=7)  # fmt: skip
         self._keys = [
-            left.text(0.98, 0.97 - 0.1 * number, "", transform=left.transAxes, fontsize=9,
-                      ha="right", va="top", zorder=7, bbox=box, fontweight="bold")
+            left.text(0.01, 0.03 + 0.095 * number, "", transform=left.transAxes, fontsize=9,
+                      ha="left", va="bottom", zorder=7, fontweight="bold")
             for number in range(3)
         ]  # fmt: skip
         self._down = bar.barh([0], [0], height=0.9, zorder=3)[0]
@@ -141,12 +149,9 @@ class MigrationArtists:
         self._right.grid(visible=False)
         self._right.set_xlim(0, 1)
         self._right.set_ylim(0, 1)
-        decades = range(2, 9, 2)
+        decades = range(2, 7, 2)
         self._right.set_xticks([rate_place(10.0**one) for one in decades],
                                [count_text(10**one) for one in decades])  # fmt: skip
-        powers = range(8, 29, 5)
-        self._right.set_yticks([size_place(2**one) for one in powers],
-                               [nbytes_text(PAGE_BYTES * 2**one) for one in powers])  # fmt: skip
 
     def set(self, content: MigrationContent) -> tuple[Any, ...]:
         """Move all artists; return what the resting parts depend on."""
@@ -160,11 +165,17 @@ class MigrationArtists:
         shown = max(content.tracked.seconds.max(initial=0.05), content.free.seconds.max(initial=0))
         span = next((one for one in _SPANS if one >= shown), _SPANS[-1])
         top = float(2.0 ** np.ceil(np.log2(2 * content.state.pages)))
+        bottom = float(2.0 ** np.floor(np.log2(max(content.threshold / _BELOW, 1.0))))
+        bottom = min(bottom, top / 2**8)
         self._left.set_xlim(0, span)
-        self._left.set_ylim(1, top)
-        powers = np.arange(0, int(np.log2(top)) + 1, 5 if top < 2**26 else 10)
+        self._left.set_ylim(bottom, top)
+        powers = _powers(bottom, top)
         self._left.set_yticks(2.0**powers)
-        return span, top
+        pages = content.state.pages
+        rows = _powers(LEAST_SET, pages)
+        self._right.set_yticks([size_place(2.0**one, pages) for one in rows],
+                               [nbytes_text(PAGE_BYTES * 2.0**one) for one in rows])  # fmt: skip
+        return span, bottom, top, pages
 
     def _set_course(self, content: MigrationContent) -> None:
         span = self._left.get_xlim()[1]
@@ -178,7 +189,7 @@ class MigrationArtists:
         self._limit.set_ydata([content.threshold, content.threshold])
         self._told.set_y(content.threshold)
         allowed = ns_text(1e9 * content.state.downtime, trim=True)
-        self._told.set_text(f"goes in {allowed}")
+        self._told.set_text(f"below: goes in {allowed}")
         words = ((content.tracker, content.color), ("not tracked", _FREE),
                  ("recorded syncs ×" if seen else "", INK))  # fmt: skip
         for text, (word, color) in zip(self._keys, words, strict=True):
@@ -205,7 +216,8 @@ class MigrationArtists:
                 text.set_position(place)
         rate = content.state.rate
         x = 1.0 if not np.isfinite(rate) else rate_place(max(rate, RATES[0]))
-        self._here.set_data([min(max(x, 0.0), 1.0)], [size_place(content.state.working_set)])
+        y = size_place(content.state.working_set, content.state.pages)
+        self._here.set_data([min(max(x, 0.0), 1.0)], [y])
         self._titles[2].set_text("Where it converges")
         self._labels[1].set_text("writes a second  ·  up: working set")
 
@@ -215,29 +227,32 @@ def rate_place(rate: float) -> float:
     return float(np.log(rate / RATES[0]) / np.log(RATES[-1] / RATES[0]))
 
 
-def size_place(pages: float) -> float:
-    """Return where a working set is along the map, 0 … 1."""
-    return float(np.log(pages / SIZES[0]) / np.log(SIZES[-1] / SIZES[0]))
+def size_place(working_set: float, pages: float) -> float:
+    """Return where a working set is along the map of a guest, 0 … 1."""
+    return float(np.log(working_set / LEAST_SET) / np.log(pages / LEAST_SET))
 
 
-def map_place(x: float, y: float) -> tuple[float, float]:
-    """Return writes a second and pages of the working set at a place of the map."""
+def map_place(x: float, y: float, pages: int) -> tuple[float, float]:
+    """Return writes a second and pages of the working set at a place of the map of a guest."""
     return (
         float(RATES[0] * (RATES[-1] / RATES[0]) ** x),
-        float(SIZES[0] * (SIZES[-1] / SIZES[0]) ** y),
+        float(LEAST_SET * (pages / LEAST_SET) ** y),
     )
+
+
+def _powers(low: float, high: float) -> npt.NDArray[np.int64]:
+    """Return exponents of two for ticks, at most six."""
+    first, last = int(np.ceil(np.log2(low))), int(np.floor(np.log2(high)))
+    return np.arange(first, last + 1, max(1, -(-(last - first) // 5)))
 
 
 def _middle(some: npt.NDArray[np.bool_]) -> tuple[float, float] | None:
     """Return a place well inside an area, in shares of the map; None where it is too small."""
     if some.mean() < _LEAST:
         return None
-    rows, columns = np.nonzero(some)
+    rows, _ = np.nonzero(some)
     row = int(np.median(rows))
-    inside = columns[rows == row]
-    if inside.size < _LEAST_WIDE * some.shape[1]:
+    columns = np.nonzero(some[row])[0]
+    if columns.size < _LEAST_WIDE * some.shape[1]:
         return None
-    return float(np.median(inside) / (some.shape[1] - 1)), row / (some.shape[0] - 1)
-
-
-_LEAST, _LEAST_WIDE = 0.03, 0.25
+    return float(np.median(columns) / (some.shape[1] - 1)), row / (some.shape[0] - 1)
