@@ -154,7 +154,8 @@ class Qemu:
         events = folder / f"{name}.events"
         events.write_text("".join(f"{one}\n" for one in TRACED))
         command = [
-            *_ending_with_this(), program(), *arguments, "-qmp", f"unix:{self._socket},server=on,wait=off",
+            *_ending_with_this(), program(), *arguments,
+            "-qmp", f"unix:{self._socket},server=on,wait=off",
             "-msg", "timestamp=on", "-trace", f"events={events},file={self.trace}",
         ]  # fmt: skip
         with self._said.open("wb") as said, _uninterrupted():

@@ -7,7 +7,7 @@ from dirtylab import _check
 from dirtylab._format import nbytes_text
 from dirtylab._options import guessed
 from dirtylab._units import parse_bytes, parse_pages, parse_rate, parse_seconds
-from dirtylab.datasets import DATASETS, read
+from dirtylab.datasets import read
 from dirtylab.migration.real.firmware import (
     MOST_BYTES,
     MOST_VCPUS,
@@ -28,6 +28,8 @@ EXTRAS: dict[str, dict[str, int]] = {
     "postcopy": {},
 }
 """Capability to its options and what they are usually: per cent, channels, bytes."""
+_CLUSTERED = {"lengths": "fixed", "overlap": True}
+"""How clusters of real guests always are."""
 _BOUNDS = {"initial": (1, 99), "increment": (1, 99), "channels": (1, 16), "cache": (4096, 2**36)}
 
 
@@ -170,17 +172,14 @@ def _options(dataset: str, pages: int, given: dict[str, Any]) -> dict[str, Any]:
         _check.options("idle", given, ())
         return {}
     options = read(dataset, given)
-    known = {"hotset": ("hot", "writes"), "clustered": ("length",)}.get(dataset, ())
+    known = {"hotset": ("hot", "writes"), "clustered": ("length", *_CLUSTERED)}.get(dataset, ())
     _check.options(f"{dataset} in a real guest", options, known)
     if dataset == "clustered":
-        options = {"length": 64, **options}
+        options = {"length": 64, **_CLUSTERED, **options}
         _check.integer("length", options["length"], 1, pages)
+        for name, value in _CLUSTERED.items():
+            _check.choice(f"{name} in a real guest", str(options[name]), [str(value)])
     for name in ("hot", "writes"):
         if name in options:
             _check.real(name, options[name], 0.0, 1.0)
     return options
-
-
-def require_known() -> list[str]:
-    """Return the patterns that guests know; each is one of the lab's, or ``"idle"``."""
-    return [name for name in ROUTINES if name == "idle" or name in DATASETS]

@@ -27,7 +27,7 @@ def ticks_per_second() -> float:
     return (after - before) / (end - begin) * 1e9
 
 
-def _pair(read: "ctypes._CFunctionType") -> tuple[int, int, int]:  # type: ignore[name-defined]
+def _pair(read: "ctypes._CFunctionType") -> tuple[int, int, int]:
     """Return the counter, the time in ns, and how long it took to read both."""
     first = time.monotonic_ns()
     ticks = int(read())
