@@ -4,6 +4,7 @@
 
     offset    in the image, which lies below 4 GiB and, for the start, below 1 MiB
     0x0000    real mode: where each processor begins -> protected mode -> long mode -> ring 3
+    0x0400    for an idle guest: fill pages and halt, in ring 0
     0x0800    the loop that writes
     0x1000    parameters, patched in for each run
     0x2000    page tables: top, second level, 3 ... 4 GiB as they are, then the memory window
@@ -19,7 +20,8 @@ The first processor writes once to each page that shall not be zero, wakes the o
 write from then on.  A write waits until the time-stamp counter reaches the time that is due; what
 is more than 20 ms late is dropped, as a guest that is throttled does less work, not the same work
 later.  Page tables and stack lie in the image: of the memory, only what is asked for, and one page
-for the state, is ever written.  Ring 3, because some hypervisors interpret ring 0.
+for the state, is ever written.  Ring 3, because some hypervisors interpret ring 0; only there can
+a guest halt, so an idle one stays, and fills eight pages a turn.
 
 Source: AMD64 Architecture Programmer's Manual, volumes 2 (long mode, paging, local interrupt
 controller) and 3 (encodings); Knuth, The Art of Computer Programming, volume 2, 3.3.4, for the
@@ -45,19 +47,19 @@ LATE_S = 0.02
 
 _BASE = 2**32 - IMAGE_BYTES
 _WINDOW = 16 * 2**30
-_CODE, _PARAMETERS, _TABLES, _RESET = 0x0800, 0x1000, 0x2000, 0xFFF0
+_IDLE, _CODE, _PARAMETERS, _TABLES, _RESET = 0x0400, 0x0800, 0x1000, 0x2000, 0xFFF0
 _GIB, _LARGE = 2**30, 2**21
 _TABLE, _LEAF = 0x27, 0xE7  # present, writeable, user, accessed; and dirty, 2 MiB
 _LOW_LIMIT, _LOW_BYTES = 0xE0000000, 3 * _GIB
 """QEMU's machine `pc`: a guest of 3.5 GiB or more has 3 GiB below 4 GiB."""
 _FIELDS = (
     "filled", "pages", "hot", "share", "length", "vcpus", "interval", "late", "delay",
-    "multiplier", "increment", "routine",
+    "multiplier", "increment", "routine", "idle",
 )  # fmt: skip
 _AT = {name: 8 * place for place, name in enumerate(_FIELDS)}
 _MULTIPLIER, _INCREMENT = 6364136223846793005, 1442695040888963407
 
-ROUTINES = {"idle": "idle", "random": "random", "sequential": "in order", "hotset": "favoured",
+ROUTINES = {"idle": "random", "random": "random", "sequential": "in order", "hotset": "favoured",
             "clustered": "in runs"}  # fmt: skip
 """Pattern to the routine that chooses the next page."""
 
@@ -104,6 +106,7 @@ def image(memory_bytes: int, load: Load) -> bytes:
     start, loop = _started(), _loop()
     found = bytearray(IMAGE_BYTES)
     _put(found, 0, start.assembled())
+    _put(found, _IDLE, _idle().assembled())
     _put(found, _CODE, loop.assembled())
     _put(found, _PARAMETERS, parameters(load, loop.place(ROUTINES[load.pattern])))
     _put(found, _TABLES, page_tables(memory_bytes))
@@ -119,6 +122,7 @@ def parameters(load: Load, routine: int) -> bytes:
         "vcpus": load.vcpus, "interval": round(load.interval * 256),
         "late": round(LATE_S * load.ticks * 256), "delay": round(0.001 * load.ticks),
         "multiplier": _MULTIPLIER, "increment": _INCREMENT, "routine": routine,
+        "idle": int(load.pattern == "idle"),
     }  # fmt: skip
     return struct.pack(f"<{len(_FIELDS)}Q", *(values[name] for name in _FIELDS))
 
@@ -168,16 +172,19 @@ def _started() -> Assembler:
     code.number(_BASE + _TABLES, 4)
     code.emit("0f 22 d8")  # mov cr3, eax
     code.emit("b8 20 00 00 00  0f 22 e0")  # cr4 = physical address extension
-    code.emit("b9 80 00 00 c0  b8 01 01 00 00  31 d2  0f 30")  # efer = long mode, syscall
+    code.emit("b9 80 00 00 c0  b8 00 01 00 00  31 d2  0f 30")  # efer = long mode
     code.emit("b8 31 00 00 80  0f 22 c0")  # cr0 = paging, protection, caches on
     code.address("ea", "long", after="18 00")  # jmp 24:long
     code.label("long")
-    code.emit("b9 81 00 00 c0  31 c0  ba 18 00 00 00  0f 30")  # star: syscall enters by 24
-    code.address("b9 82 00 00 c0  b8", "halt")  # lstar = halt
-    code.emit("31 d2  0f 30")
     code.emit("b8 01 00 00 00  0f a2  c1 eb 18  89 de")  # cpuid 1; esi = this processor
     code.emit("bd")
     code.number(_BASE + _PARAMETERS, 4)  # mov ebp, parameters
+    code.emit(f"83 7d {_AT['idle']:02x} 00")  # cmp [idle], 0
+    code.near("74", "busy")  # je
+    code.emit("b8")
+    code.number(_BASE + _IDLE, 4)
+    code.emit("ff e0")  # jmp idle
+    code.label("busy")
     code.emit("85 f6")  # test esi, esi
     code.near("75", "enter")  # jnz
     code.emit(f"83 7d {_AT['vcpus']:02x} 01")  # cmp [vcpus], 1
@@ -193,11 +200,42 @@ def _started() -> Assembler:
     code.label("enter")
     code.address("bc", "frame")  # mov esp, frame
     code.emit("48 cf")  # iretq
+    _tables_of_segments(code)
+    return code
+
+
+def _idle() -> Assembler:
+    """Return the code of an idle guest, of which only the first processor starts."""
+    code = Assembler(_BASE + _IDLE)
+    code.emit("48 ba")
+    code.number(_WINDOW + FIRST, 8)  # mov rdx, first page
+    code.emit(f"48 8b 5d {_AT['filled']:02x}")  # mov rbx, [filled]
+    code.emit("48 89 d9  48 c1 e9 03")  # rcx = rbx / 8
+    code.near("74", "rest")  # jz
+    code.label("eight")
+    for page in range(8):
+        code.emit("48 89 92")  # mov [rdx + 4096 * page], rdx
+        code.number(page * PAGE_BYTES, 4)
+    code.emit("48 81 c2 00 80 00 00  48 ff c9")  # add rdx, 8 * 4096; dec rcx
+    code.near("75", "eight")  # jnz
+    code.label("rest")
+    code.emit("83 e3 07")  # ebx = the rest of eight
+    code.near("74", "filled")  # jz
+    code.label("one")
+    code.emit("48 89 12  48 81 c2 00 10 00 00  ff cb")  # [rdx] = rdx; next page; dec ebx
+    code.near("75", "one")  # jnz
+    code.label("filled")
+    _say_filled(code)
     code.label("halt")
     code.emit("fa f4")  # cli; hlt
     code.near("eb", "halt")
-    _tables_of_segments(code)
     return code
+
+
+def _say_filled(code: Assembler) -> None:
+    code.emit("48 ba")
+    code.number(_WINDOW + FILLED, 8)
+    code.emit("48 c7 02 01 00 00 00")  # mov qword [rdx], 1
 
 
 def _tables_of_segments(code: Assembler) -> None:
@@ -269,9 +307,7 @@ def _filled(code: Assembler) -> None:
     code.emit("48 89 12  48 81 c2 00 10 00 00  48 ff c9")  # [rdx] = rdx; next page
     code.near("75", "fill")  # jnz
     code.label("full")
-    code.emit("48 ba")
-    code.number(_WINDOW + FILLED, 8)
-    code.emit("48 c7 02 01 00 00 00")  # mov qword [rdx], 1
+    _say_filled(code)
 
 
 def _paced(code: Assembler) -> None:
@@ -294,7 +330,9 @@ def _paced(code: Assembler) -> None:
     code.label("go")
     code.emit("41 ff e7")  # jmp r15
     code.label("write")  # to page rax
-    code.emit("48 c1 e0 0c")  # shl rax, 12
+    # To line page % 64 of it: at one offset the lines of all pages share a few sets of the caches.
+    code.emit("89 c2  83 e2 3f  c1 e2 06")  # edx = 64 * (eax % 64)
+    code.emit("48 c1 e0 0c  48 09 d0")  # rax = 4096 * rax + rdx
     code.emit("48 8b 17  48 ff c2  48 89 17")  # rdx = ++[rdi]
     code.emit("48 89 14 06")  # mov [rsi + rax], rdx
     code.near("eb", "next")
@@ -303,8 +341,6 @@ def _paced(code: Assembler) -> None:
 def _chosen(code: Assembler) -> None:
     """Choose the next page, rax, then jump to r14, which writes to it."""
     draw = f"48 0f af 5d {_AT['multiplier']:02x}  48 03 5d {_AT['increment']:02x}"
-    code.label("idle")
-    code.emit("0f 05")  # syscall, which halts
     code.label("random")
     code.emit(draw)
     code.emit("48 89 d8  48 c1 e8 20  49 0f af c0  48 c1 e8 20")  # rax = pages * upper half

@@ -38,7 +38,7 @@ class Client:
     path : pathlib.Path
         Its socket.
     seconds : float
-        How long to try.
+        How long to try: QEMU answers when it has touched all memory that it shall.
     trouble : callable, optional
         Says in words why the process has ended; None while it runs.
 
@@ -56,12 +56,15 @@ class Client:
         self.events: deque[Event] = deque()
         self._socket = _connected(path, seconds, trouble)
         try:
-            greeting = self._message(time.monotonic() + _ANSWER_S)
+            try:
+                greeting = self._message(time.monotonic() + seconds)
+            except TimeoutError:
+                raise QemuError(f"QEMU: says nothing at {path.name} in {seconds:g} s") from None
             if "QMP" not in greeting:
                 raise QemuError(f"QEMU: greets by {str(greeting)[:60]!r}, not by QMP")
             told = greeting["QMP"].get("version", {}).get("qemu", {})
             self.version = ".".join(str(told.get(part, 0)) for part in ("major", "minor", "micro"))
-            self.execute("qmp_capabilities")
+            self.execute("qmp_capabilities", seconds=seconds)
         except BaseException:
             self.close()
             raise
