@@ -106,9 +106,10 @@ def own_folder() -> Iterator[pathlib.Path]:
     OutputError
         It can't be made, or its name is too long for sockets.
     """
-    where = pathlib.Path(tempfile.gettempdir())
+    where = "TMPDIR"
     try:
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=FOLDER, dir=where))
+        where = tempfile.gettempdir()
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=FOLDER))
     except OSError as error:
         raise OutputError(
             f"{printable(where)}: no folder for sockets can be made there: {error.strerror}; "

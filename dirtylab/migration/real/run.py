@@ -206,37 +206,47 @@ class _End(NamedTuple):
 
 def _watched(asked: Setup, source: Qemu, destination: Qemu, begin: float) -> _End:
     """Wait for the end, or cancel when the time is up; begin post-copy after the first round."""
-    client, stop = source.client, begin + asked.limit
+    client, until = source.client, begin + asked.limit
+    last: dict[str, Any] = {}
     postcopied, throttle = "postcopy" not in asked.extras, 0
-    until, last = stop, {}
     while True:
         client.wait(min(max(until - time.time(), 0.0), 0.25))
-        told = client.execute("query-migrate")
+        told = _asked(source, destination)
         throttle = max(throttle, int(told.get("cpu-throttle-percentage", 0)))
-        if trouble := destination.trouble():
-            raise QemuError(trouble)
-        if told.get("status") == "failed":
-            raise QemuError(f"{_MESSAGE}: QEMU: {told.get('error-desc', 'failed')}")
         if told.get("status") in _PAST_TIMES:
             break
         if not postcopied and told.get("ram", {}).get("dirty-sync-count", 0) >= 2:
             client.execute("migrate-start-postcopy")
             postcopied = True
         if time.time() >= until:
-            if until > stop:
+            if last:
                 raise QemuError(f"{_MESSAGE}: QEMU: still {told.get('status')} after its limit")
-            last = told
+            last, until = told, until + _GRACE_S
             client.execute("migrate_cancel")
-            until = stop + _GRACE_S
     if told["status"] != "completed":
         return _End({**last, "status": "cancelled"}, throttle, False)
+    began = any(event.data.get("status") == "postcopy-active" for event in client.events)
+    return _End(_totalled(source), throttle, began)
+
+
+def _asked(source: Qemu, destination: Qemu) -> dict[str, Any]:
+    """Return how the migration goes; QemuError where it has failed."""
+    told: dict[str, Any] = source.client.execute("query-migrate")
+    if trouble := destination.trouble():
+        raise QemuError(trouble)
+    if told.get("status") == "failed":
+        raise QemuError(f"{_MESSAGE}: QEMU: {told.get('error-desc', 'failed')}")
+    return told
+
+
+def _totalled(source: Qemu) -> dict[str, Any]:
+    """Return the report of a migration that has just been completed."""
     for _ in range(_TOTAL_TRIES):
         time.sleep(_TOTAL_S)
-        told = client.execute("query-migrate")
+        told: dict[str, Any] = source.client.execute("query-migrate")
         if told.get("total-time"):
-            break
-    began = any(event.data.get("status") == "postcopy-active" for event in client.events)
-    return _End(told, throttle, began)
+            return told
+    raise QemuError(f"{_MESSAGE}: QEMU: tells no total time")
 
 
 def _wait_filled(source: Qemu) -> None:
