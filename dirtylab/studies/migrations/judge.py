@@ -1,5 +1,6 @@
 """How right the model is on recorded migrations."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ class Judged(NamedTuple):
     """Share by which the bytes are off, of all that converged as predicted."""
 
 
-def predicted(row: dict[str, Any], **more: Any) -> Any:
+def predicted(row: Mapping[Any, Any], **more: Any) -> Any:
     """Return the model's :class:`dirtylab.migration.precopy.Migration` of a recorded run."""
     options: dict[str, Any] = {}
     if row["hot"]:

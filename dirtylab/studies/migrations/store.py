@@ -89,5 +89,5 @@ def load(folder: pathlib.Path) -> Recorded:
     """Read what :func:`save` wrote; OSError or ValueError names an unreadable file."""
     columns = {RUNS: RUN_COLUMNS, ROUNDS: ROUND_COLUMNS}
     (runs, rounds), machine = recording.load(folder, columns, WORDS)
-    runs["extra"] = runs["extra"].fillna("")
+    runs["extra"] = runs["extra"].astype(object).where(runs["extra"].notna(), "")
     return Recorded(runs, rounds, machine)
