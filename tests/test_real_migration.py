@@ -165,8 +165,8 @@ EVENT = b'{"event": "STOP", "timestamp": {"seconds": 5, "microseconds": 250000},
 
 
 @contextlib.contextmanager
-def serving(folder, *answers, greeting=GREETING):
-    """Serve one client: an answer a line that it sends; then hang up."""
+def serving(folder, *answers, greeting=GREETING, stays=False):
+    """Serve one client: an answer a line that it sends; then hang up, or let the client do so."""
     path = pathlib.Path(folder, "q")
     got = []
     with socket.socket(socket.AF_UNIX) as listening:
@@ -177,8 +177,12 @@ def serving(folder, *answers, greeting=GREETING):
             with listening.accept()[0] as one, one.makefile("rb") as lines:
                 one.sendall(greeting)
                 for answer in (b'{"return": {}}\n', *answers):
-                    got.append(json.loads(lines.readline()))
+                    if not (line := lines.readline()):
+                        return
+                    got.append(json.loads(line))
                     one.sendall(answer)
+                if stays:
+                    lines.read()
 
         worker = threading.Thread(target=serve, daemon=True)
         worker.start()
@@ -220,16 +224,17 @@ def test_waiting_for_qemu_has_an_end(tmp_path):
         Client(tmp_path / "none", 0.05)
     with pytest.raises(QemuError, match="it ended"):
         Client(tmp_path / "none", 5, lambda: "it ended")
-    with serving(tmp_path, EVENT + b"\n") as (path, _):
+    with serving(tmp_path, EVENT + b"\n", stays=True) as (path, _):
         client = Client(path, 5)
         with contextlib.closing(client), pytest.raises(QemuError, match=r"no answer to x in 0\.05"):
             client.execute("x", seconds=0.05)
-    (tmp_path / "q").unlink()
-    with serving(tmp_path, greeting=b'{"hello": 1}\n') as (path, _):
+
+
+def test_another_server_is_not_taken_for_qemu(tmp_path):
+    with serving(tmp_path, greeting=b'{"hello": 1}\n') as (path, got):
         with pytest.raises(QemuError, match="not by QMP"):
             Client(path, 5)
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as again:
-            again.connect(str(path))
+        assert got == []
 
 
 # --- rounds ---------------------------------------------------------------------------------------
@@ -378,7 +383,7 @@ def killed(which):
 
 
 ENDS = {
-    "Ctrl-C": (interrupted, KeyboardInterrupt, ""),
+    "Ctrl-C": (interrupted, KeyboardInterrupt, None),
     "source": (killed("source"), QemuError, r"the source's QEMU ended \(killed by SIGKILL\)"),
     "destination": (killed("destination"), QemuError, r"QEMU|Unable|failed"),
 }

@@ -211,7 +211,7 @@ def _watched(asked: Setup, source: Qemu, destination: Qemu, begin: float) -> _En
     postcopied, throttle = "postcopy" not in asked.extras, 0
     while True:
         client.wait(min(max(until - time.time(), 0.0), 0.25))
-        told = _asked(source, destination)
+        told = _asked(source, None if last else destination)  # which ends when it is cancelled
         throttle = max(throttle, int(told.get("cpu-throttle-percentage", 0)))
         if told.get("status") in _PAST_TIMES:
             break
@@ -229,10 +229,10 @@ def _watched(asked: Setup, source: Qemu, destination: Qemu, begin: float) -> _En
     return _End(_totalled(source), throttle, began)
 
 
-def _asked(source: Qemu, destination: Qemu) -> dict[str, Any]:
+def _asked(source: Qemu, destination: Qemu | None) -> dict[str, Any]:
     """Return how the migration goes; QemuError where it has failed."""
     told: dict[str, Any] = source.client.execute("query-migrate")
-    if trouble := destination.trouble():
+    if destination and (trouble := destination.trouble()):
         raise QemuError(trouble)
     if told.get("status") == "failed":
         raise QemuError(f"{_MESSAGE}: QEMU: {told.get('error-desc', 'failed')}")
