@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._progress import Step, run_all
+from dirtylab.measure.locks import alone_on_machine
 from dirtylab.measure.machine import alike, describe_machine
 from dirtylab.migration import real
 from dirtylab.migration.real.ticks import ticks_per_second
@@ -77,7 +78,9 @@ def record(
         for one in wanted
         if one.id not in done
     ]
-    run_all(steps)
+    if steps:
+        with alone_on_machine():
+            run_all(steps)
     return len(failed)
 
 
