@@ -21,6 +21,7 @@ from dirtylab.cli import (
     live,
     lockless,
     migrate,
+    migrations,
     peers,
     radix_tree,
     record,
@@ -34,8 +35,8 @@ from dirtylab.cli.arguments import Parser, UsageError
 from dirtylab.native.errors import TrackerError
 
 COMMANDS = (
-    radix_tree, reproduce, compare, sweep, crossovers, advise, migrate, live, record, trace,
-    lockless, tracker, peers, study, lab,
+    radix_tree, reproduce, compare, sweep, crossovers, advise, migrate, migrations, live, record,
+    trace, lockless, tracker, peers, study, lab,
 )  # fmt: skip
 """A module each; some add two commands."""
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130

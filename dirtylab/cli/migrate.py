@@ -51,6 +51,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )  # fmt: skip
     command.add_argument("--seed", type=seed, default=0, metavar="N", help="of the writes (0)")
     command.add_argument("--json", action="store_true", help="print JSON instead of text")
+    real = command.add_argument_group("a real migration")
+    real.add_argument(
+        "--real", action="store_true",
+        help="migrate a guest of QEMU on this machine, and print what QEMU reported beside it",
+    )  # fmt: skip
+    real.add_argument("--vcpus", type=count(1, 2), default=1, metavar="N", help="1 or 2 (1)")
+    real.add_argument(
+        "--extras", nargs="+", default=[], metavar="NAME",
+        help="auto-converge, multifd, xbzrle, postcopy; options as in auto-converge:initial=50",
+    )  # fmt: skip
+    real.add_argument("--compare", action="store_true", help="compare memory at both ends")
     command.set_defaults(run=_migrate)
 
 
@@ -87,6 +98,12 @@ def _migrate(arguments: argparse.Namespace) -> int:
     from dirtylab._console import announced_compilation
     from dirtylab.migration.precopy import migrate
 
+    if arguments.real:
+        return _migrate_really(arguments)
+    given = {"--vcpus": arguments.vcpus > 1, "--extras": arguments.extras,
+             "--compare": arguments.compare}  # fmt: skip
+    for option in (name for name, used in given.items() if used):
+        raise ValueError(f"{option}: goes with --real only")
     name, options = arguments.dataset
     if arguments.curve is not None:
         name, options = _curve(arguments), {}
@@ -109,6 +126,37 @@ def _curve(arguments: argparse.Namespace) -> "Curve":
     if arguments.dataset != _PATTERN:
         raise ValueError(f"curve={arguments.curve!r}: must be omitted where a dataset is named")
     return read_curve(arguments.curve)
+
+
+def _migrate_really(arguments: argparse.Namespace) -> int:
+    import json
+
+    from dirtylab._console import announced_compilation
+    from dirtylab.migration.real import run
+    from dirtylab.migration.real.expected import beside, expected
+
+    name, options = arguments.dataset
+    if arguments.speed is not None:
+        raise ValueError("--speed: the speed of a real guest is measured")
+    if arguments.curve is not None:
+        raise ValueError("--curve: a real guest needs a pattern, see --dataset")
+    found = run(
+        arguments.pages, name, working_set=arguments.working_set, rate=arguments.rate,
+        bandwidth=arguments.bandwidth, downtime=arguments.downtime, tracker=arguments.tracker,
+        nonzero=arguments.nonzero, prealloc=not arguments.no_prealloc, limit=arguments.limit,
+        vcpus=arguments.vcpus, extras=arguments.extras, compare=arguments.compare, **options,
+    )  # fmt: skip
+    with announced_compilation():
+        model = expected(
+            found.question, found.speed, seed=arguments.seed, rules=arguments.rules,
+            switchover=arguments.switchover, costs=arguments.costs,
+        )  # fmt: skip
+    if arguments.json:
+        both = {"real": found.as_dict(), "model": model.as_dict()}
+        print(json.dumps(both, indent=1, ensure_ascii=False))
+    else:
+        print(f"{found}\n\n{beside(found, model)}")
+    return 0
 
 
 def _add_checkpoint(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
