@@ -29,6 +29,7 @@ from dirtylab.studies.migrations import record as recording
 from dirtylab.studies.migrations import store
 from dirtylab.studies.migrations.judge import judged
 from dirtylab.studies.migrations.report import text_report
+from dirtylab.studies.migrations.runs import plain_runs
 
 running = importlib.import_module("dirtylab.migration.real.run")
 """The module: the package's own ``run`` is its function."""
@@ -531,7 +532,7 @@ def test_a_folder_of_another_plan_is_refused(tmp_path):
 def test_the_model_is_judged_on_runs_without_extras(tmp_path):
     runs = planning.chosen(["B0", "X4"])
     recording.record(tmp_path, print, runs, pretended([]))
-    told = judged(store.load(tmp_path).runs)
+    told = judged(plain_runs(store.load(tmp_path).runs.to_dict("records")))
     assert (told.runs, told.right, told.timed) == (1, 1, 1)
     model = expected(asked("1GiB", working_set=32768, rate=5000, bandwidth="200MB/s"))
     assert told.median == pytest.approx(1 - model.seconds / 2.0)

@@ -393,7 +393,7 @@ def migration(
     from dirtylab.explore.views.migration import MigrationView
     from dirtylab.explore.views.migration_state import state_of
 
-    usual = state_of(**migration.__kwdefaults__)  # type: ignore[attr-defined]
+    usual = state_of(**(migration.__kwdefaults__ or {}))
     state = state_of(
         pages=pages, working_set=working_set, rate=rate, dataset=dataset, bandwidth=bandwidth,
         downtime=downtime, tracker=tracker, limit=limit, costs=costs, run=run,

@@ -1,7 +1,7 @@
 """What steps of a migration cost on a recorded machine.
 
 ``data/measured/migrations/costs.json`` has the costs of recorded machines, each fitted to runs of
-real migrations by :mod:`dirtylab.studies.migration.fit`.  ``qemu-runs`` are those of
+real migrations by :mod:`dirtylab.studies.migrations.fit`.  ``qemu-runs`` are those of
 ``qemu_runs.csv`` alone: QEMU 7.2, source and destination on one machine of two cores.
 """
 

@@ -57,7 +57,7 @@ from dirtylab.migration.question import SPEED
 from dirtylab.migration.tracking import Tracking, tracking
 from dirtylab.structures import tuned
 from dirtylab.studies.live.looks import KERNEL
-from dirtylab.studies.migration.recorded import courses
+from dirtylab.studies.migrations.courses import courses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +206,7 @@ class MigrationView(FigureView[MigrationState, MigrationContent]):
             shown.converges, shown.seconds, shown.downtime, threshold, *_look(state.tracker),
             _areas(state.dataset, state.pages, state.bandwidth, state.downtime, state.costs,
                    state.tracker),
-            None if run is None else run.course, found, closed, without, ratio,
+            run, found, closed, without, ratio,
             fastest(state.dataset, state.working_set, link),
         )  # fmt: skip
 

@@ -12,9 +12,10 @@ from dirtylab._format import count_text, nbytes_text, ns_text
 from dirtylab._units import PAGE_BYTES
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.figures.style import INK, label_ticks, style_axes
+from dirtylab.studies.migrations.courses import RecordedCourse
 
 if TYPE_CHECKING:
-    from dirtylab.explore.views.migration import MigrationState
+    from dirtylab.explore.views.migration_state import MigrationState
 
 SIZE = (7.4, 4.3)
 LEFT, BAR, RIGHT = (
@@ -28,12 +29,13 @@ ENDS, SLOWED, NEVER = range(3)
 """What the map says of a place: it converges; only because tracking slows the guest; it does not.
 """
 _AREAS = {ENDS: "#CFE3F5", SLOWED: "#8CC29B", NEVER: "#F3C9B4"}
-_WORDS = {ENDS: "converges", SLOWED: "converges only\nas tracking slows it", NEVER: "never ends"}
+_WORDS = {ENDS: "converges", SLOWED: "only slowed\nby tracking", NEVER: "never ends"}
 _SPANS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 1e5)
 _FREE = "#595959"
 _BELOW = 40
 """How far below the threshold the axis goes, in times: the key stands there."""
 _LEAST, _LEAST_WIDE = 0.03, 0.25
+_EDGE = 0.2
 """Share of the map, and of its width, that an area needs for its name."""
 _NOTHING = np.empty(0)
 
@@ -68,7 +70,7 @@ class MigrationContent(NamedTuple):
     tracker: str
     areas: npt.NDArray[np.int8]
     """Of the map, a row a working set of :func:`sizes`, a column a rate of `RATES`."""
-    recorded: Course | None
+    recorded: RecordedCourse | None
     """A recorded run of the same guest."""
     simulated: Any
     """The answer by simulation, once it is there."""
@@ -185,7 +187,7 @@ class MigrationArtists:
         self._syncs.set_data(content.tracked.syncs, content.tracked.after)
         self._syncs.set_color(content.color)
         seen = content.recorded
-        self._recorded.set_data(*((seen.syncs, seen.after) if seen else (_NOTHING, _NOTHING)))
+        self._recorded.set_data(*((seen.seconds, seen.pending) if seen else (_NOTHING, _NOTHING)))
         self._limit.set_ydata([content.threshold, content.threshold])
         self._told.set_y(content.threshold)
         allowed = ns_text(1e9 * content.state.downtime, trim=True)
@@ -255,4 +257,5 @@ def _middle(some: npt.NDArray[np.bool_]) -> tuple[float, float] | None:
     columns = np.nonzero(some[row])[0]
     if columns.size < _LEAST_WIDE * some.shape[1]:
         return None
-    return float(np.median(columns) / (some.shape[1] - 1)), row / (some.shape[0] - 1)
+    x, y = float(np.median(columns) / (some.shape[1] - 1)), row / (some.shape[0] - 1)
+    return min(max(x, _EDGE), 1 - _EDGE), min(max(y, 0.08), 0.92)

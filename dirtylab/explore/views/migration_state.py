@@ -15,7 +15,7 @@ from dirtylab.migration.costs import recorded_costs
 from dirtylab.migration.question import Question, ask
 from dirtylab.migration.tracking import TRACKERS, kind_of, parse_writes
 from dirtylab.structures import tuned
-from dirtylab.studies.migration.recorded import courses
+from dirtylab.studies.migrations.courses import courses
 from dirtylab.theory.occupancy import has_occupancy_law
 
 GUESTS = powers_of_two(2**16, 2**28)

@@ -1,74 +1,75 @@
 """How right the model is on recorded migrations."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from dirtylab.migration.precopy import migrate
+from dirtylab.migration.costs import Costs, costs_of
+from dirtylab.migration.precopy import Run, simulated
+from dirtylab.migration.question import Writes, writes_of
+from dirtylab.migration.tracking import tracking
+from dirtylab.studies.migrations.runs import RecordedRun
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-LEAST_MS = 1000
+LEAST_S = 1.0
 """Runs whose times are judged last at least so long."""
 
 
+class Prepared(NamedTuple):
+    """A recorded run, and the writes of its guest."""
+
+    run: RecordedRun
+    writes: Writes
+
+
+Pair = tuple[RecordedRun, Run]
+
+
 class Judged(NamedTuple):
-    """Of runs that the model knows."""
+    """Expected against recorded runs."""
 
     runs: int
     right: int
-    """Verdicts."""
+    """Of which it was said rightly whether they converge."""
+    wrong: tuple[str, ...]
     timed: int
-    """Runs over a second that converged, as predicted."""
+    """Runs over a second that converged, as was said."""
     median: float
-    """Share by which their time is off ..."""
+    """Share by which the total time of those is off ..."""
     most: float
     """... and its 90th percentile."""
     bytes_median: float
-    """Share by which the bytes are off, of all that converged as predicted."""
+    """Share by which the bytes are off, of all that converged, as was said."""
 
 
-def predicted(row: Mapping[Any, Any], **more: Any) -> Any:
-    """Return the model's :class:`dirtylab.migration.precopy.Migration` of a recorded run."""
-    options: dict[str, Any] = {}
-    if row["hot"]:
-        options = {"hot": row["hot"] / row["working_set"], "writes": row["hot_writes"]}
-    if row["length"]:
-        options = {"length": int(row["length"]), "lengths": "fixed", "overlap": True}
-    paced = not np.isnan(row["rate"])
-    idle = row["pattern"] == "idle"
-    if not paced and not idle and row["speed"] > 0:
-        more.setdefault("speed", float(row["speed"]))
-    return migrate(
-        int(row["memory_mib"]) * 256, row["pattern"], rate=float(row["rate"]) if paced else None,
-        working_set=None if idle else int(row["working_set"]), nonzero=int(row["fill"]),
-        bandwidth=1e6 * row["bandwidth_mb_s"], downtime=row["downtime_limit_ms"] / 1000,
-        tracker=row["tracker"], prealloc=bool(row["prealloc"]), limit=float(row["limit_s"]),
-        **more, **options,
-    )  # fmt: skip
+def prepare(runs: Iterable[RecordedRun]) -> list[Prepared]:
+    """Return runs with the writes of their guests."""
+    return [Prepared(run, writes_of(run.asked)) for run in runs]
 
 
-def known(runs: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the runs that the model knows: without extras."""
-    return runs[runs["extra"] == ""]
+def expected(one: Prepared, costs: Costs) -> Run:
+    """Return what is expected of a run: all bytes counted, no band."""
+    asked = one.run.asked
+    cost = tracking(asked.tracker, asked.dataset, asked.options, asked.working_set, costs)
+    found = simulated(asked, costs, cost, one.writes)
+    return found._replace(sent_bytes=found.sent_bytes + costs.fixed_bytes)
 
 
-def judged(runs: "pd.DataFrame") -> Judged:
-    """Compare runs with the model."""
-    right, off, off_bytes = 0, [], []
-    rows = known(runs).to_dict("records")
-    for row in rows:
-        found = predicted(row)
-        completed = bool(row["completed"])
-        right += found.converges == completed
-        if completed and found.converges:
-            off_bytes.append(abs(found.sent_bytes / row["sent_bytes"] - 1))
-            if row["total_ms"] >= LEAST_MS:
-                off.append(abs(1000 * found.seconds / row["total_ms"] - 1))
-    median, most = np.percentile(off, [50, 90]) if off else (np.nan, np.nan)
+def judged(runs: Sequence[RecordedRun], costs: Costs | None = None) -> Judged:
+    """Compare runs with the model, by the shipped costs where none are given."""
+    chosen = costs_of(None) if costs is None else costs
+    return judged_pairs([(one.run, expected(one, chosen)) for one in prepare(runs)])
+
+
+def judged_pairs(pairs: Sequence[Pair]) -> Judged:
+    """Return how right the model was about runs."""
+    wrong = tuple(run.name for run, found in pairs if found.converges != run.converged)
+    ended = [(run, found) for run, found in pairs if found.converges and run.converged]
+    off = [abs(found.seconds / run.seconds - 1) for run, found in ended if run.seconds >= LEAST_S]
+    nbytes = [abs(found.sent_bytes / run.sent_bytes - 1) for run, found in ended]
+    median, most = np.percentile(off, [50, 90]) if off else (math.nan, math.nan)
     return Judged(
-        len(rows), right, len(off), float(median), float(most),
-        float(np.median(off_bytes)) if off_bytes else np.nan,
+        len(pairs), len(pairs) - len(wrong), wrong, len(off), float(median), float(most),
+        float(np.median(nbytes)) if nbytes else math.nan,
     )  # fmt: skip

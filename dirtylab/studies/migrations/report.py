@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from dirtylab.measure.machine import caption
 from dirtylab.studies.migrations.judge import judged
+from dirtylab.studies.migrations.runs import plain_runs
 from dirtylab.studies.migrations.store import Recorded
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def text_report(found: Recorded) -> str:
 
 
 def _model_line(runs: "pd.DataFrame") -> str:
-    told = judged(runs)
+    told = judged(plain_runs(runs.to_dict("records")))
     if not told.runs:
         return "no runs that the model knows"
     text = f"verdict right in {told.right} of {told.runs} without extras"

@@ -10,18 +10,16 @@ Cost: some 300 simulations a fit and run; minutes for a hundred runs, tried in f
 """
 
 import functools
-import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dirtylab.migration.costs import BYTES, Costs
-from dirtylab.migration.precopy import Run, simulated
-from dirtylab.migration.question import IDLE, Writes, writes_of
-from dirtylab.migration.tracking import tracking
-from dirtylab.studies.migration.runs import RecordedRun
+from dirtylab.migration.question import IDLE
+from dirtylab.studies.migrations.judge import Pair, Prepared, expected, judged_pairs, prepare
+from dirtylab.studies.migrations.runs import RecordedRun
 
 START = Costs(
     page_bytes=4104, zero_bytes=9, fixed_bytes=100_000, page_s=2e-6, new_page_s=1e-5, zero_s=2e-7,
@@ -37,28 +35,14 @@ _STEP = 0.05
 _ROUNDS = 6
 FOLDS = 5
 Parameters = npt.NDArray[np.float64]
+Report = Callable[[], object]
 
 
-class Prepared(NamedTuple):
-    """A recorded run, and the writes of its guest."""
-
-    run: RecordedRun
-    writes: Writes
+def _silent() -> None:
+    """Report nothing."""
 
 
-def prepare(runs: Sequence[RecordedRun]) -> list[Prepared]:
-    """Return runs with the writes of their guests."""
-    return [Prepared(run, writes_of(run.asked)) for run in runs]
-
-
-def replayed(one: Prepared, costs: Costs) -> Run:
-    """Return what is expected of a run, without a band."""
-    asked = one.run.asked
-    cost = tracking(asked.tracker, asked.dataset, asked.options, asked.working_set, costs)
-    return simulated(asked, costs, cost, one.writes)
-
-
-def fit_costs(runs: Sequence[Prepared], report: Callable[[], object] = lambda: None) -> Costs:
+def fit_costs(runs: Sequence[Prepared], report: Report = _silent) -> Costs:
     """Return the costs with which the simulation comes nearest to recorded runs.
 
     Parameters
@@ -93,15 +77,15 @@ def _scaled(start: Costs, steps: Parameters) -> Costs:
 
 
 def _residuals(
-    told: Sequence[Prepared], start: Costs, report: Callable[[], object], steps: Parameters
+    told: Sequence[Prepared], start: Costs, report: Report, steps: Parameters
 ) -> Parameters:
     costs = _scaled(start, steps)
-    expected = [replayed(one, costs) for one in told]
-    pairs = [(one.seconds, run.run.seconds) for one, run in zip(expected, told, strict=True)]
+    found = [expected(one, costs) for one in told]
+    pairs = [(one.seconds, run.run.seconds) for one, run in zip(found, told, strict=True)]
     times = [(one - seen) / (_SHARE * seen + _SECONDS) for one, seen in pairs]
     pauses = [
         0.3 * (one.downtime - run.run.downtime) / (0.2 * run.run.downtime + _PAUSE)
-        for one, run in zip(expected, told, strict=True)
+        for one, run in zip(found, told, strict=True)
         if one.converges
     ]
     missing = [0.0] * (len(told) - len(pauses))
@@ -125,69 +109,29 @@ def _with_bytes(start: Costs, runs: Sequence[Prepared]) -> Costs:
     return start._replace(**dict(zip(BYTES, (round(float(one)) for one in found), strict=True)))
 
 
-# --- how right -----------------------------------------------------------------------------------
+# --- on runs that were left out ------------------------------------------------------------------
 
 
-def held_out(
-    runs: Sequence[RecordedRun], report: Callable[[], object] = lambda: None
-) -> "list[tuple[Prepared, Run]]":
-    """Return each run with what is expected of it by costs fitted to the others.
+def held_out(runs: Sequence[RecordedRun], report: Report = _silent) -> list[Pair]:
+    """Return each run with what is expected of it by costs fitted to others.
 
-    Every `FOLDS`-th run is left out of one fit; runs of idle guests, which tell the bytes, are
-    spread over all parts as they come.
+    Every `FOLDS`-th run is left out of one fit.
     """
     ready = prepare(runs)
-    found: list[tuple[Prepared, Run]] = []
+    found: list[Pair] = []
     for part in range(FOLDS):
         costs = fit_costs([one for n, one in enumerate(ready) if n % FOLDS != part], report)
-        found.extend((one, replayed_whole(one, costs)) for one in ready[part::FOLDS])
+        found.extend((one.run, expected(one, costs)) for one in ready[part::FOLDS])
     return found
 
 
-def replayed_whole(one: Prepared, costs: Costs) -> Run:
-    """Return what is expected of a run, all bytes counted."""
-    run = replayed(one, costs)
-    return run._replace(sent_bytes=run.sent_bytes + costs.fixed_bytes)
-
-
-class HowRight(NamedTuple):
-    """Expected against recorded runs."""
-
-    runs: int
-    verdicts: int
-    """Of which it was said rightly whether they converge."""
-    wrong: tuple[str, ...]
-    long: int
-    """Runs over a second that converge, as was said."""
-    seconds_median: float
-    """Share by which the total time of those is off."""
-    seconds_p90: float
-    bytes_median: float
-
-
-def how_right(pairs: "Sequence[tuple[Prepared, Run]]") -> HowRight:
-    """Return how right the model was about runs."""
-    wrong = tuple(one.run.name for one, found in pairs if found.converges != one.run.converged)
-    ended = [(one.run, found) for one, found in pairs if found.converges and one.run.converged]
-    off = [abs(found.seconds / run.seconds - 1) for run, found in ended if run.seconds > 1.0]
-    nbytes = [abs(found.sent_bytes / run.sent_bytes - 1) for run, found in ended]
-    nothing = math.nan
-    return HowRight(
-        len(pairs), len(pairs) - len(wrong), wrong, len(off),
-        float(np.median(off)) if off else nothing,
-        float(np.quantile(off, 0.9)) if off else nothing,
-        float(np.median(nbytes)) if nbytes else nothing,
-    )  # fmt: skip
-
-
-def entry(
-    runs: Sequence[RecordedRun], name: str, report: Callable[[], object] = lambda: None
-) -> dict[str, Any]:
+def entry(runs: Sequence[RecordedRun], name: str, report: Report = _silent) -> dict[str, Any]:
     """Return what ``costs.json`` says of a machine: costs, how right those of other runs are."""
-    tried = how_right(held_out(runs, report))
+    tried = judged_pairs(held_out(runs, report))
     costs = fit_costs(prepare(runs), report)
     rounded = {
         field: value if field in BYTES else float(f"{value:.3g}")
         for field, value in costs._asdict().items()
     }
-    return {"costs": rounded, "fitted_on": name, "runs": len(runs), "held_out": tried._asdict()}
+    told = {field: value for field, value in tried._asdict().items() if value == value}
+    return {"costs": rounded, "fitted_on": name, "runs": len(runs), "held_out": told}
