@@ -27,6 +27,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "--report", action="store_true", help="record nothing, tell what the folder holds"
     )
+    command.add_argument(
+        "--fit", metavar="FILE",
+        type=word, nargs="?", const="", help="record nothing: fit costs to the folder's runs, or to "
+        "those of a CSV file, and write them to costs.json in the folder; minutes",
+    )  # fmt: skip
+    command.add_argument("--name", type=word, help="what --fit calls the costs (the machine's)")
     command.set_defaults(run=run)
 
 
@@ -42,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dirtylab.studies.migrations.report import text_report
     from dirtylab.studies.migrations.store import RUNS, load
 
+    if arguments.fit is not None:
+        return _fit(arguments)
     folder = pathlib.Path(arguments.out)
     failed, status = 0, 0
     if not arguments.report:
@@ -63,3 +71,34 @@ def run(arguments: argparse.Namespace) -> int:
         with announced_compilation():
             print(text_report(load(folder)))
     return status
+
+
+def _fit(arguments: argparse.Namespace) -> int:
+    import pathlib
+
+    from tqdm import tqdm
+
+    from dirtylab._console import announced_compilation
+    from dirtylab._reading import read_object
+    from dirtylab.advice.machines import machine_id
+    from dirtylab.measure.files import prepare_folder
+    from dirtylab.measure.recording import MACHINE
+    from dirtylab.studies.migrations.fit import PASSES, entry, keep
+    from dirtylab.studies.migrations.runs import read_runs
+    from dirtylab.studies.migrations.store import RUNS
+
+    folder = prepare_folder(arguments.out)
+    path = pathlib.Path(arguments.fit) if arguments.fit else folder / RUNS
+    name = arguments.name or (
+        path.stem.replace("_", "-") if arguments.fit
+        else machine_id(read_object(folder / MACHINE, {}))
+    )  # fmt: skip
+    with announced_compilation(), tqdm(total=PASSES, desc="fit", disable=None) as bar:
+        made = entry(read_runs(path), path.name, lambda: bar.update(1))
+    keep(folder / "costs.json", name, made)
+    told = made["judged"]["simulation"]
+    print(
+        f"{name}: {folder / 'costs.json'}; on runs left out: verdict right in {told['right']} of "
+        f"{told['runs']}, time off by {told['median']:.1%} in the median"
+    )
+    return 0

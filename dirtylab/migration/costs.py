@@ -6,12 +6,13 @@ real migrations by :mod:`dirtylab.studies.migrations.fit`.  ``qemu-runs`` are th
 """
 
 import functools
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dirtylab import _check
 from dirtylab._data import data_file
-from dirtylab._reading import Lacking, Number, Whole, read_object, require_shape
+from dirtylab._reading import Each, Lacking, Number, Whole, printable, read_object, require_shape
 
 SHIPPED = "qemu-runs"
 FILE = "measured/migrations/costs.json"
@@ -47,7 +48,7 @@ _ENTRY = {
     "costs": {name: Whole(0, 2**40) if name in BYTES else _SECONDS for name in Costs._fields},
     "fitted_on": str,
     "runs": Whole(1, 10**6),
-    "held_out": Lacking(dict),
+    "judged": Lacking(Each(dict, dict)),
 }
 
 
@@ -60,24 +61,42 @@ def recorded_costs() -> Mapping[str, dict[str, Any]]:
     OSError, ValueError
         The file is missing or not what it should be.
     """
-    path = data_file(FILE)
-    found = read_object(path, {SHIPPED: dict})
+    found = read_costs(data_file(FILE))
+    if SHIPPED not in found:
+        raise ValueError(f"{FILE}: key {SHIPPED} is missing")
+    return {SHIPPED: found[SHIPPED], **found}
+
+
+def read_costs(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """Return what a file like ``costs.json`` tells, by name of the machine.
+
+    Raises
+    ------
+    OSError, ValueError
+        It can't be read, or is not what it should be.
+    """
+    found = read_object(path, {})
     for name, entry in found.items():
         try:
             require_shape(entry, _ENTRY, name)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise ValueError(f"{printable(path)}: {error}") from None
     return found
 
 
 def costs_of(name: str | None) -> Costs:
-    """Return recorded costs; the shipped ones for None.
+    """Return recorded costs by name, or those of a file; the shipped ones for None.
 
     Raises
     ------
-    ValueError
-        There is no such machine.
+    OSError, ValueError
+        There is no such machine, or the file has not one machine's costs.
     """
+    if name is not None and name.endswith(".json"):
+        own = read_costs(name)
+        if len(own) != 1:
+            raise ValueError(f"costs={name!r}: must tell the costs of one machine, not {len(own)}")
+        return costs_from(next(iter(own.values()))["costs"])
     known = recorded_costs()
     return costs_from(known[_check.choice("costs", name or SHIPPED, tuple(known))]["costs"])
 

@@ -20,13 +20,10 @@ from dirtylab.explore.kit.slider_steps import nearest, pages_read, with_value
 from dirtylab.explore.views.looks import look
 from dirtylab.explore.views.migration_figure import (
     BAR,
-    ENDS,
     LEFT,
-    NEVER,
     RATES,
     RIGHT,
     SIZE,
-    SLOWED,
     MigrationArtists,
     MigrationContent,
     course,
@@ -58,6 +55,7 @@ from dirtylab.migration.tracking import Tracking, tracking
 from dirtylab.structures import tuned
 from dirtylab.studies.live.looks import KERNEL
 from dirtylab.studies.migrations.courses import courses
+from dirtylab.studies.migrations.figures import verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -346,14 +344,9 @@ def _closed(state: MigrationState, cost: Tracking) -> ClosedForm:
 def _areas(
     dataset: str, pages: int, bandwidth: float, downtime: float, costs: str, tracker: str
 ) -> npt.NDArray[np.int8]:
-    """Return what the map says: with the tracker, and where only its cost lets it converge."""
-    chosen = costs_of(costs)
-    ends = [
-        rho_map(dataset, sizes(pages), RATES, Link(bandwidth, downtime, chosen, _tracking(
-            one, dataset, 2**18, costs))) < 1
-        for one in (tracker, "none")
-    ]  # fmt: skip
-    return np.where(ends[1], ENDS, np.where(ends[0], SLOWED, NEVER)).astype(np.int8)
+    """Return what the map says of each place."""
+    link = Link(bandwidth, downtime, costs_of(costs), _tracking(tracker, dataset, 2**18, costs))
+    return verdicts(dataset, sizes(pages), RATES, link)
 
 
 def _look(tracker: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from dirtylab._units import PAGE_BYTES
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.figures.style import INK, label_ticks, style_axes
 from dirtylab.studies.migrations.courses import RecordedCourse
+from dirtylab.studies.migrations.figures import ENDS, NEVER, SLOWED
 
 if TYPE_CHECKING:
     from dirtylab.explore.views.migration_state import MigrationState
@@ -25,10 +26,6 @@ RATES = np.geomspace(1e2, 1e8, 61)
 """Writes a second along the map."""
 LEAST_SET = 2**6
 """Pages of the smallest working set on the map, whose largest is the guest."""
-ENDS, SLOWED, NEVER = range(3)
-"""What the map says of a place: it converges; only because tracking slows the guest; it does not.
-"""
-_AREAS = {ENDS: "#CFE3F5", SLOWED: "#8CC29B", NEVER: "#F3C9B4"}
 _WORDS = {ENDS: "converges", SLOWED: "only slowed\nby tracking", NEVER: "never ends"}
 _SPANS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 1e5)
 _FREE = "#595959"

@@ -3,8 +3,6 @@
 import functools
 from typing import NamedTuple
 
-import numpy as np
-
 from dirtylab._check import Array
 from dirtylab._data import data_file
 from dirtylab._format import nbytes_text
@@ -66,8 +64,3 @@ def _label(run: RecordedRun) -> str:
         f"{run.name}: {asked.tracker}, {asked.dataset} {rate} over "
         f"{nbytes_text(4096 * asked.working_set)}, {asked.bandwidth / 1e6:,.0f} MB/s"
     )
-
-
-def pending_at(course: RecordedCourse) -> Array:
-    """Return seconds and pages, shape ``(syncs, 2)``."""
-    return np.column_stack([course.seconds, course.pending])

@@ -10,15 +10,25 @@ Cost: some 300 simulations a fit and run; minutes for a hundred runs, tried in f
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dirtylab.migration.costs import BYTES, Costs
+from dirtylab.measure.files import write_json
+from dirtylab.migration.costs import BYTES, Costs, read_costs
 from dirtylab.migration.question import IDLE
-from dirtylab.studies.migrations.judge import Pair, Prepared, expected, judged_pairs, prepare
+from dirtylab.studies.migrations.judge import (
+    SIMULATION,
+    Pair,
+    Prepared,
+    expected,
+    judged_pairs,
+    judged_simpler,
+    prepare,
+)
 from dirtylab.studies.migrations.runs import RecordedRun
 
 START = Costs(
@@ -126,12 +136,36 @@ def held_out(runs: Sequence[RecordedRun], report: Report = _silent) -> list[Pair
 
 
 def entry(runs: Sequence[RecordedRun], name: str, report: Report = _silent) -> dict[str, Any]:
-    """Return what ``costs.json`` says of a machine: costs, how right those of other runs are."""
+    """Return what ``costs.json`` says of a machine: costs, and how right the model was.
+
+    The simulation is judged on runs that its costs were not fitted to.
+    """
     tried = judged_pairs(held_out(runs, report))
     costs = fit_costs(prepare(runs), report)
     rounded = {
         field: value if field in BYTES else float(f"{value:.3g}")
         for field, value in costs._asdict().items()
     }
-    told = {field: value for field, value in tried._asdict().items() if value == value}
-    return {"costs": rounded, "fitted_on": name, "runs": len(runs), "held_out": told}
+    judged = {**judged_simpler(runs, costs), SIMULATION: tried}
+    told = {
+        fidelity: {field: _plain(value) for field, value in one._asdict().items()}
+        for fidelity, one in judged.items()
+    }
+    return {"costs": rounded, "fitted_on": name, "runs": len(runs), "judged": told}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value ready for JSON, in four digits."""
+    if isinstance(value, float):
+        return None if value != value else float(f"{value:.4g}")
+    return list(value) if isinstance(value, tuple) else value
+
+
+PASSES = (FOLDS + 1) * _ROUNDS * (len(FITTED) + 1)
+"""Passes over the runs that an entry takes, at most."""
+
+
+def keep(path: pathlib.Path, name: str, made: Mapping[str, Any]) -> None:
+    """Write an entry to a file of costs, beside those of other machines that it has."""
+    others = read_costs(path) if path.exists() else {}
+    write_json(path, {**others, name: dict(made)})
