@@ -68,7 +68,7 @@ def load_of(pattern="random", **more):
     return firmware.Load(pattern, 1000, 2000, 2100.5, 2.1e9, **more)
 
 
-@pytest.mark.parametrize("pattern", firmware.ROUTINES)
+@pytest.mark.parametrize("pattern", firmware.patterns())
 def test_the_firmware_has_64_kib_and_is_always_the_same(pattern):
     found = firmware.image(2**28, load_of(pattern))
     assert len(found) == 65536
@@ -86,7 +86,7 @@ def test_parameters_are_patched_into_the_firmware():
     )  # fmt: skip
     assert values[12] == 0
     routine = {name: struct.unpack_from("<Q", firmware.image(2**28, load_of(name)), 0x1058)[0]
-               for name in firmware.ROUTINES if name != "idle"}  # fmt: skip
+               for name in firmware.patterns() if name != "idle"}  # fmt: skip
     assert len(set(routine.values())) == 4, "each pattern has code of its own"
     idle = firmware.image(2**28, load_of("idle"))
     assert struct.unpack_from("<Q", idle, 0x1060)[0] == 1
@@ -460,7 +460,7 @@ def test_the_plan_covers_what_is_asked():
     assert len(runs) >= 120
     assert len({one.id for one in runs}) == len(runs)
     assert {one.tracker for one in runs} == set(planning.TRACKERS)
-    assert {one.pattern for one in runs} == set(firmware.ROUTINES)
+    assert {one.pattern for one in runs} == set(firmware.patterns())
     assert {256, 1024, 4096, 8192} <= {one.memory_mib for one in runs}
     assert {one.vcpus for one in runs} == {1, 2}
     extras = {one.extra.partition(":")[0] for one in runs}

@@ -59,9 +59,26 @@ _FIELDS = (
 _AT = {name: 8 * place for place, name in enumerate(_FIELDS)}
 _MULTIPLIER, _INCREMENT = 6364136223846793005, 1442695040888963407
 
-ROUTINES = {"idle": "random", "random": "random", "sequential": "in order", "hotset": "favoured",
-            "clustered": "in runs"}  # fmt: skip
-"""Pattern to the routine that chooses the next page."""
+
+class Routine(NamedTuple):
+    """Code that chooses the next page."""
+
+    pattern: str
+    label: str
+
+
+ROUTINES = (
+    Routine("idle", "random"),  # it halts before
+    Routine("random", "random"),
+    Routine("sequential", "in order"),
+    Routine("hotset", "favoured"),
+    Routine("clustered", "in runs"),
+)
+
+
+def patterns() -> list[str]:
+    """Return what a guest can do."""
+    return [routine.pattern for routine in ROUTINES]
 
 
 class Load(NamedTuple):
@@ -108,10 +125,14 @@ def image(memory_bytes: int, load: Load) -> bytes:
     _put(found, 0, start.assembled())
     _put(found, _IDLE, _idle().assembled())
     _put(found, _CODE, loop.assembled())
-    _put(found, _PARAMETERS, parameters(load, loop.place(ROUTINES[load.pattern])))
+    _put(found, _PARAMETERS, parameters(load, loop.place(_label_of(load.pattern))))
     _put(found, _TABLES, page_tables(memory_bytes))
     _put(found, _RESET, _reset())
     return bytes(found)
+
+
+def _label_of(pattern: str) -> str:
+    return next(routine.label for routine in ROUTINES if routine.pattern == pattern)
 
 
 def parameters(load: Load, routine: int) -> bytes:

@@ -12,8 +12,8 @@ from dirtylab.migration.real.firmware import (
     MOST_BYTES,
     MOST_VCPUS,
     RESERVED_PAGES,
-    ROUTINES,
     Load,
+    patterns,
 )
 from dirtylab.migration.tracking import kind_of, parse_writes
 
@@ -83,7 +83,7 @@ def setup(
     size = parse_pages("pages", pages, LEAST_PAGES, MOST_BYTES // PAGE_BYTES)
     if size % MIB_PAGES:
         raise ValueError(f"pages={pages!r}: must be whole MiB, multiples of {MIB_PAGES} pages")
-    _check.choice("dataset", dataset, tuple(ROUTINES))
+    _check.choice("dataset", dataset, patterns())
     number = _check.integer("vcpus", vcpus, 1, MOST_VCPUS)
     room = size - RESERVED_PAGES
     least = number if dataset == "idle" else 2 * number
