@@ -116,6 +116,18 @@ def test_a_recorded_program_migrates_at_its_own_pace():
     assert not quick.converges
 
 
+@pytest.mark.parametrize("options", [{"length": 64}, {"length": 1}, {}])
+def test_a_pattern_that_does_not_repeat_pages_is_drawn_again(options):
+    asked = ask(4096, "clustered", rate=10**5, limit=5, bandwidth=1e8, **options)
+    frames = writes_of(asked).frames
+    assert len(frames) == 550_000
+    assert len(np.unique(frames[:2048])) > 1500
+    assert not np.array_equal(frames[:2048], frames[4096:6144])
+    one = dirtylab.migrate("256MiB", "clustered", working_set="16MiB", rate=10**5,
+                           bandwidth="50MB/s", limit=5, **options)  # fmt: skip
+    assert one.syncs > 2
+
+
 def test_recorded_writes_come_when_they_were_recorded(tmp_path):
     path = tmp_path / "two.txt"
     path.write_text("# pages 100\n# epoch 1000000000\n1\n2\n# epoch 3000000000\n7\n")

@@ -29,8 +29,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument(
         "--fit", metavar="FILE",
-        type=word, nargs="?", const="", help="record nothing: fit costs to the folder's runs, or to "
-        "those of a CSV file, and write them to costs.json in the folder; minutes",
+        type=word, nargs="?", const="",
+        help="record nothing: fit costs to the folder's runs, or to those of a CSV file, and write "
+        "them to costs.json in the folder; minutes",
     )  # fmt: skip
     command.add_argument("--name", type=word, help="what --fit calls the costs (the machine's)")
     command.set_defaults(run=run)

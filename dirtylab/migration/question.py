@@ -137,8 +137,29 @@ def writes_of(asked: Question) -> Writes:
     if asked.dataset == "sequential":
         number = asked.working_set
     number = int(min(max(number, asked.working_set, 1), MOST_WRITES))
-    frames = DATASETS[asked.dataset](asked.working_set, number, seed=asked.seed, **asked.options)
-    return Writes(frames, none)
+    return Writes(_drawn(asked, number), none)
+
+
+def _drawn(asked: Question, number: int) -> Frames:
+    """Return so many writes; of a pattern that does not repeat pages, drawn again and again."""
+    size, most = asked.working_set, number
+    while most > 1 and not _gives(asked, most):
+        most = min(most - 1, size) if most > size else most // 2
+    rounds = range(-(-number // most))
+    drawn = [
+        DATASETS[asked.dataset](size, most, seed=asked.seed + one, **asked.options)
+        for one in rounds
+    ]
+    return np.concatenate(drawn)[:number] if len(drawn) > 1 else drawn[0]
+
+
+def _gives(asked: Question, number: int) -> bool:
+    """Return whether a pattern can give so many frames."""
+    try:
+        require(asked.dataset, asked.working_set, number, asked.options)
+    except ValueError:
+        return False
+    return True
 
 
 def _recorded(asked: Question) -> Writes:

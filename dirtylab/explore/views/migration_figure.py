@@ -205,7 +205,7 @@ class MigrationArtists:
         self._titles[1].set_text(f"Downtime: {down}")
 
     def _set_map(self, content: MigrationContent) -> None:
-        colors = np.array([to_rgb(_AREAS[one]) for one in sorted(_AREAS)])
+        colors = np.array([to_rgb(AREAS[one]) for one in sorted(AREAS)])
         shaded = np.round(255 * colors[content.areas]).astype(np.uint8)
         self._image.set_data(shaded)
         for text, kind in zip(self._areas, _WORDS, strict=True):
