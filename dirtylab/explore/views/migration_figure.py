@@ -13,7 +13,7 @@ from dirtylab._units import PAGE_BYTES
 from dirtylab.explore.kit.axes import label_text, no_minor_ticks, title_text
 from dirtylab.figures.style import INK, label_ticks, style_axes
 from dirtylab.studies.migrations.courses import RecordedCourse
-from dirtylab.studies.migrations.figures import ENDS, NEVER, SLOWED
+from dirtylab.studies.migrations.figures import AREAS, ENDS, NEVER, SLOWED
 
 if TYPE_CHECKING:
     from dirtylab.explore.views.migration_state import MigrationState
