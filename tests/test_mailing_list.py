@@ -103,7 +103,7 @@ def test_no_structure_passes_by_what_another_wrote(monkeypatch, name):
 @pytest.fixture(scope="module")
 def whole():
     """Return a whole study, measured here with few repeats."""
-    reproduction = study.Reproduction(study.Plan(repeats=3, runs=3))
+    reproduction = study.Reproduction(study.Plan(repeats=3, runs=3, between=3, most=1))
     for _, action in reproduction.steps():
         action()
     return reproduction.study()
@@ -267,7 +267,7 @@ def test_without_a_crossover_there_is_none_and_no_interval():
 
 
 def test_a_study_cut_short_has_its_rows_and_no_verdicts():
-    reproduction = study.Reproduction(study.Plan(repeats=3, runs=3))
+    reproduction = study.Reproduction(study.Plan(repeats=3, runs=3, between=3, most=1))
     row = mailing_list.posted_rows()[6]
     reproduction.records = runs.posted_records(row) + runs.measured_records(
         row, 3, np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The study of real migrations: a fit finds costs that are known, runs are judged, figures say so."""
+"""The study of real migrations: a fit finds known costs, runs are judged, figures say so."""
 
 import json
 import math

@@ -28,7 +28,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="DIR",
         help="folder for samples.csv, study.json and figures (default: %(default)s)",
     )
-    command.add_argument("--quick", action="store_true", help="9 samples instead of 25")
+    command.add_argument(
+        "--quick",
+        action="store_true",
+        help="9 samples instead of 25, also of rows in doubt",
+    )
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.set_defaults(run=_run)
 

@@ -32,7 +32,9 @@ def posted_records(row: Row) -> list[Record]:
     return [record(row, POSTED, name, 0, ns, 1) for name, ns in row.posted_ns.items()]
 
 
-def measured_records(row: Row, repeats: int, rng: np.random.Generator) -> list[Record]:
+def measured_records(
+    row: Row, repeats: int, rng: np.random.Generator, most: int = MOST
+) -> list[Record]:
     """Measure one row both ways.
 
     Parameters
@@ -43,13 +45,15 @@ def measured_records(row: Row, repeats: int, rng: np.random.Generator) -> list[R
         Samples of each structure in the careful run.
     rng : numpy.random.Generator
         Draws the order of the candidates.
+    most : int, optional
+        Multiple of the samples that a row in doubt may get.
 
     Returns
     -------
     list of dict
         One cold sample of each structure, list first; then `repeats` careful ones: interleaved,
         the destination touched, the structures filled anew before each round; and beside them the
-        tree once more, and the reference kernel.  A row in doubt gets up to three times as many.
+        tree once more, and the reference kernel.  A row in doubt gets up to `most` times as many.
         A round has frames of its own (the first those of the cold run), for a branch predictor that
         sees the same 100 frames again makes the tree 6 times faster than it is.  Nothing is looped,
         not even the copy of 100 entries: looped it runs from the L1 cache, 10 times faster.
@@ -77,7 +81,7 @@ def measured_records(row: Row, repeats: int, rng: np.random.Generator) -> list[R
         for name, one in interleave(samplers, repeats, rng, prepare=refill, floor_ns=0).items():
             found[name] += [float(ns) for ns in one.ns]
         begun += repeats
-        if begun >= MOST * repeats or not any(doubts(found)):
+        if begun >= most * repeats or not any(doubts(found)):
             break
     return records + [
         record(row, CAREFUL, name, repeat, ns, 1)

@@ -3,7 +3,7 @@
 import pathlib
 from typing import Any, TypeVar
 
-from dirtylab._reading import Each, Number, Whole, printable, read_object, require_shape
+from dirtylab._reading import Each, Lacking, Number, Whole, printable, read_object, require_shape
 from dirtylab._tables import read_rows
 from dirtylab.measure.files import write_json
 from dirtylab.measure.recording import save_table
@@ -22,7 +22,10 @@ Fields = TypeVar("Fields", Experiment, Verdict)
 WORDS = ("method", "operation", "order", "structure")
 SHAPE: dict[str, Any] = {
     "machine": dict,
-    "plan": {name: Whole(0) for name in ("repeats", "runs", "between", "order_seed")},
+    "plan": {
+        **{name: Whole(0) for name in ("repeats", "runs", "between", "order_seed")},
+        "most": Lacking(Whole(1)),
+    },
     "experiments": Each(dict, {"title": str, "finding": str, "shown": bool, "numbers": dict}),
     "verdicts": Each(
         list, {"number": Whole(1), "claim": str, "measured": str, "verdict": str, "why": str}
@@ -102,7 +105,7 @@ def _loaded(folder: pathlib.Path) -> Study:
         SamplesIndex(records, experiments),
         [_taken(Verdict, one) for one in facts["verdicts"]],
         facts["machine"],
-        Plan(**{name: facts["plan"][name] for name in SHAPE["plan"]}),
+        Plan(**{name: facts["plan"][name] for name in SHAPE["plan"] if name in facts["plan"]}),
     )
 
 

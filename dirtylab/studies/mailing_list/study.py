@@ -9,6 +9,7 @@ import numpy as np
 from dirtylab._progress import Step, run_steps
 from dirtylab.measure.machine import describe_machine
 from dirtylab.studies.mailing_list.claims import Verdict, judge
+from dirtylab.studies.mailing_list.doubts import MOST
 from dirtylab.studies.mailing_list.experiments import Experiment, all_experiments
 from dirtylab.studies.mailing_list.extras import (
     between_records,
@@ -43,10 +44,12 @@ class Plan:
     """Careful samples of each structure in the rows between the posted ones."""
     order_seed: int = 2016
     """Seeds the order of the candidates; the data set has the posted seed."""
+    most: int = MOST
+    """Multiple of the samples that a row in doubt may get."""
 
 
 FULL_PLAN = Plan(repeats=25, runs=25)
-QUICK_PLAN = Plan(repeats=9, runs=9, between=6)
+QUICK_PLAN = Plan(repeats=9, runs=9, between=6, most=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +147,7 @@ class Reproduction:
         return Study(index, verdicts, describe_machine(), self.plan)
 
     def _measure(self, row: Row) -> None:
-        measured = measured_records(row, self.plan.repeats, self._rng)
+        measured = measured_records(row, self.plan.repeats, self._rng, self.plan.most)
         self.records.extend(posted_records(row) + measured)
 
     def _extra(self, measure: Callable[[int, np.random.Generator], list[Record]]) -> list[Record]:
