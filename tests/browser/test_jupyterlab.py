@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nbformat
 import pytest
 from labs import IDLE, open_notebook, run_all, shut_down
 
@@ -24,6 +25,13 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 EVERY_NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
+def committed(path):
+    """Return how many pictures a committed notebook has, views among them."""
+    cells = nbformat.read(path, as_version=4).cells
+    found = [one.get("data", {}) for cell in cells for one in cell.get("outputs", [])]
+    return sum("image/png" in data for data in found)
+
+
 def restart_and_run_all(page):
     """Clear everything and run each cell; return when the last one is done."""
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
@@ -44,6 +52,7 @@ def test_notebook_runs_and_shows_its_figures(path, lab, page, screenshots, requi
     assert [one for one in found if one.get("name") == "stderr"] == []
     views = [one for one in found if WIDGET in one.get("data", {})]
     pictures = sum("image/png" in one.get("data", {}) for one in found if one not in views)
+    assert pictures + len(views) == committed(path)
     images = page.locator(".jp-RenderedHTMLCommon figure img")
     for index in range(pictures):
         image = images.nth(index)
