@@ -27,7 +27,6 @@ VECTORS = 8
 """Vectors that are sorted together, at most."""
 
 _NETWORKS = {
-    2: [(0, 1)],
     4: [(0, 1), (2, 3), (0, 2), (1, 3), (1, 2)],
     8: [(0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3), (4, 5),
         (6, 7), (2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6)],
@@ -168,7 +167,7 @@ class _Lanes:
 
 
 class _Network(_Lanes):
-    """Emits a sort of 2, 4 or 8 vectors.
+    """Emits a sort of 4 or 8 vectors.
 
     Columns are sorted first, then merged in pairs, each merge as wide as all vectors: lanes change
     places in ten steps of sixteen lanes, in 22 where rows are sorted first.
@@ -309,9 +308,11 @@ def lanes_of(typing: Any, values: Any) -> Any:
 def split_lanes(
     typing: Any, values: Any, first: Any, last: Any, lows: Any, others: Any, pivot: Any
 ) -> Any:
-    """Move the values below `pivot`, of ``values[first:last]``, at least a vector, to the begin of
-    ``lows[first:last]``, which may be the same array, and the others to the end of
-    ``others[first:last]``; return where the ones end and the others begin."""
+    """Split ``values[first:last]``, at least a vector; return where the ones end.
+
+    What is below `pivot` is moved to the begin of ``lows[first:last]``, which may be the same
+    array, the others to the end of ``others[first:last]``.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if not HAS_LANES:
@@ -332,8 +333,10 @@ def split_lanes(
 
 @_emitted
 def distinct_lanes(typing: Any, values: Any, place: Any, out: Any, pos: Any) -> Any:
-    """Write the values of the vector at `place`, not 0, that differ from the one before them to
-    ``out[pos:]``, garbage behind, a vector in all; return how many."""
+    """Write the values of one vector that differ from the one before them; return how many.
+
+    The vector is at `place`, not 0; written is to ``out[pos:]``, garbage behind, a vector in all.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if not HAS_LANES:
@@ -374,7 +377,7 @@ def _sorter(number: int) -> Callable[[Any, int, int, Any, int], int]:
     return _interpreted if config.DISABLE_JIT else sort_vectors
 
 
-sort_two, sort_four, sort_eight = _sorter(2), _sorter(4), _sorter(8)
+sort_four, sort_eight = _sorter(4), _sorter(8)
 """Sort the `count` values from `first` on, at least one and at most so many vectors; write the
 distinct ones to ``out[pos:]``, garbage behind, so many vectors in all; return how many."""
 

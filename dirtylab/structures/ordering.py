@@ -6,9 +6,9 @@ Frames come in any order and leave in ascending order, each once, as uint64::
     parts     3 41 44  3 | 70 90      small enough: sorted by vectors, repeats left out
     out       3 41 44 70 90
 
-How they are split depends on the processor.  With AVX-512 the middle of what a part may hold halves
-it, sixteen frames at once (:func:`halve`); without it, and at first where there are very many, each
-frame goes to one of many parts by its place between lowest and highest (:func:`place_and_sort`).
+How they are split depends on the processor.  With AVX-512 the middle of what a part may hold
+halves it, sixteen frames at once (:func:`halve`); without it each frame goes to one of many parts
+by its place between lowest and highest (:func:`place_and_sort`).
 No pivot is drawn: each split halves what a part may hold, and where it leaves one side empty the
 bounds are looked up anew, so no order of frames takes long.  A part with a frame in every 24 or
 more is marked in a bitmap on the stack and read from it.  Frames that come in order are copied.
@@ -38,7 +38,6 @@ from dirtylab._lanes import (
     lanes_of,
     sort_eight,
     sort_four,
-    sort_two,
     split_lanes,
 )
 from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, ZERO, decode, stack_words
@@ -46,13 +45,8 @@ from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, ZERO, decode, 
 Values = npt.NDArray[np.unsignedinteger[Any]]
 Frames = npt.NDArray[np.uint64]
 
-MANY = 2**17
-"""Frames beyond which they are placed into `COARSE` parts first: of a million, more than the L2
-cache holds, each pass over all costs several ns a frame."""
-COARSE = 2**6
 PLACES = 2**11
-"""Parts at once, at most; 64 places to write to where the L2 cache is left take 2.5 ns a frame, 256
-take 7.5."""
+"""Parts at once, at most: each is a place to write to."""
 DENSE = np.uint64(24)
 """A part with a frame among so many or fewer is marked in a bitmap."""
 _SPAN = np.uint64(2**16)
@@ -74,8 +68,7 @@ def ascend(values: Values, out: Frames) -> int:
 
     Notes
     -----
-    Cost: O(values · log values); memory for twice the values for a moment, of `MANY` or more for
-    twice the largest of `COARSE` parts.
+    Cost: O(values · log values); memory for twice the values for a moment.
     """
     if values.size == 0:
         return 0
@@ -84,8 +77,6 @@ def ascend(values: Values, out: Frames) -> int:
     if is_ascending(values):
         return drop_repeats(values, out)
     low, high = bounds(values, 0, values.size)
-    if values.size > MANY:
-        return place_first(values, low, high, out)
     return sort_between(values, low, high, np.empty(2 * values.size, values.dtype), out, 0)
 
 
@@ -143,15 +134,11 @@ def bounds(values: Values, first: int, last: int) -> tuple[np.uint64, np.uint64]
 
 
 @kernel
-def sort_few(
-    values: Values, first: int, count: int, out: Frames, pos: int, scratch: Frames
-) -> int:
+def sort_few(values: Values, first: int, count: int, out: Frames, pos: int, scratch: Frames) -> int:
     """Sort at most `VECTORS` vectors to ``out[pos:]``, by way of `scratch` where it ends soon."""
     tight = pos + VECTORS * lanes_of(values) > out.size
     target, begin = (scratch, 0) if tight else (out, pos)
-    if count <= 2 * lanes_of(values):
-        found = sort_two(values, first, count, target, begin)
-    elif count <= 4 * lanes_of(values):
+    if count <= 4 * lanes_of(values):
         found = sort_four(values, first, count, target, begin)
     else:
         found = sort_eight(values, first, count, target, begin)
@@ -237,9 +224,7 @@ def halve(
 
 
 @kernel
-def place_all(
-    values: Values, low: np.uint64, high: np.uint64, heads: Values, out: Values
-) -> None:
+def place_all(values: Values, low: np.uint64, high: np.uint64, heads: Values, out: Values) -> None:
     """Write each value to the part where it would be if all were spread evenly.
 
     `heads`, one a part, are then where the parts end.
@@ -305,31 +290,3 @@ def _place_and_sort(
 
 sort_between = halve if HAS_LANES else place_and_sort
 """What splits parts here."""
-
-
-@kernel
-def place_first(values: Values, low: np.uint64, high: np.uint64, out: Frames) -> int:
-    """Place values into `COARSE` parts at the end of `out`; sort each to the begin of `out`.
-
-    Fresh memory for all would cost page faults, 1.5 ns a frame for each of its copies.  What is
-    written is never more than what of the parts is done.
-    """
-    whole = out.view(values.dtype)
-    room = whole.size - values.size
-    own = whole[room:]
-    heads = stack_words().view(np.uint32)[:COARSE]
-    place_all(values, low, high, heads, own)
-    most, first = 0, 0
-    for number in range(heads.size):
-        last = max(first, min(np.int64(heads[number]), own.size))
-        most, first = max(most, last - first), last
-    spare = np.empty(2 * most, values.dtype)
-    pos, first = 0, 0
-    for number in range(heads.size):
-        last = max(first, min(np.int64(heads[number]), own.size))
-        if first < last:
-            part, limit = own[first:last], (room + last) * values.itemsize // 8
-            lowest, highest = bounds(part, 0, part.size)
-            pos += sort_between(part, lowest, highest, spare[: 2 * part.size], out[:limit], pos)
-        first = last
-    return pos

@@ -119,7 +119,11 @@ def insert(state: ListState, frames: Frames) -> int:
     if append(state, frames):
         return 0
     known = distinct(state.entries[: in_use(state)])
-    given = distinct(frames)
+    cast = np.empty(
+        frames.size, state.entries.dtype
+    )  # a sort of another dtype takes 2 s to compile
+    copy(frames, cast)
+    given = distinct(cast)
     new = 0
     place = 0
     for frame in given:
