@@ -383,5 +383,5 @@ distinct ones to ``out[pos:]``, garbage behind, so many vectors in all; return h
 
 if config.DISABLE_JIT:
 
-    def lanes_of(values: Any) -> int:  # type: ignore[no-redef]
+    def lanes_of(values: Any) -> int:
         return BITS // (8 * int(values.itemsize))

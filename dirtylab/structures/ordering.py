@@ -179,7 +179,7 @@ def sort_bits(
 
 
 @inlined
-def is_dense(count: int, low: np.uint64, high: np.uint64) -> bool:
+def is_dense(count: int, low: np.uint64, high: np.uint64) -> Any:
     """Return whether so many values among ``low … high`` are sorted by bits."""
     return high - low < _SPAN and np.uint64(count) * DENSE > high - low
 
