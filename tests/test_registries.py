@@ -51,7 +51,6 @@ from dirtylab.structures import (
     bitmap,
     hybrid,
     levels,
-    ordering,
     posted_tree,
     ring,
     tree,
@@ -757,17 +756,12 @@ def test_laws_give_it_lines_and_advice(runs, pretended, monkeypatch):
     assert all(one.predicted for one in ranked)
 
 
-@pytest.mark.parametrize("name", ["DENSE", "LONELY", "SPREAD", "MANY", "WIDE", "NARROW",
-                                  "REBUILD", "BLOCK_PAGES", "ENTRY_BYTES",
+@pytest.mark.parametrize("name", ["DENSE", "LONELY", "REBUILD", "BLOCK_PAGES", "ENTRY_BYTES",
                                   "DEFAULT_ENTRIES", "RADIX", "WORD_BITS"])  # fmt: skip
 def test_what_theory_shares_with_kernels_is_equal(name):
     kernels = {
         "DENSE": bitmap.DENSE,
         "LONELY": bitmap.LONELY,
-        "SPREAD": ordering.FEW,
-        "MANY": ordering.MANY,
-        "WIDE": ordering.WIDE,
-        "NARROW": ordering.NARROW,
         "REBUILD": dict.fromkeys((8, 16, 32), levels.REBUILD) | {64: levels.REBUILD_WORDS},
         "BLOCK_PAGES": hybrid.BLOCK_PAGES,
         "ENTRY_BYTES": ring.ENTRY_BYTES,

@@ -33,7 +33,7 @@ from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import ZERO
 from dirtylab.structures.base import Operations, Structure, require
 from dirtylab.structures.driven import driven
-from dirtylab.structures.ordering import copy, order
+from dirtylab.structures.ordering import ascend, copy
 
 OUTPUTS = ("sorted", "arrival")
 
@@ -91,42 +91,20 @@ def copy_entries(state: ListState, out: Entries) -> int:
 
 
 @kernel
-def drop_repeats(ordered: Entries, out: Entries) -> int:
-    """Copy a sorted array without repeats to `out`, as far as there is room for all of it.
-
-    `out` may be the same array.  Returns how many differ.
-    """
-    size = min(ordered.size, out.size)
-    if size == 0:
-        return 0
-    out[0] = ordered[0]
-    count = 1
-    for place in range(1, size):
-        frame = ordered[place]
-        out[count] = frame  # overwritten by the next unless it is new: no branch to mispredict
-        count += frame != out[count - 1]
-    return count
-
-
-@kernel
-def distinct(state: ListState) -> Entries:
-    """Return the distinct entries in ascending order, in memory of their own.
-
-    Sorting them in place would take a few per cent less, but another thread that wrote to them
-    meanwhile could lead the sort beyond the array.
-    """
-    ordered = state.entries[: in_use(state)].copy()
-    order(ordered, np.empty_like(ordered))
-    return ordered[: drop_repeats(ordered, ordered)]
+def distinct(values: Entries) -> Frames:
+    """Return the distinct values in ascending order, in memory of their own."""
+    ordered = np.empty(values.size, np.uint64)
+    return ordered[: ascend(values, ordered)]
 
 
 @kernel
 def count_distinct(state: ListState) -> int:
     """Return how many entries differ; where they are returned in order, keep only those."""
     if state.counts[DISTINCT] == STALE:
-        found = distinct(state)
+        found = distinct(state.entries[: in_use(state)])
         if state.counts[IN_ORDER]:
-            state.counts[COUNT] = drop_repeats(found, state.entries)
+            copy(found, state.entries)
+            state.counts[COUNT] = found.size
         state.counts[DISTINCT] = found.size
     return state.counts[DISTINCT]
 
@@ -140,11 +118,12 @@ def insert(state: ListState, frames: Frames) -> int:
     """
     if append(state, frames):
         return 0
-    known = distinct(state)
-    given = np.empty(frames.size, state.entries.dtype)
-    copy(frames, given)
-    order(given, np.empty_like(given))
-    given = given[: drop_repeats(given, given)]
+    known = distinct(state.entries[: in_use(state)])
+    cast = np.empty(
+        frames.size, state.entries.dtype
+    )  # a sort of another dtype takes 2 s to compile
+    copy(frames, cast)
+    given = distinct(cast)
     new = 0
     place = 0
     for frame in given:
@@ -174,15 +153,11 @@ def collect(state: ListState, out: Frames) -> int:
 def harvest(state: ListState, out: Frames) -> int:
     """Collect and forget.
 
-    Where there is room for all entries one pass drops the repeats and writes, which takes 0.8
-    times as long as two.
+    Where there is room for all entries they are sorted into `out` at once.
     """
     used = in_use(state)  # read once: another thread may change it meanwhile
     if state.counts[IN_ORDER] and state.counts[DISTINCT] == STALE and out.size >= used:
-        ordered = state.entries[:used].copy()
-        # What is written to anyhow serves as spare memory: fresh memory costs page faults.
-        order(ordered, out.view(state.entries.dtype)[: ordered.size])
-        count = drop_repeats(ordered, out)
+        count = ascend(state.entries[:used], out)
     else:
         count = collect(state, out)
     state.counts[COUNT] = state.counts[DISTINCT] = 0

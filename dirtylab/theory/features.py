@@ -40,9 +40,10 @@ from dirtylab.theory.operations import (
 )
 
 SPREAD, MANY = 2**11, 2**19
-"""Frames up to which a list sorts by place, and up to which by wide digits ..."""
+"""Frames up to which the recorded lists sorted by place, and up to which by wide digits ..."""
 WIDE, NARROW = 12, 8
-"""... and bits of a digit."""
+"""... and bits of a digit.  Today's sort takes about the same for each frame, which these can say;
+recorded models keep their meaning."""
 LONELY = 10
 """Words a dirty frame above which most dirty words have a single bit."""
 REBUILD = {64: 12}
