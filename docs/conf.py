@@ -28,6 +28,7 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
 }
 html_title = "dirtylab"
+html_static_path = ["_static"]
 html_show_sourcelink = False
 nitpicky = False
 suppress_warnings = [
