@@ -13,6 +13,7 @@ Cost: some minutes; the file is committed, and a test tells when it is out of da
 """
 
 import base64
+import colorsys
 import gzip
 import hashlib
 import json
@@ -22,12 +23,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.colors import to_hex, to_rgb
 
 from dirtylab._caches import CACHE_TEXTS, CACHES
 from dirtylab._check import Array
 from dirtylab._progress import work_bar
 from dirtylab.advice.answer import CALIBRATED, lead_of
-from dirtylab.advice.machines import recorded
+from dirtylab.advice.calibration import shipped_model
+from dirtylab.advice.machines import recorded, reference
 from dirtylab.advice.model import MEASURED, Model
 from dirtylab.figures.style import look_of
 from dirtylab.measure.files import write_whole
@@ -37,6 +40,8 @@ from dirtylab.theory.memory import known_bytes
 from dirtylab.theory.operations import Pattern
 
 TABLE = pathlib.Path("docs/_static/answers-table.js")
+HEAD = "// Written by python -m dirtylab._answers\n"
+BEFORE = "window.dirtylabTable = "
 FORMAT = 1
 GIB_PAGES = 2**18
 PAGES = tuple(
@@ -50,6 +55,8 @@ TOLERANCE = 0.006
 """Most by which a line between two points may be off, in natural logarithms."""
 STEP = 1 / 512
 """Of a time, in natural logarithms."""
+PROBE = np.array([1.0, 20.0, 400.0, 3000.0, 17_000.0, 50_000.0])
+"""Dirty frames at which laws are tried."""
 _GRID, _PARTS, _ROUNDS = 80, 4, 24
 
 Curves = dict[tuple[int, str, str], Array]
@@ -71,14 +78,16 @@ def models() -> list[tuple[str, Model]]:
 
 
 def digest() -> str:
-    """Return what tells whether a table is that of the shipped models, and of their laws."""
-    told = [
-        [name, model.machine, sorted((*key, sorted(law.coefficients.items()))
-         for key, law in model.laws.items())]
-        for name, model in models()
-    ]  # fmt: skip
+    """Return what tells whether curves are those of the shipped models and of the laws of today."""
+    known = models()
+    only = [model for _, model in known]
+    tried = [
+        [f"{value:.6f}" for own in curves_at(only, pages, length, PROBE).values() for value in own]
+        for pages, length in ((PAGES[0], LENGTHS[0]), (PAGES[12], LENGTHS[4]))
+    ]
+    told = [[name, model.cache] for name, model in known]
     scale = [FORMAT, PAGES, LENGTHS, TOLERANCE, STEP, tuned()]
-    return hashlib.sha256(json.dumps([told, scale]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([told, tried, scale]).encode()).hexdigest()[:16]
 
 
 def curves_at(known: Sequence[Model], pages: int, length: int, dirty: Array) -> Curves:
@@ -210,14 +219,9 @@ def memory_table() -> dict[str, list[list[int]]]:
 
 
 def on_dark(color: str) -> str:
-    """Return a colour's hue for a dark page: as light there as it was dark here."""
-    red, green, blue = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
-    light = (max(red, green, blue) + min(red, green, blue)) / 2
-    wanted = min(max(1.0 - light, 0.62), 0.92)
-    mix = (wanted - light) / (1 - light)
-    return "#" + "".join(
-        f"{round(255 * (each + mix * (1 - each))):02x}" for each in (red, green, blue)
-    )
+    """Return a colour of the same hue for a dark page."""
+    hue, light, vivid = colorsys.rgb_to_hls(*to_rgb(color))
+    return to_hex(colorsys.hls_to_rgb(hue, max(0.68, 0.92 - light), min(vivid, 0.75)))
 
 
 def facts(known: Sequence[tuple[str, Model]]) -> dict[str, Any]:
@@ -226,6 +230,7 @@ def facts(known: Sequence[tuple[str, Model]]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "digest": digest(),
+        "usual": {"machine": reference().name, "cache": shipped_model().cache},
         "pages": PAGES,
         "lengths": LENGTHS,
         "step": STEP,
@@ -246,28 +251,37 @@ def facts(known: Sequence[tuple[str, Model]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def table_text() -> str:
-    """Return the table as a script, which a page finds also where it is opened from a file."""
-    known = models()
-    only = [model for _, model in known]
+def all_curves() -> str:
+    """Return the curves of all models, packed, as text."""
+    known = [model for _, model in models()]
     order = [(n, s, o) for n in range(len(known)) for s in tuned() for o in MEASURED]
     places = [(pages, length) for pages in PAGES for length in LENGTHS]
     found = []
     with work_bar(len(places), shown=True) as step:
         for place in places:
-            found.append(knots_at(only, *place))
+            found.append(knots_at(known, *place))
             step("curves", 1)
     curves = packed([[one[key] for key in order] for one in found])
-    squeezed = base64.b64encode(gzip.compress(curves, 9, mtime=0)).decode()
-    told = json.dumps(
-        {**facts(known), "curves": squeezed}, ensure_ascii=False, separators=(",", ":")
-    )
-    return f"// Written by python -m dirtylab._answers\nwindow.dirtylabTable = {told};\n"
+    return base64.b64encode(gzip.compress(curves, 9, mtime=0)).decode()
+
+
+def read_table(path: pathlib.Path = TABLE) -> dict[str, Any]:
+    """Return the table that is there."""
+    _, _, told = path.read_text(encoding="utf-8").partition(BEFORE)
+    return dict(json.loads(told.removesuffix(";\n")))
+
+
+def table_text(curves: str) -> str:
+    """Return the table as a script, which a page finds also where it is opened from a file."""
+    told = {**facts(models()), "curves": curves}
+    return f"{HEAD}{BEFORE}{json.dumps(told, ensure_ascii=False, separators=(',', ':'))};\n"
 
 
 def main() -> None:
-    """Write the table."""
-    text = table_text()
+    """Write the table; curves that are of today are kept."""
+    before = read_table() if TABLE.exists() else {}
+    kept = before["curves"] if before.get("digest") == digest() else None
+    text = table_text(kept or all_curves())
     write_whole(TABLE, lambda path: path.write_text(text, encoding="utf-8"))
 
 

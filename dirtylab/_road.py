@@ -1,4 +1,4 @@
-"""Write into each notebook where it stands, with links to its neighbours: ``python -m dirtylab._road``.
+"""Write where each notebook stands, and links to its neighbours: ``python -m dirtylab._road``.
 
 The order is that of the files' names, so a new notebook needs nothing but a number.  Outputs stay.
 """

@@ -35,7 +35,8 @@ def broken_links(folder: Path) -> Iterator[str]:
 
     A link to a folder leads to its index.html, as a server has it.
     """
-    pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.html"))}
+    paths = [path for path in sorted(folder.rglob("*.html")) if "_static" not in path.parts]
+    pages = {path: Page(path.read_text(encoding="utf-8")) for path in paths}
     for path, page in pages.items():
         for link in sorted(page.links):
             parts = urlsplit(link)

@@ -29,6 +29,7 @@ html_theme_options = {
 }
 html_title = "dirtylab"
 html_static_path = ["_static"]
+html_sidebars = {"answers": []}  # its figures take the width
 html_show_sourcelink = False
 nitpicky = False
 suppress_warnings = [

@@ -19,7 +19,7 @@
   };
   const USUAL = {
     pages: 64 * 2 ** 18, share: 0.01, length: 16, operation: "epoch",
-    machine: table.models[0].machine, cache: table.models[0].cache,
+    ...table.usual,
   };
   const state = { ...USUAL };
   const found = (name) => root.querySelector(`[data-part="${name}"]`);
@@ -97,10 +97,12 @@
     take("dirty", (text) => shareIn(text, state.pages), "share");
     take("run", among(table.lengths), "length");
     take("operation", among(Object.keys(OPERATIONS)), "operation");
-    const model = table.models.find((one) =>
-      one.machine === (words.get("machine") ?? one.machine) && one.cache === (words.get("cache") ?? one.cache));
+    const [machine, cache] = ["machine", "cache"].map((name) => words.get(name) ?? state[name]);
+    const fits = (one) => one.machine === machine && (one.cache === cache || !words.has("cache"));
+    const known = table.models.filter(fits);
+    const model = known.find((one) => one.cache === cache) ?? known[0];
     if (model) Object.assign(state, { machine: model.machine, cache: model.cache });
-    else refused.push(`machine=${words.get("machine")} cache=${words.get("cache")}`);
+    else refused.push(`machine=${machine} cache=${cache}`);
     return refused;
   }
 
@@ -118,10 +120,12 @@
   const SHARE_TICKS = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1];
   const axis = (left, right) => (share) => left + ((Math.log10(share) + 6) / 6) * (right - left);
 
+  // Every second share has a label where there is little room.
   function shareTicks(x, top, bottom) {
-    return SHARE_TICKS.map((share) =>
+    const every = x(0.1) - x(0.01) < 60 ? 2 : 1;
+    return SHARE_TICKS.map((share, i) =>
       line(x(share), top, x(share), bottom, 'class="grid"') +
-      text(x(share), bottom + 16, shareText(share), 'class="tick" text-anchor="middle"')).join("");
+      (i % every ? "" : text(x(share), bottom + 18, shareText(share), `class="tick" text-anchor="${i ? "middle" : "start"}"`))).join("");
   }
 
   // Keep labels at the ends of lines apart.
@@ -136,7 +140,7 @@
   function drawCurves(now, result, changes) {
     const width = widthOf("curves");
     const [height, left, top] = [width < 480 ? 300 : 340, 52, 12];
-    const [right, bottom] = [width - 62, height - 58];
+    const [right, bottom] = [width - 62, height - 62];
     const x = axis(left, right);
     const least = Math.log10(Math.max(1e-6, 1 / now.pages));
     const shares = Array.from({ length: 181 }, (_, i) => 10 ** (least - (least * i) / 180));
@@ -178,7 +182,7 @@
     for (const one of changes.filter((change) => change.axis === "dirty")) {
       inner += line(x(one.at / now.pages), top, x(one.at / now.pages), bottom, 'class="change"');
     }
-    inner += drawStrip(rows, x, bottom + 22, result.lead);
+    inner += drawStrip(rows, x, bottom + 25, result.lead);
     inner += text((left + right) / 2, height - 8, "dirty between two harvests, share of the pages", 'class="axis" text-anchor="middle"');
     const finding = changes.filter((one) => one.axis === "dirty").map(changeText);
     found("curves-title").textContent = finding.length
@@ -193,7 +197,7 @@
     rows.slice(0, -1).forEach((row, i) => {
       const { pick, ties } = best(row.times, lead);
       const begin = x(row.share);
-      inner += `<rect x="${begin}" y="${y}" width="${x(rows[i + 1].share) - begin + 0.5}" height="9" style="fill:${hue(pick)}" opacity="${ties.length ? 0.3 : 0.9}"/>`;
+      inner += `<rect x="${begin}" y="${y}" width="${x(rows[i + 1].share) - begin}" height="9" shape-rendering="crispEdges" style="fill:${hue(pick)}" opacity="${ties.length ? 0.3 : 0.9}"/>`;
     });
     return inner;
   }
@@ -203,28 +207,32 @@
   function mapScale() {
     const width = widthOf("map");
     const height = width < 480 ? 300 : 340;
-    const [right, bottom] = [width - 14, height - MAP.bottom];
-    const rowHeight = (bottom - MAP.top) / table.lengths.length;
+    const rowHeight = Math.floor((height - MAP.bottom - MAP.top) / table.lengths.length);
+    const [right, bottom] = [width - 26, MAP.top + rowHeight * table.lengths.length];
     return { width, height, right, bottom, rowHeight, x: axis(MAP.left, right),
       y: (length) => bottom - (table.lengths.indexOf(length) + 0.5) * rowHeight };
   }
 
   function drawMap(now, result) {
     const { width, height, right, bottom, rowHeight, x, y } = mapScale();
-    const half = (x(SHARES[10]) - x(SHARES[0])) / 10 / 2;
     const cells = table.lengths.map((length) => SHARES.map((share) => {
       const dirty = Math.max(1, Math.round(share * now.pages));
       return { share, length, dirty, ...best(timesAt({ ...now, length, dirty }), result.lead) };
     }));
     let inner = "";
     for (const row of cells) {
-      row.forEach((cell, i) => {
-        const begin = i ? (x(row[i - 1].share) + x(cell.share)) / 2 : MAP.left;
-        const end = i + 1 < row.length ? (x(cell.share) + x(row[i + 1].share)) / 2 : right;
-        const place = `x="${begin.toFixed(1)}" y="${(y(cell.length) - rowHeight / 2).toFixed(1)}" width="${(end - begin + 0.6).toFixed(1)}" height="${(rowHeight + 0.6).toFixed(1)}"`;
+      const beyond = (cell) => outside("dirty", cell.dirty) || outside("pages", now.pages);
+      const kind = (cell) => `${cell.pick} ${cell.ties.length > 0} ${beyond(cell)}`;
+      for (let first = 0, i = 0; i < row.length; i++) {
+        if (i + 1 < row.length && kind(row[i + 1]) === kind(row[first])) continue;
+        const begin = first ? (x(row[first - 1].share) + x(row[first].share)) / 2 : MAP.left;
+        const end = i + 1 < row.length ? (x(row[i].share) + x(row[i + 1].share)) / 2 : right;
+        const cell = row[first];
+        const place = `x="${begin.toFixed(1)}" y="${(y(cell.length) - rowHeight / 2).toFixed(1)}" width="${(end - begin).toFixed(1)}" height="${rowHeight.toFixed(1)}" shape-rendering="crispEdges"`;
         inner += `<rect ${place} style="fill:${hue(cell.pick)}" opacity="${cell.ties.length ? 0.25 : 0.8}"/>`;
-        if (outside("dirty", cell.dirty) || outside("pages", now.pages)) inner += `<rect ${place} fill="url(#beyond)"/>`;
-      });
+        if (beyond(cell)) inner += `<rect ${place} fill="url(#beyond)"/>`;
+        first = i + 1;
+      }
     }
     for (const name of table.timed) {
       const cell = inmost(cells, name);
@@ -233,7 +241,7 @@
     for (const length of table.lengths.filter((_, i) => i % 2 === 0)) {
       inner += text(MAP.left - 6, y(length) + 4, length, 'class="tick" text-anchor="end"');
     }
-    inner += SHARE_TICKS.map((share) => text(x(share), bottom + 16, shareText(share), 'class="tick" text-anchor="middle"')).join("");
+    inner += shareTicks(x, bottom, bottom);
     inner += text((MAP.left + right) / 2, height - 8, "dirty between two harvests, share of the pages", 'class="axis" text-anchor="middle"');
     inner += text(14, (MAP.top + bottom) / 2, "pages a run", `class="axis" text-anchor="middle" transform="rotate(-90 14 ${(MAP.top + bottom) / 2})"`);
     inner += `<circle class="point" cx="${x(state.share)}" cy="${y(state.length)}" r="8"/>`;
@@ -292,10 +300,10 @@
     const ties = result.ties.length
       ? ` ${listed(result.ties)} ${result.ties.length > 1 ? "tie" : "ties"}: within the model's error of ${Math.round(100 * result.lead)} %.`
       : "";
-    const period = `<strong style="color:${hue(result.pick)}">${result.pick}</strong> takes ${timeText(result.times[result.pick])}.${ties}`;
+    const first = `<strong style="color:${hue(result.pick)}">${result.pick}</strong> takes ${timeText(result.times[result.pick])}.${ties}`;
     const flips = changes.length ? ` Flips to ${changes.map(changeText).join("; ")}.` : " No other structure is clearly ahead at any share or run length.";
     const beyond = result.extrapolated ? " <em>Extrapolated: beyond what was calibrated.</em>" : "";
-    found("sentence").innerHTML = period + flips + beyond;
+    found("sentence").innerHTML = first + flips + beyond;
     found("source").textContent = `Calibrated on ${model.caption}.`;
     found("command").textContent = `dirtylab advise --pages ${guestText(state.pages).replace(" ", "")} --dirty ${now.dirty} --dataset clustered:length=${state.length} --cache ${state.cache}`;
   }
@@ -407,6 +415,7 @@
 
   function reveal() {
     found("lab").hidden = false;
+    found("skip").hidden = true;
     showControls();
     draw();
   }
