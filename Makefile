@@ -32,8 +32,8 @@ peers: $(VENV)/ready  ## build every peer, fetching the sources of others, and p
 lab: $(VENV)/ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb
 
-dashboard: $(VENV)/ready-dashboard  ## the notebooks as pages with sliders and no code (Voila)
-	$(BIN)/voila $(VOILA) notebooks
+dashboard: $(VENV)/ready-dashboard  ## the notebooks as pages with sliders and no code (Voila), on the start page
+	$(BIN)/python -m dirtylab.cli.pages $(VOILA) notebooks
 
 notebooks: $(VENV)/ready-dev  ## execute the notebooks again, in place
 	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --inplace \

@@ -22,7 +22,11 @@ def top_line(titles: dict[str, str], name: str) -> str:
     """Return the line below a notebook's heading."""
     names = list(titles)
     place = names.index(name)
-    parts = [f"Notebook {place} of {len(names) - 1}." if place else "Where the road begins."]
+    parts = [
+        f"Notebook {place} of {len(names) - 1}."
+        if place
+        else f"Start page of {len(names)} notebooks."
+    ]
     if place:
         parts.append(f"Before: [{titles[names[place - 1]]}]({names[place - 1]}).")
     if place + 1 < len(names):
@@ -35,8 +39,8 @@ def end_line(titles: dict[str, str], name: str) -> str:
     names = list(titles)
     place = names.index(name)
     if place + 1 < len(names):
-        return f"<!-- on -->*On to [{titles[names[place + 1]]}]({names[place + 1]}).*"
-    return f"<!-- on -->*That was the last; [{titles[names[0]]}]({names[0]}) lists all.*"
+        return f"<!-- on -->*Next: [{titles[names[place + 1]]}]({names[place + 1]}).*"
+    return f"<!-- on -->*This is the last; [{titles[names[0]]}]({names[0]}) lists all.*"
 
 
 def with_road(book: nbformat.NotebookNode, titles: dict[str, str], name: str) -> None:

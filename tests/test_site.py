@@ -79,13 +79,14 @@ def test_a_new_notebook_joins_the_road(tmp_path):
     _road.main(tmp_path)
     middle = nbformat.read(tmp_path / "01_b.ipynb", as_version=4)
     assert middle.cells[0].source == (
-        "# b\n\n<!-- road -->*Notebook 1 of 2. Before: [a](00_a.ipynb). After: [c](02_c.ipynb).*\n\nText."
+        "# b\n\n<!-- road -->*Notebook 1 of 2. Before: [a](00_a.ipynb). After: [c](02_c.ipynb).*"
+        "\n\nText."
     )
     assert [cell.source for cell in middle.cells[1:]] == [
         "1 + 1",
-        "<!-- on -->*On to [c](02_c.ipynb).*",
+        "<!-- on -->*Next: [c](02_c.ipynb).*",
     ]
     last = nbformat.read(tmp_path / "02_c.ipynb", as_version=4)
     assert len(last.cells) == 1
     assert "Notebook 2 of 2. Before: [b](01_b.ipynb).*" in last.cells[0].source
-    assert last.cells[0].source.endswith("That was the last; [a](00_a.ipynb) lists all.*")
+    assert last.cells[0].source.endswith("This is the last; [a](00_a.ipynb) lists all.*")
