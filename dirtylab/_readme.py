@@ -148,9 +148,9 @@ def crossover_blocks() -> dict[str, str]:
 def conclusions_block() -> str:
     """Return what is known, subject by subject."""
     told = "\n".join(f"- {one}" for one in conclusions(recorded()))
-    study = mailing_list.load(data_file("measured/mailing_list"))
-    machines = (reference().machine, study.machine, measured().machine)
-    return f"{told}\n\n*Measured on {'; and on '.join(dict.fromkeys(map(caption, machines)))}.*"
+    machine = caption(reference().machine)
+    note = "where no other machine is named; pages linked have their own captions"
+    return f"{told}\n\n*Measured on {machine}, {note}.*"
 
 
 def map_block() -> str:

@@ -41,6 +41,11 @@ def test_importing_dirtylab_loads_and_compiles_nothing():
     assert done.stdout.split() == ["[]", "True"], done.stderr
 
 
+def test_the_help_of_the_package_names_every_door():
+    named = set(re.findall(r"``dirtylab\.(\w+)``", dirtylab.__doc__))
+    assert named == {*dirtylab.__all__} - {"__version__"}
+
+
 def test_importing_every_structure_compiles_nothing():
     script = (
         "import sys, dirtylab\n"

@@ -120,9 +120,10 @@
   const SHARE_TICKS = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1];
   const axis = (left, right) => (share) => left + ((Math.log10(share) + 6) / 6) * (right - left);
 
-  // Every second share has a label where there is little room.
+  // Not every share has a label where there is little room.
   function shareTicks(x, top, bottom) {
-    const every = x(0.1) - x(0.01) < 60 ? 2 : 1;
+    const room = x(0.1) - x(0.01);
+    const every = room < 36 ? 3 : room < 60 ? 2 : 1;
     return SHARE_TICKS.map((share, i) =>
       line(x(share), top, x(share), bottom, 'class="grid"') +
       (i % every ? "" : text(x(share), bottom + 18, shareText(share), `class="tick" text-anchor="${i ? "middle" : "start"}"`))).join("");
