@@ -1,6 +1,7 @@
 """Write where each notebook stands, and links to its neighbours: ``python -m dirtylab._road``.
 
-The order is that of the files' names, so a new notebook needs nothing but a number.  Outputs stay.
+The order is that of the files' names, so a new notebook needs nothing but a number.  The first is
+the start page, whose table leads to all others, and stays.  Outputs stay.
 """
 
 import pathlib
@@ -22,13 +23,8 @@ def top_line(titles: dict[str, str], name: str) -> str:
     """Return the line below a notebook's heading."""
     names = list(titles)
     place = names.index(name)
-    parts = [
-        f"Notebook {place} of {len(names) - 1}."
-        if place
-        else f"Start page of {len(names)} notebooks."
-    ]
-    if place:
-        parts.append(f"Before: [{titles[names[place - 1]]}]({names[place - 1]}).")
+    before = names[place - 1]
+    parts = [f"Notebook {place} of {len(names) - 1}.", f"Before: [{titles[before]}]({before})."]
     if place + 1 < len(names):
         parts.append(f"After: [{titles[names[place + 1]]}]({names[place + 1]}).")
     return f"<!-- road -->*{' '.join(parts)}*"
@@ -66,7 +62,7 @@ def main(folder: pathlib.Path = NOTEBOOKS) -> None:
     """Write the road into all notebooks."""
     books = read_all(folder)
     titles = {name: title_of(book) for name, book in books.items()}
-    for name, book in books.items():
+    for name, book in list(books.items())[1:]:
         with_road(book, titles, name)
         nbformat.write(book, folder / name)
 
