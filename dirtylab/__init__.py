@@ -26,6 +26,13 @@ A guest dirties some of its memory pages; which data structure should track them
     Trackers of your own in C, C++ or Rust, and the check of their contract.
 ``dirtylab.mailing_list``
     The 2016 study from the KVM mailing list, reproduced.
+``dirtylab.structures``, ``dirtylab.datasets``
+    What the registries hold, by class and function.
+``dirtylab.theory``, ``dirtylab.measure``, ``dirtylab.figures``
+    Expected work, memory and crossovers; timing; the figures.
+
+In a terminal ``dirtylab --help`` lists the commands: ``dirtylab lab`` opens the notebooks,
+``dirtylab dashboard`` the same as pages, ``dirtylab advise`` answers one question.
 
 Importing this package loads and compiles nothing; each name above loads what it needs when it
 is first used.
@@ -34,7 +41,7 @@ is first used.
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from dirtylab import (

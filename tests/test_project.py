@@ -41,6 +41,11 @@ def test_importing_dirtylab_loads_and_compiles_nothing():
     assert done.stdout.split() == ["[]", "True"], done.stderr
 
 
+def test_the_help_of_the_package_names_every_door():
+    named = set(re.findall(r"``dirtylab\.(\w+)``", dirtylab.__doc__))
+    assert named == {*dirtylab.__all__} - {"__version__"}
+
+
 def test_importing_every_structure_compiles_nothing():
     script = (
         "import sys, dirtylab\n"
@@ -156,12 +161,13 @@ def test_every_table_of_the_readme_names_the_machine_that_it_was_measured_on():
             told = {"cache": "warm", **told}
         for name in names:
             assert f"Measured on {caption(told)}" in parts[name], name
-    for name in ("known", "answer"):
+    for name in ("known", "answer", "conclusions"):
         assert f"Measured on {caption(reference().machine)}" in parts[name]
     for one in recorded():
         assert caption(one.machine) in parts["machines"]
     # pictures, declarations, and what is of several machines
     unmeasured = {"figure", "structures", "patterns", "crossovers", "known", "answer", "machines"}
+    unmeasured |= {"conclusions", "conclusions-map"}
     assert {name for names in RECORDED.values() for name in names} | unmeasured == set(parts)
 
 
