@@ -6,6 +6,7 @@ nobody moves a slider.
 """
 
 import collections
+import functools
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
@@ -97,6 +98,7 @@ class WinnerMap:
         value = int(self.rows[row])
         return (self._fixed, value) if self.axis == LENGTH else (value, self._fixed)
 
+    @functools.cached_property
     def beyond(self) -> npt.NDArray[np.bool_]:
         """Return for each row and column whether it lies outside of what was calibrated."""
         pages = np.full(self.rows.shape, self._fixed) if self.axis == LENGTH else self.rows
@@ -208,7 +210,7 @@ def _beyond(known: WinnerMap, axis: str, at: float, place: tuple[float, float]) 
         value = at
     row = int(np.abs(np.log(known.rows / value)).argmin())
     column = int(np.abs(np.log(SHARES / share)).argmin())
-    return bool(known.beyond()[row, column])
+    return bool(known.beyond[row, column])
 
 
 def fine(known: WinnerMap, limit: int | None, by: tuple[int, int]) -> Array:
