@@ -119,7 +119,7 @@ class WinnerMap:
 def _nbytes(name: str, pages: int, dirty: Array) -> Array:
     """Return bytes for each number of dirty frames; infinite where no law is known."""
     kind = kind_of(name)
-    asked = dirty if kind.grows else dirty[:1]
+    asked = dirty if kind.options_for(1) != kind.options_for(2) else dirty[:1]
     found = [known_bytes(name, pages, **kind.options_for(int(one))) for one in asked]
     return np.array([np.inf if one is None else float(one) for one in found])
 
