@@ -218,8 +218,10 @@ def fine(known: WinnerMap, limit: int | None, by: tuple[int, int]) -> Array:
     heights = known.heights(limit)
     rows, columns = (_weights(size, factor) for size, factor in zip(heights.shape[1:], by,
                                                                     strict=True))  # fmt: skip
-    bounded = np.where(np.isinf(heights), _ABOVE, heights)
+    unknown = np.isnan(heights)
+    bounded = np.where(unknown, 0.0, np.where(np.isinf(heights), _ABOVE, heights))
     grid: Array = rows @ bounded @ columns.T
+    grid[rows @ unknown.astype(float) @ columns.T > 0] = np.nan
     return grid
 
 
