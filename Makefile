@@ -33,8 +33,8 @@ peers: $(VENV)/ready  ## build every peer, fetching the sources of others, and p
 lab: $(VENV)/ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb
 
-dashboard: $(VENV)/ready-dashboard  ## the notebooks as pages with sliders and no code (Voila)
-	$(BIN)/voila $(VOILA) notebooks
+dashboard: $(VENV)/ready-dashboard  ## the notebooks as pages with sliders and no code (Voila), on the start page
+	$(BIN)/python -m dirtylab.cli.pages $(VOILA) notebooks
 
 notebooks: $(VENV)/ready-dev  ## execute the notebooks again, in place
 	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --inplace \
@@ -65,8 +65,9 @@ fuzz: $(VENV)/ready-dev  ## the scripts in tests/fuzz at a larger size (FUZZ_ROU
 test-lowest: $(LOWEST)/ready  ## all tests with the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS)
 
-site: $(VENV)/ready-docs  ## the documentation as pages, in docs/_build/html; warnings are errors
+site: $(VENV)/ready-docs  ## the documentation as pages, in docs/_build/html; warnings are errors, links are checked
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
 
 # Not in .ci/run, which the tests fill: a job of its own.
 wheel: $(VENV)/ready-dev  ## sdist and wheel, checked, and used in a fresh environment

@@ -35,6 +35,7 @@ from dirtylab.studies.live.store import Measured
 from dirtylab.studies.lockless import report as lockless_report
 from dirtylab.studies.lockless import summary as lockless_summary
 from dirtylab.studies.machines import report as machines_report
+from dirtylab.studies.machines.conclusions import conclusions
 from dirtylab.studies.machines.figures import carried_picture
 from dirtylab.studies.machines.known import known_lines, programs_line
 from dirtylab.studies.mailing_list import Study
@@ -68,6 +69,8 @@ def blocks(study: Study) -> dict[str, str]:
         **comparison_blocks(),
         **crossover_blocks(),
         "known": known_block(),
+        "conclusions": conclusions_block(),
+        "conclusions-map": map_block(),
         "machines": machines_block(),
         **live_blocks(),
         "lockless": lockless_block(),
@@ -78,9 +81,8 @@ def blocks(study: Study) -> dict[str, str]:
 def answer_block() -> str:
     """Return the winner map and a rule of thumb in three rows."""
     study = crossovers_record.load()
-    picture = winner_map_picture(shipped_model(study.cache), study=study)
     return (
-        f"![{picture.alt}]({CROSSOVERS}/winners.png)\n\n{crossovers_report.rule_of_thumb(study)}"
+        f"{map_block()}\n\n{crossovers_report.rule_of_thumb(study)}"
         f"\n\nFor {programs_line()}. *Measured on {caption(study.machine)}.*"
     )
 
@@ -141,6 +143,21 @@ def crossover_blocks() -> dict[str, str]:
         "crossovers": "\n\n".join(images),
         "findings": f"{crossovers_report.markdown(study, found, model)}\n\n{machine}",
     }
+
+
+def conclusions_block() -> str:
+    """Return what is known, subject by subject."""
+    told = "\n".join(f"- {one}" for one in conclusions(recorded()))
+    study = mailing_list.load(data_file("measured/mailing_list"))
+    machines = (reference().machine, study.machine, measured().machine)
+    return f"{told}\n\n*Measured on {'; and on '.join(dict.fromkeys(map(caption, machines)))}.*"
+
+
+def map_block() -> str:
+    """Return the winner map, and the share of it that each structure has."""
+    study = crossovers_record.load()
+    alt = winner_map_picture(shipped_model(study.cache), study=study).alt
+    return f"![{alt}]({CROSSOVERS}/winners.png)"
 
 
 def known_block() -> str:

@@ -28,6 +28,8 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
 }
 html_title = "dirtylab"
+html_static_path = ["_static"]
+html_sidebars = {"answers": []}  # its figures take the width
 html_show_sourcelink = False
 nitpicky = False
 suppress_warnings = [

@@ -138,7 +138,8 @@ def state_of(kind, **parameters):
 
 
 def view_of(model, worker, **parameters):
-    state, usual = state_of(CrossoverState, **parameters), state_of(CrossoverState)
+    given = {"pages": 10_000_000, **parameters}
+    state, usual = state_of(CrossoverState, **given), state_of(CrossoverState)
     return CrossoverView(state, usual, lambda cache: model, lambda: worker)
 
 
@@ -379,14 +380,16 @@ def test_stretches_cover_the_axis_once(heights, tie):
         assert before.winner != after.winner
 
 
-def test_sliders_that_contradict_each_other_are_refused_in_a_line(crossovers):
+def test_a_slider_that_contradicts_another_goes_as_far_as_it_can_and_says_so(crossovers):
     shown = crossovers(dataset="clustered", pages=1_000_000)
     shown.panel.widgets["length"].value = 4096
     shown.panel.widgets["clusters"].value = 1000
-    assert "4096000 pages without overlap" in shown._message.value
-    assert 'role="alert"' in shown._message.value
-    shown.panel.widgets["clusters"].value = 100
+    assert shown.view.state.options == (("clusters", 200), ("length", 4096))
+    assert "clusters goes to 200" in shown._shown.value
+    assert shown.panel.widgets["clusters"].value == 200
     assert "alert" not in shown._message.value
+    shown.panel.widgets["clusters"].value = 100
+    assert "goes to" not in shown._shown.value
 
 
 @pytest.mark.parametrize(
@@ -409,10 +412,27 @@ def test_a_parameter_out_of_range_is_named(crossovers, parameters, words):
     assert words in str(caught.value)
 
 
-def test_more_dirty_frames_than_pages_are_refused_in_a_line(crossovers):
-    shown = crossovers(pages=1000, dirty=1000)
-    shown.panel.widgets["dirty"].value = 2000
-    assert "dirty=2,000: must be 1 … 1,000" in shown._message.value
+def test_dirty_frames_follow_a_smaller_slot_and_stay_within_it(crossovers):
+    shown = crossovers(dataset="sequential", pages=4096, dirty=1000)
+    shown.panel.widgets["dirty"].value = 10_000
+    assert shown.view.state.dirty == 4096
+    assert "dirty goes to 4.1 k frames" in shown._shown.value
+    shown.panel.widgets["pages"].value = 1024
+    assert shown.view.state.dirty == 1024
+    assert "Dirty frames follow" in shown._shown.value
+    assert not shown._message.value
+
+
+@pytest.mark.parametrize("dataset", ["zipf", "hotset", "phases"])
+def test_patterns_with_repeats_take_more_writes_than_pages(crossovers, dataset):
+    shown = crossovers(dataset=dataset, pages=4096, dirty=1000)
+    shown.panel.widgets["dirty"].value = 10_000
+    assert shown.view.state.dirty == 10_000
+    assert not shown._message.value
+    assert not shown.view.said
+    assert "At 10 k frames" in shown._shown.value
+    shown.panel.widgets["measure"].click()
+    assert shown.view.progress().running
 
 
 def test_an_axis_of_clusters_wants_clusters(crossovers):

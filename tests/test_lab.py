@@ -29,7 +29,7 @@ def test_each_opens_what_it_says(tmp_path, monkeypatch):
     for name in ("lab", "dashboard"):
         assert cli.main([name, str(tmp_path)]) == 0
     (_, _, first, *words), (_, _, second, *others) = called
-    assert (first, second) == ("jupyterlab", "voila")
+    assert (first, second) == ("jupyterlab", "dirtylab.cli.pages")
     assert words[-1] == f"--LabApp.default_url=/lab/tree/{lab.START}"
     assert others[-1] == str(tmp_path)
 

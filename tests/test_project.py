@@ -156,12 +156,13 @@ def test_every_table_of_the_readme_names_the_machine_that_it_was_measured_on():
             told = {"cache": "warm", **told}
         for name in names:
             assert f"Measured on {caption(told)}" in parts[name], name
-    for name in ("known", "answer"):
+    for name in ("known", "answer", "conclusions"):
         assert f"Measured on {caption(reference().machine)}" in parts[name]
     for one in recorded():
         assert caption(one.machine) in parts["machines"]
     # pictures, declarations, and what is of several machines
     unmeasured = {"figure", "structures", "patterns", "crossovers", "known", "answer", "machines"}
+    unmeasured |= {"conclusions", "conclusions-map"}
     assert {name for names in RECORDED.values() for name in names} | unmeasured == set(parts)
 
 

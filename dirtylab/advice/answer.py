@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator, Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from dirtylab._caches import CACHE_TEXTS
@@ -21,6 +22,8 @@ CALIBRATED = {"pages": (30_000, 100_000_000), "dirty": (10, 3_000_000)}
 """Ranges of what a calibration measures."""
 UNTRIED_LEAD = 0.15
 """Share taken for a model's error where it was not tried."""
+_TWO_OF_THREE = NormalDist().inv_cdf(5 / 6)
+"""Standard deviations within which two of three lie."""
 
 
 def outside(axis: str, value: float) -> bool:
@@ -84,6 +87,38 @@ def ties(ranking: Sequence[Option], model: Model) -> tuple[str, ...]:
         return ()
     most = known[0].epoch_ns * (1 + lead_of(model))
     return tuple(one.structure for one in known[1:] if one.epoch_ns < most)
+
+
+def sureness(ranking: Sequence[Option], model: Model, spread: float = 1.0) -> float | None:
+    """Return how likely the cheapest is the first one or one that ties with it, 0 … 1.
+
+    Parameters
+    ----------
+    ranking : sequence of Option
+        As :func:`dirtylab.advice.advisor.ranked` gives it.
+    model : Model
+        Of those times; :func:`lead_of` tells its error of ratios in two of three cells.
+    spread : float, optional
+        Factor by which ratios were off in a quick probe, where that is more.
+
+    Returns
+    -------
+    float or None
+        None where nothing is predicted.
+
+    Notes
+    -----
+    The logarithm of a ratio is taken to be normal, those of different structures independent.
+    """
+    known = [one for one in ranking if one.allowed and one.predicted]
+    if not known:
+        return None
+    same = {known[0].structure, *ties(ranking, model)}
+    deviation = max(math.log1p(lead_of(model)), math.log(spread)) / _TWO_OF_THREE
+    leads = (
+        math.log(one.epoch_ns / known[0].epoch_ns) for one in known if one.structure not in same
+    )
+    return math.prod(NormalDist().cdf(lead / deviation) for lead in leads)
 
 
 class AdviceChange(NamedTuple):

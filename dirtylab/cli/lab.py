@@ -17,7 +17,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add both commands."""
     for name, what, module in (
         ("lab", "open the notebooks in JupyterLab, on the start page", "jupyterlab"),
-        ("dashboard", "open the notebooks as pages with sliders and no code (Voila)", "voila"),
+        ("dashboard", "open them as pages with sliders and no code, on the start page", "voila"),
     ):
         command = commands.add_parser(
             name,
@@ -76,7 +76,11 @@ def _open(arguments: argparse.Namespace) -> int:
     if arguments.no_open:
         return 0
     words = {
-        "jupyterlab": [f"--notebook-dir={folder}", f"--LabApp.default_url=/lab/tree/{START}"],
-        "voila": [*VOILA, str(folder)],
+        "jupyterlab": [
+            module,
+            f"--notebook-dir={folder}",
+            f"--LabApp.default_url=/lab/tree/{START}",
+        ],
+        "voila": ["dirtylab.cli.pages", *VOILA, str(folder)],
     }[module]
-    return subprocess.run([sys.executable, "-m", module, *words], check=False).returncode
+    return subprocess.run([sys.executable, "-m", *words], check=False).returncode

@@ -1,7 +1,7 @@
 """Views with sliders for JupyterLab and Voila, each one call in a cell.
 
 >>> from dirtylab import explore
->>> explore.crossovers(dataset="clustered", length=64)  # doctest: +SKIP
+>>> explore.decide(pages="64GiB", dirty="1%", length=16)  # doctest: +SKIP
 
 ``kit``
     The toolkit: controls, canvas, widget, the kernel's loop, export.
@@ -10,7 +10,7 @@
 ``views``
     A module for each view, and for its figure.
 
-The signatures below state the defaults; Reset goes back to them.  Numbers may be text, as on the
+Reset goes back to how a view began.  Numbers may be text, as on the
 command line: ``pages="64GiB"`` (of guest memory), ``dirty="1%"`` (of the pages).  Views are
 functions of a frozen state and are tested without a browser; only ``kit.widget`` and
 ``kit.control_widgets`` know ipywidgets.  A callback sets the state and requests one drawing on the
@@ -25,15 +25,78 @@ from dirtylab._matplotlib import expect_matplotlib
 if TYPE_CHECKING:
     from dirtylab.explore.kit.widget import ViewWidget
 
-__all__ = ["anatomy", "crossovers", "mailing_list", "memory", "patterns", "vcpus"]
+__all__ = ["anatomy", "crossovers", "decide", "mailing_list", "memory", "patterns", "vcpus"]
 
 _State = TypeVar("_State")
 
 expect_matplotlib()
 
 
+def decide(
+    *,
+    pages: int | str = 2**22,
+    dirty: float | str = 0.005,
+    length: int = 8,
+    program: str = "",
+    period: float | str = 0.1,
+    memory_limit: int | str = 0,
+    cache: str = "guest-ran",
+    over: str = "run length",
+    trackers: tuple[str, ...] = (),
+) -> "ViewWidget":
+    """Show what to use for a guest, how sure that is, and where it changes.
+
+    Parameters
+    ----------
+    pages : int or str, optional
+        Size of the guest in 4 KiB pages, or its memory, such as ``"64GiB"``.
+    dirty : float or str, optional
+        Share of the pages that is dirty in a period, such as ``"1%"``.
+    length : int, optional
+        Pages in a run of neighbouring dirty pages, 1 … 4096.
+    program : str, optional
+        One of the recordings that come with the package; its share and runs are taken instead.
+    period : float or str, optional
+        Time between harvests, in seconds or as ``"100ms"``.
+    memory_limit : int or str, optional
+        Most bytes that the structure may take, or ``"2MiB"``; 0 for no limit.
+    cache : {"guest-ran", "warm"}, optional
+        What the caches hold, as for :func:`crossovers`.
+    over : {"run length", "guest memory"}, optional
+        What the map shows beside the dirty share.
+    trackers : tuple of str, optional
+        Native trackers by path, or peers as ``"peer:croaring"``: they are measured only.
+
+    Returns
+    -------
+    ViewWidget
+        A widget; the last expression of a cell shows it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A parameter that no control could be set to; the message says what is allowed.
+    """
+    from dirtylab._units import parse_bytes, parse_seconds
+    from dirtylab.explore.kit.widget import ViewWidget
+    from dirtylab.explore.views.decide import DecideView
+    from dirtylab.explore.views.decide_state import DecideState
+    from dirtylab.explore.views.resources import fits, model, worker
+
+    size, _ = _read(pages, 0)
+    share = _read_share(dirty)
+    limit = parse_bytes("memory_limit", memory_limit) if memory_limit else 0
+    state = DecideState(
+        pages=size, dirty=float(0 if share is None else share), length=length, program=program,
+        period=parse_seconds("period", period), memory_limit=limit, cache=cache, over=over,
+        trackers=_entered(trackers),
+    )  # fmt: skip
+    usual = _usual(DecideState, decide)
+    return ViewWidget(DecideView(state.like_program(), usual, model, worker, fits()))
+
+
 def crossovers(
-    *, pages: int | str = 10_000_000, dirty: int | str = 100_000,
+    *, pages: int | str = 2**24, dirty: int | str = 100_000,
     density: float | str | None = None,
     dataset: str = "random", structures: tuple[str, ...] = ("list", "bitmap", "tree"),
     radix: int = 64, operation: str = "collect", cache: str = "guest-ran",
@@ -82,24 +145,23 @@ def crossovers(
     from dirtylab.explore.kit.widget import ViewWidget
     from dirtylab.explore.views.crossovers import CrossoverState, CrossoverView
     from dirtylab.explore.views.dataset_controls import checked_options
-    from dirtylab.explore.views.resources import model, worker
-    from dirtylab.native.contestants import entered
-    from dirtylab.native.paths import is_path
+    from dirtylab.explore.views.resources import fits, model, worker
 
     options = checked_options(dataset, dataset_options)
     size, frames = _read(pages, dirty)
-    names = tuple(entered(one) if is_path(one) else one for one in map(str, structures))
+    names = _entered(structures)
     state = CrossoverState(
         pages=size, dirty=frames, density=_read_share(density), dataset=dataset, options=options,
         structures=names, radix=radix, operation=operation, cache=cache, x=x,
         rounds=rounds,
     )  # fmt: skip
-    return ViewWidget(CrossoverView(state, _usual(CrossoverState, crossovers), model, worker))
+    usual = _usual(CrossoverState, crossovers)
+    return ViewWidget(CrossoverView(state, usual, model, worker, fits()))
 
 
 def memory(
     *,
-    pages: int | str = 10_000_000,
+    pages: int | str = 2**24,
     dirty: int | str = 100_000,
     radix: int = 8,
     entry: int = 8,
@@ -292,6 +354,14 @@ def _read(pages: int | str, dirty: int | str) -> tuple[int, int]:
 
     size = parse_pages("pages", pages) if isinstance(pages, str) else pages
     return size, parse_frames("dirty", dirty, size) if isinstance(dirty, str) else dirty
+
+
+def _entered(structures: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of structures; native trackers that are given by path are registered."""
+    from dirtylab.native.contestants import entered
+    from dirtylab.native.paths import is_path
+
+    return tuple(entered(one) if is_path(one) else one for one in (str(one) for one in structures))
 
 
 def _read_share(density: float | str | None) -> float | None:

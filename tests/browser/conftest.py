@@ -30,7 +30,8 @@ def dashboard(tmp_path_factory):
     """Yield the address of a Voila on copies of the notebooks, as make dashboard opens it."""
     home = copy_notebooks(tmp_path_factory)
     words = re.search(r"^VOILA := (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-    with server("voila", [*words.split(), str(home / "notebooks")], home, "/") as address:
+    options = [*words.split(), str(home / "notebooks")]
+    with server("dirtylab.cli.pages", options, home, "/voila/tree") as address:
         yield address
 
 

@@ -40,6 +40,12 @@ def test_notebook_is_a_page_of_figures_and_sliders(
     assert crashes == []
 
 
+def test_the_dashboard_opens_on_the_start_page(dashboard, page):
+    page.goto(dashboard, timeout=120_000)
+    assert page.url == f"{dashboard}/voila/render/00_start_here.ipynb"
+    page.get_by_role("heading", name="Start here").wait_for()
+
+
 @EVERY_NOTEBOOK
 def test_exported_notebook_shows_every_figure_offline(path, page, tmp_path, screenshots):
     from nbconvert import HTMLExporter

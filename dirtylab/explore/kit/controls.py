@@ -24,6 +24,8 @@ class Slider:
     steps: tuple[Any, ...]
     value: Any
     shown: Callable[[Any], str]
+    read: Callable[[str], Any] | None = None
+    """Reads what is typed beside it, where that is no count, share or number of pages."""
     folded: bool = False
     """Whether it is seldom wanted, and out of sight until asked for; likewise below."""
 

@@ -91,6 +91,14 @@ class FigureView(View[S], Generic[S, C]):
         """Return more to show below the sentence, as HTML."""
         return ""
 
+    def lead(self, content: C) -> str:
+        """Return the finding as HTML, where it is more than text."""
+        return ""
+
+    def banner(self, content: C) -> str:
+        """Return a warning above the finding, as HTML."""
+        return ""
+
     def draw(self) -> Shown:
         """Draw the state; errors are those of :meth:`content`."""
         content = self.content()
@@ -98,7 +106,7 @@ class FigureView(View[S], Generic[S, C]):
         sentence = self.sentence(content)
         return Shown(
             png, self._page_pixels(), self.alt(content, sentence), sentence,
-            self.note(content), self.extra(content),
+            self.note(content), self.extra(content), self.lead(content), self.banner(content),
         )  # fmt: skip
 
     def fit(self, page: Page) -> bool:

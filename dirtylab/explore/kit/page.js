@@ -148,6 +148,107 @@
     set(shown, "aria-label", told.getAttribute("data-dirtylab-pick"));
   };
 
+  // --- drags: of the picture's axes, of numbers in the finding; links that press a button ----------
+
+  const PIXELS_A_STEP = 14;
+  let held = null;
+
+  const gesture = (view, ...told) => send(view, "gesture", told.map(String));
+
+  const within = (view, event) => {
+    const image = view.querySelector(".dirtylab-shown figure img");
+    const axes = view.querySelector("[data-dirtylab-axes]");
+    if (!image || !axes) return null;
+    const [left, bottom, width, height] = axes.dataset.dirtylabAxes.split(" ").map(Number);
+    const box = image.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width - left) / width,
+            ((box.bottom - event.clientY) / box.height - bottom) / height];
+  };
+
+  const drag = (view, event) => {
+    const at = within(view, event);
+    if (at) gesture(view, "drag", at[0].toFixed(4), at[1].toFixed(4));
+  };
+
+  const take = event => {
+    const view = event.target.closest?.(VIEW);
+    if (!view || event.button) return;
+    const number = event.target.closest(".dirtylab-scrub");
+    if (number) {
+      held = { view, name: number.dataset.name, x: event.clientX };
+      number.focus({ preventScroll: true });
+    } else if (event.target.closest(".dirtylab-shown figure img")) {
+      const at = within(view, event);
+      if (!at || at.some(part => part < -0.03 || part > 1.03)) return;
+      held = { view };
+      view.querySelector(".dirtylab-shown").focus({ preventScroll: true });
+      drag(view, event);
+    } else return;
+    event.preventDefault();
+  };
+
+  const pull = event => {
+    if (!held) return;
+    event.preventDefault();
+    if (!held.name) { drag(held.view, event); return; }
+    const steps = Math.trunc((event.clientX - held.x) / PIXELS_A_STEP);
+    if (!steps) return;
+    held.x += steps * PIXELS_A_STEP;
+    gesture(held.view, "step", held.name, steps);
+  };
+
+  const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: 1, ArrowDown: -1 };
+
+  const keyOnNumber = event => {
+    const number = event.target.closest?.(".dirtylab-scrub, .dirtylab-link");
+    const view = number?.closest(VIEW);
+    if (!view || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (number.matches(".dirtylab-link")) {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      gesture(view, "press", number.dataset.name);
+    } else {
+      if (!STEPS[event.key]) return;
+      gesture(view, "step", number.dataset.name, STEPS[event.key]);
+    }
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+
+  // A number is made anew with each finding: the focus goes to the one of the same name.
+  const keepFocus = view => {
+    const focused = document.activeElement;
+    if (view.dirtylabNumber && (!focused || focused === document.body))
+      view.querySelector(`.dirtylab-scrub[data-name="${view.dirtylabNumber}"]`)
+        ?.focus({ preventScroll: true });
+  };
+
+  const noteFocus = event => {
+    for (const view of document.querySelectorAll(VIEW)) {
+      const number = event.target.closest?.(".dirtylab-scrub");
+      view.dirtylabNumber = number && view.contains(number) ? number.dataset.name : "";
+    }
+  };
+
+  const listenForDrags = () => {
+    const first = { capture: true };
+    window.addEventListener("focusin", noteFocus, first);
+    window.addEventListener("pointerdown", noteFocus, first);
+    window.addEventListener("pointerdown", take, first);
+    window.addEventListener("pointermove", pull, first);
+    for (const end of ["pointerup", "pointercancel"])
+      window.addEventListener(end, () => { held = null; }, first);
+    window.addEventListener("keydown", keyOnNumber, first);
+    window.addEventListener("click", event => {
+      const link = event.target.closest?.(".dirtylab-link");
+      if (link?.closest(VIEW)) gesture(link.closest(VIEW), "press", link.dataset.name);
+    }, first);
+  };
+
+  const tellReady = (view, tries) => {
+    if (view.querySelector(".dirtylab-bridge input")) gesture(view, "ready");
+    else if (tries) setTimeout(() => tellReady(view, tries - 1), 200);
+  };
+
   // --- copying -----------------------------------------------------------------------------------
 
   const select = element => {
@@ -198,8 +299,13 @@
       view.dirtylabFrame = view.dirtylabFrame || setTimeout(follow, 60);
     }).observe(view, { childList: true, subtree: true, attributes: true,
                        attributeFilter: ["class", "data-dirtylab-words", "disabled"] });
+    new MutationObserver(() => keepFocus(view)).observe(view.querySelector(".dirtylab-shown"), {
+      childList: true, subtree: true,
+    });
+    view.dataset.lmSuppressShortcuts = "true"; // JupyterLab takes arrow keys for its cells
     follow();
     soon(view, 0);
+    tellReady(view, 50);
   };
 
   const beginAll = () => document.querySelectorAll(VIEW).forEach(begin);
@@ -212,6 +318,7 @@
       waiting = waiting || setTimeout(() => { waiting = 0; beginAll(); }, 40);
     }).observe(document.body, { childList: true, subtree: true });
     beginAll();
+    listenForDrags();
     window.addEventListener("resize", () => {
       document.querySelectorAll(VIEW).forEach(view => soon(view, 200));
     });
@@ -220,7 +327,7 @@
       const button = target.closest?.(".dirtylab-copy");
       if (button) copy(button);
       const image = target.closest?.("[data-dirtylab-pick] img");
-      if (image) {
+      if (image && !within(image.closest(VIEW), event)) {
         const box = image.getBoundingClientRect();
         send(image.closest(VIEW), "pick", [(event.clientX - box.left) / box.width,
                                            1 - (event.clientY - box.top) / box.height]);

@@ -61,6 +61,8 @@ class Bridge:
         Called with a place on the picture that was clicked, in shares of it.
     on_press : callable
         Called with the name of a key that was pressed on the picture.
+    on_gesture : callable
+        Called with the words of a drag, or of a key on a number of the sentence.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class Bridge:
         on_page: Callable[[Page], None],
         on_pick: Callable[[float, float], None],
         on_press: Callable[[str], None],
+        on_gesture: Callable[[list[str]], None],
     ) -> None:
         self._on_page, self._on_pick, self._on_press = on_page, on_pick, on_press
+        self._on_gesture = on_gesture
         self._taken = 0
         self.widget = widgets.Text(continuous_update=False)
         self.widget.add_class("dirtylab-bridge")
@@ -90,6 +94,8 @@ class Bridge:
     def _hear(self, kind: str, data: Any) -> None:
         if kind == "press" and isinstance(data, str):
             self._on_press(data)
+        elif kind == "gesture" and isinstance(data, list) and data:
+            self._on_gesture([str(one) for one in data])
         elif kind == "pick" and _numbers(data, 2):
             self._on_pick(*map(float, data))
         elif kind == "page" and _numbers(data, 3):

@@ -8,7 +8,7 @@ from dirtylab.explore.kit.canvas import picture_html
 from dirtylab.explore.kit.view import Shown, headline
 
 
-def shown_html(shown: Shown, line: str, pick_label: str = "") -> str:
+def shown_html(shown: Shown, line: str, pick_label: str = "", said: str = "") -> str:
     """Return a finding, its picture and small print, and the line of Python that recreates it.
 
     Parameters
@@ -19,15 +19,18 @@ def shown_html(shown: Shown, line: str, pick_label: str = "") -> str:
         The line of Python.
     pick_label : str, optional
         What keys and clicks on the picture do.
+    said : str, optional
+        What a control's last move changed beside it.
     """
     title, rest = headline(shown.sentence)
+    finding = f'<div class="dirtylab-finding">{html.escape(title)}</div>'
+    changed = f'<div class="dirtylab-said" role="status">{html.escape(said)}</div>' if said else ""
     picture = picture_html(shown.png, shown.alt, shown.size)
     if pick_label:
         told = html.escape(pick_label, quote=True)
         picture = f'<div data-dirtylab-pick="{told}">{picture}</div>'
     return (
-        f'<div><div role="status"><div class="dirtylab-finding">{html.escape(title)}</div></div>'
-        f"{picture}"
+        f'<div>{shown.banner}<div role="status">{shown.lead or finding}</div>{changed}{picture}'
         f'<div class="dirtylab-told">{html.escape(rest)}</div>{shown.extra}'
         f'<div class="dirtylab-note">{html.escape(shown.note)}</div>'
         '<div class="dirtylab-line">'

@@ -19,7 +19,9 @@ def powers_of_two(low: int, high: int) -> tuple[int, ...]:
 
 
 PAGES = (*one_two_five(LEAST_PAGES, MOST_PAGES), MOST_PAGES)
-"""Pages of a slot: 1, 2, 5 … and the largest."""
+"""Pages of a slot along an axis: 1, 2, 5 … and the largest."""
+GUESTS = powers_of_two(LEAST_PAGES, MOST_PAGES)
+"""Pages of a slot that a slider offers: 4 MiB, 8 MiB … 64 TiB."""
 DIRTY = (*one_two_five(1, MOST_PAGES), MOST_PAGES)
 _LEADING = tuple(float(f"{one}e{power}") for power in range(-7, 0) for one in (1, 2, 5))
 DENSITIES = (*_LEADING, 1.0)
@@ -49,12 +51,12 @@ def guest_memory(pages: float) -> str:
 
 def pages_label(pages: int) -> str:
     """Return a slot in words."""
-    return f"{count_text(pages)} pages = {guest_memory(pages)}"
+    return f"{guest_memory(pages)} = {count_text(pages)} pages"
 
 
 def pages_read(pages: int) -> str:
     """Return what a slider of pages shows, shortly."""
-    return f"{count_text(pages)} = {guest_memory(pages)}"
+    return f"{guest_memory(pages)} = {count_text(pages)}"
 
 
 def frames_label(frames: int) -> str:

@@ -29,6 +29,8 @@ def typed(slider: Slider, text: str, pages: int | None = None) -> Any:
             return step
     words = _without_unit(_edited(text, slider.shown(slider.value)), slider.shown(slider.value))
     low, high = min(slider.steps), max(slider.steps)
+    if slider.read is not None:
+        return slider.read(text)
     if not all(isinstance(step, int) for step in slider.steps):
         return _real(slider.name, words, low, high)
     if slider.name == "dirty" and pages is not None:

@@ -29,6 +29,10 @@ class Shown(NamedTuple):
     """Assumptions and machine, the small print."""
     extra: str = ""
     """More, as HTML: a small table beside the picture."""
+    lead: str = ""
+    """The finding as HTML, in place of the first sentence."""
+    banner: str = ""
+    """A warning above it, as HTML."""
 
 
 class Page(NamedTuple):
@@ -70,7 +74,7 @@ class View(Generic[S]):
     state : S
         A frozen dataclass, what is shown at first.
     usual : S
-        What Reset goes back to, and what Copy parameters leaves out.
+        What Copy parameters leaves out.
     """
 
     function = ""
@@ -84,7 +88,9 @@ class View(Generic[S]):
             setattr(cls, name, under_own_rc(vars(cls)[name]))
 
     def __init__(self, state: S, usual: S) -> None:
-        self.state, self.usual = state, usual
+        self.state, self.first, self.usual = state, state, usual
+        self.said = ""
+        """What a control's last move changed beside it, in one sentence."""
         self.redraw: Redraw = _do_nothing
 
     def controls(self) -> Sequence[Control]:
@@ -108,6 +114,9 @@ class View(Generic[S]):
     def act(self, name: str) -> None:
         """Run the action of a button."""
         raise NotImplementedError
+
+    def gesture(self, words: Sequence[str]) -> None:
+        """Follow a drag or a key that the page tells: see :mod:`.gestures`."""
 
     def draw(self) -> Shown:
         """Draw the state.
@@ -149,8 +158,8 @@ class View(Generic[S]):
         return IDLE
 
     def reset(self) -> None:
-        """Go back to the usual state; what was measured is kept."""
-        self.state = self.usual
+        """Go back to how the view began; what was measured is kept."""
+        self.state, self.said = self.first, ""
 
     def close(self) -> None:
         """Release what the view holds, such as a worker."""

@@ -64,7 +64,7 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         )
         self._table = widgets.HTML()
         self._numbers = widgets.Accordion([self._table], titles=["The figure in numbers"])
-        self._bridge = Bridge(self._fit, self._pick, self._press)
+        self._bridge = Bridge(self._fit, self._pick, self._press, self._gesture)
         self._request_draw = Coalesced(self._draw)
         self._request_table = Coalesced(self._tabulate, TABLE_DELAY)
         view.redraw = self._request_draw
@@ -81,7 +81,7 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         """Return the title and the buttons that every view has."""
         export_tip = "CSV, PNG, SVG and PDF, with parameters, method and machine as JSON"
         buttons = [
-            button("Reset", "Back to the usual parameters", lambda: self._guarded(self._reset)),
+            button("Reset", "Back to how the view began", lambda: self._guarded(self._reset)),
             button("Export", export_tip, lambda: self._guarded(self._export)),
         ]
         for made in buttons:
@@ -112,6 +112,15 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             if not self.panel.is_news(name, value):
                 return
             self._refused = self._guarded(lambda: self.view.change(name, value))
+        self._request_draw()
+
+    def _gesture(self, words: list[str]) -> None:
+        """Follow a drag or a key on the picture or the sentence."""
+        if words[0] == "press":
+            self._guarded(lambda: self._act(words[1]))
+            return
+        with self._lock:
+            self._refused = self._guarded(lambda: self.view.gesture(words))
         self._request_draw()
 
     def _type(self, name: str, text: str) -> None:
@@ -187,7 +196,7 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._request_table()
 
     def _show(self, shown: Shown) -> None:
-        self._last = shown_html(shown, self.view.line, self.view.pick_label)
+        self._last = shown_html(shown, self.view.line, self.view.pick_label, self.view.said)
         self._shown.value = self._last
         if 'role="alert"' in self._message.value:
             progress = self.view.progress()

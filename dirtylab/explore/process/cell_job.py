@@ -12,7 +12,7 @@ from dirtylab import _check
 from dirtylab._caches import CACHES, GUEST_RAN
 from dirtylab._format import nbytes_text
 from dirtylab._memory import tightest
-from dirtylab.datasets import DATASETS
+from dirtylab.datasets import DATASETS, declared, require
 from dirtylab.explore.process.messages import Event, Reporter, Rows, kept, one_line
 from dirtylab.measure import caches
 from dirtylab.measure.additions import packed, register
@@ -171,9 +171,11 @@ def _checked_cell(dataset: str, options: Any, pages: int, dirty: int) -> Cell:
     _check.choice("dataset", dataset, tuple(DATASETS))
     given = options if isinstance(options, Mapping) else dict(options)
     size = _check.pages(pages, 1)
-    return Cell(
-        dataset, tuple(sorted(given.items())), size, _check.integer("dirty", dirty, 1, size)
-    )
+    if declared(dataset).free:  # of which some take more writes than there are pages
+        require(dataset, size, _check.integer("dirty", dirty, 1), given)
+    else:
+        _check.integer("dirty", dirty, 1, size)
+    return Cell(dataset, tuple(sorted(given.items())), size, dirty)
 
 
 def _require_memory(job: CellJob, cell: Cell, free: int) -> None:

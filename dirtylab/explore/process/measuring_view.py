@@ -58,7 +58,7 @@ class MeasuringView(FigureView[S, C], Generic[S, C]):
         return self._session.progress
 
     def reset(self) -> None:
-        """Go back to the usual state; what was measured is kept, its message goes."""
+        """Go back to how the view began; what was measured is kept, its message goes."""
         super().reset()
         self._session.clear_message()
 

@@ -164,6 +164,11 @@ class Session:
         if not self._progress.running:
             self._progress = IDLE
 
+    def settle(self) -> None:
+        """Say nothing more of a measurement that went well; a failure stays."""
+        if not self._progress.failed:
+            self.clear_message()
+
     def close(self) -> None:
         """Stop what was begun here; the worker serves other views."""
         self._run += 1

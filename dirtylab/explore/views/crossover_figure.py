@@ -268,12 +268,19 @@ def _set_span(span: Rectangle, point: CrossoverPoint | None, limits: tuple[Any, 
 
 
 def _height(content: CrossoverContent, point: CrossoverPoint) -> float:
-    """Return the time at a crossover: on a curve, or else between measured points."""
+    """Return the time at a crossover: between points where it was measured, else on a curve."""
+    if content.measured and point.before in content.points:
+        return measured_at(content, point.before, point.at)
     for name in (point.before, point.after):
         if name in content.curves.ns:
             return time_at(content.curves, name, point.at)
-    x, ns = content.points[point.before]
-    return float(np.interp(point.at, x, ns[:, 1]))
+    return measured_at(content, point.before, point.at)
+
+
+def measured_at(content: CrossoverContent, structure: str, x: float) -> float:
+    """Return a structure's measured median at `x`, interpolated on log-log axes."""
+    places, ns = content.points[structure]
+    return float(np.exp(np.interp(np.log(x), np.log(places), np.log(ns[:, 1]))))
 
 
 def _place_lines(content: CrossoverContent, x: float) -> str:

@@ -1,11 +1,14 @@
 """What the crossovers view says: sentence, text alternative, small print, labels of places."""
 
+import math
+from collections.abc import Mapping
+
 from dirtylab._format import count_text, ns_text, share_text
 from dirtylab.advice.model import Model
 from dirtylab.explore.kit.controls import named
 from dirtylab.explore.kit.slider_steps import frames_label, guest_memory
 from dirtylab.explore.views.cheapest import CrossoverPoint
-from dirtylab.explore.views.crossover_figure import CrossoverContent
+from dirtylab.explore.views.crossover_figure import CrossoverContent, measured_at
 from dirtylab.explore.views.model_curves import time_at
 from dirtylab.measure.machine import caption, describe_machine
 
@@ -26,11 +29,29 @@ def sentence(content: CrossoverContent, *, running: bool) -> str:
     parts = [_model_sentence(content)]
     if content.measured:
         points = "; ".join(_point_text(content, one, _BY_BOOTSTRAP) for one in content.measured)
-        parts.append(f"Measured: {points}.")
+        parts.insert(0, f"Measured: {points}.")
     elif content.results is not None and not running:
-        parts.append("Measured: the points show no crossover beyond their noise.")
+        parts.insert(0, "Measured: the points show no crossover beyond their noise.")
     parts.append(_times_here(content))
     return " ".join(parts)
+
+
+def farthest(content: CrossoverContent) -> tuple[str, float, float] | None:
+    """Return the structure whose measured times are farthest from the model's, and both times.
+
+    Of each structure the place counts at which the two differ by the median factor.
+    """
+    found = []
+    for name in content.points if content.current else ():
+        if name not in content.curves.ns:
+            continue
+        x, ns = content.points[name]
+        both = [(float(median), time_at(content.curves, name, place))
+                for place, median in zip(x, ns[:, 1], strict=True)]  # fmt: skip
+        both.sort(key=lambda pair: math.log(pair[0] / pair[1]))
+        if both:
+            found.append((_label(content, name), *both[len(both) // 2]))
+    return max(found, key=lambda one: abs(math.log(one[1] / one[2])), default=None)
 
 
 def alt(content: CrossoverContent, finding: str) -> str:
@@ -130,12 +151,36 @@ def _label(content: CrossoverContent, structure: str) -> str:
 
 
 def _times_here(content: CrossoverContent) -> str:
-    if not content.curves.ns:
-        return ""
-    x = min(max(content.here, float(content.curves.x[0])), float(content.curves.x[-1]))
-    times = sorted((time_at(content.curves, name, x), name) for name in content.curves.ns)
-    words = ", ".join(f"{_label(content, name)} {ns_text(ns)}" for ns, name in times)
-    return f"{_here_text(content, x)}: {words}."
+    """Return the times at the sliders' place: measured ones first, in their order."""
+    measured = _measured_here(content, content.here)
+    parts = []
+    if measured:
+        parts.append(f"{_here_text(content, content.here)}, measured: {_words(content, measured)}.")
+    if content.curves.x.size:
+        x = min(max(content.here, float(content.curves.x[0])), float(content.curves.x[-1]))
+        modelled = {name: time_at(content.curves, name, x) for name in content.curves.ns
+                    if name not in measured}  # fmt: skip
+        if modelled:
+            where = "By the model" if measured else _here_text(content, x)
+            parts.append(f"{where}: {_words(content, modelled)}.")
+    return " ".join(parts)
+
+
+def _measured_here(content: CrossoverContent, x: float) -> dict[str, float]:
+    """Return what was measured on both sides of a place, between these points."""
+    if not content.current:
+        return {}
+    return {
+        name: measured_at(content, name, x)
+        for name, (places, _) in content.points.items()
+        if places.size and places[0] <= x <= places[-1]
+    }
+
+
+def _words(content: CrossoverContent, times: Mapping[str, float]) -> str:
+    """Return structures with their times, the quickest first."""
+    ordered = sorted(times.items(), key=lambda one: one[1])
+    return ", ".join(f"{_label(content, name)} {ns_text(ns)}" for name, ns in ordered)
 
 
 def _here_text(content: CrossoverContent, x: float) -> str:

@@ -1,26 +1,26 @@
 """The crossovers view: which structure is the cheapest where, by the model and as measured."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
 from dirtylab._caches import CACHES, GUEST_RAN
 from dirtylab._format import share_text
-from dirtylab.advice.model import OPERATIONS, Model
+from dirtylab.advice.model import OPERATIONS
 from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider, literal
 from dirtylab.explore.kit.slider_steps import (
     DENSITIES,
     DIRTY,
-    PAGES,
+    GUESTS,
     frames_label,
     nearest,
     pages_read,
     with_value,
 )
 from dirtylab.explore.process.cell_job import CellJob
-from dirtylab.explore.process.measuring_view import MeasuringView
-from dirtylab.explore.process.session import Results, WorkerLike
+from dirtylab.explore.process.fitted_view import FittedView
+from dirtylab.explore.process.session import Results
 from dirtylab.explore.views import crossover_text, dataset_controls
 from dirtylab.explore.views.cheapest import (
     CrossoverPoint,
@@ -30,6 +30,7 @@ from dirtylab.explore.views.cheapest import (
     pairs_of,
     regions,
 )
+from dirtylab.explore.views.clamp import clamped
 from dirtylab.explore.views.crossover_figure import (
     MOST_STRUCTURES,
     RECTANGLE,
@@ -120,7 +121,7 @@ def offered() -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
+class CrossoverView(FittedView[CrossoverState, CrossoverContent]):
     """The crossovers view.
 
     Parameters
@@ -131,6 +132,8 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
         Returns the model that predicts the curves, for what the caches hold.
     worker : callable
         Makes the worker that measures.
+    fits : FitsLike, optional
+        Knows whether the model fits this machine.
     """
 
     function = "crossovers"
@@ -139,20 +142,6 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
     rectangles = (RECTANGLE,)
     artists = CrossoverArtists
     measure_tip = "Measure what is shown, in a process of its own"
-
-    def __init__(
-        self,
-        state: CrossoverState,
-        usual: CrossoverState,
-        models: Callable[[str], Model],
-        worker: Callable[[], WorkerLike],
-    ) -> None:
-        super().__init__(state, usual, worker)
-        self._models = models
-
-    @property
-    def _model(self) -> Model:
-        return self._models(self.state.cache)
 
     @property
     def line(self) -> str:
@@ -166,7 +155,10 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
 
     def controls(self) -> Sequence[Control]:
         """Return the controls; the pattern brings its own sliders."""
-        state = self.state
+        return self._controls(self.state)
+
+    @staticmethod
+    def _controls(state: CrossoverState) -> Sequence[Control]:
         looks = {name: look(name, state.radix) for name in offered()}
         labels = {name: one.label for name, one in looks.items()}
         labels["tree"] = "tree of the radix below"
@@ -177,7 +169,8 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
             Choice("x", "axis", AXES, state.x, crossover_text.AXIS_NAMES),
             Choice("dataset", "pattern", dataset_controls.names(), state.dataset),
             *dataset_controls.controls(state.dataset, state.options),
-            Slider("pages", "slot, pages", with_value(PAGES, state.pages), state.pages, pages_read),
+            Slider("pages", "guest memory", with_value(GUESTS, state.pages), state.pages,
+                   pages_read),
             _amount(state),
             Several("structures", "structures", offered(), state.structures, labels, colors,
                     folded=True),
@@ -192,11 +185,17 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
         ]  # fmt: skip
 
     def change(self, name: str, value: Any) -> None:
-        """Set a field of the state to a control's value."""
-        if name == "given":
-            self.state = _given_as(self.state, value)
-        else:
-            self.state = dataset_controls.changed_state(self.state, name, value)
+        """Set a field of the state to a control's value; what it contradicts follows."""
+        self._session.settle()
+        before, said = self.state, ""
+        if name == "structures" and not value:
+            self.said = "One structure at least is drawn."
+            return
+        state = changed_state(before, name, value)
+        if state.x == "length" and not dataset_controls.is_option(state.dataset, "length"):
+            state, said = _with_clusters(state, name)
+        self.state, followed = clamped(before, state, name, self._controls, changed_state)
+        self.said = " ".join(filter(None, (said, followed)))
 
     # --- what is shown --------------------------------------------------------------------------
 
@@ -236,6 +235,10 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
     def sentence(self, content: CrossoverContent) -> str:
         """Return the finding."""
         return crossover_text.sentence(content, running=self._session.progress.running)
+
+    def banner(self, content: CrossoverContent) -> str:
+        """Return a warning where the model does not fit this machine."""
+        return self.warning(crossover_text.farthest(content))
 
     def alt(self, content: CrossoverContent, sentence: str) -> str:
         """Return the picture in words."""
@@ -281,6 +284,25 @@ class CrossoverView(MeasuringView[CrossoverState, CrossoverContent]):
         job = CellJob(structures, state.operation, tuple(cells), state.rounds, SEED, state.cache)
         names = {name: model_name(name, state.radix) for name in state.structures}
         self._session.start(MeasuredSetting.of(state), x, job, names)
+
+
+def changed_state(state: CrossoverState, name: str, value: Any) -> CrossoverState:
+    """Return a state after one control has moved."""
+    if name == "given":
+        return _given_as(state, value)
+    found: CrossoverState = dataset_controls.changed_state(state, name, value)
+    return found
+
+
+def _with_clusters(state: CrossoverState, name: str) -> tuple[CrossoverState, str]:
+    """Return a state whose axis and pattern go together, and what was changed for that."""
+    if name == "x":
+        others = [one for one in dataset_controls.names()
+                  if dataset_controls.is_option(one, "length")]  # fmt: skip
+        said = f"The pattern is {others[0]} now: {state.dataset} has no clusters."
+        return dataclasses.replace(state, dataset=others[0], options=()), said
+    said = f"The axis is dirty frames now: {state.dataset} has no clusters."
+    return dataclasses.replace(state, x="dirty"), said
 
 
 def _require_drawable(state: CrossoverState) -> None:

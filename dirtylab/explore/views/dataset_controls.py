@@ -186,10 +186,10 @@ def refuse(dataset: str, pages: int, dirty: int, options: Options) -> None:
     ValueError, IndexError
         Such frames can't be; what could be is said.
     """
-    if dirty > pages:
-        raise ValueError(f"dirty={dirty:,}: must be 1 … {pages:,}, the pages of the slot")
-    if not dataset.startswith(TRACE):
+    if not dataset.startswith(TRACE):  # patterns with repeats take more writes than pages
         require(dataset, pages, dirty, dict(options))
+    elif dirty > pages:
+        raise ValueError(f"dirty={dirty:,}: must be 1 … {pages:,}, the pages of the slot")
 
 
 def label(dataset: str, options: Options) -> str:

@@ -172,6 +172,9 @@ def places(setting: Setting) -> Axis:
     if setting.axis == "dirty":
         options = _theory(setting.dataset, setting.options)
         most = most_dirty(setting.dataset, setting.pages, setting.options)
+        here = dirty_in(setting, setting.pages)
+        if here > most and possible(setting.dataset, setting.pages, here, setting.options):
+            most = here  # writes, with repeats: more than pages
         x = np.unique(np.round(np.geomspace(1, most, POINTS)))
         return Axis(x, x, np.full_like(x, setting.pages), [Place(setting.pages, x, options)])
     found = [one for one in _candidates(setting) if possible(setting.dataset, *one[1:])]

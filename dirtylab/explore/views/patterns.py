@@ -16,6 +16,7 @@ from dirtylab.explore.kit.controls import Choice, Control, Options, Slider
 from dirtylab.explore.kit.figure_view import FigureView
 from dirtylab.explore.kit.slider_steps import pages_read, powers_of_two, with_value
 from dirtylab.explore.views import dataset_controls
+from dirtylab.explore.views.clamp import clamped
 from dirtylab.explore.views.model_curves import CachedPattern, has_law
 from dirtylab.explore.views.pattern_figure import (
     MAP,
@@ -120,19 +121,26 @@ class PatternView(FigureView[PatternState, PatternContent]):
 
     def controls(self) -> Sequence[Control]:
         """Return the controls; the pattern brings its own sliders."""
-        state = self.state
+        return self._controls(self.state)
+
+    @staticmethod
+    def _controls(state: PatternState) -> Sequence[Control]:
         return [
             Choice("dataset", "pattern", dataset_controls.names(), state.dataset),
             *dataset_controls.controls(state.dataset, state.options),
-            Slider("pages", "slot, pages", with_value(PAGES, state.pages), state.pages, pages_read),
+            Slider("pages", "guest memory", with_value(PAGES, state.pages), state.pages,
+                   pages_read),
             Slider("dirty", "writes", with_value(DIRTY, state.dirty), state.dirty,
                    lambda n: f"{count_text(n)} writes"),
             Slider("seed", "seed", with_value(SEEDS, state.seed), state.seed, str, folded=True),
         ]  # fmt: skip
 
     def change(self, name: str, value: Any) -> None:
-        """Set a field of the state to a control's value."""
-        self.state = dataset_controls.changed_state(self.state, name, value)
+        """Set a field of the state to a control's value; what it contradicts follows."""
+        state = dataset_controls.changed_state(self.state, name, value)
+        self.state, self.said = clamped(
+            self.state, state, name, self._controls, dataset_controls.changed_state
+        )
 
     def content(self) -> PatternContent:
         """Return the frames of the state, described; errors say what is allowed."""
