@@ -116,21 +116,23 @@ def test_labels_at_the_ends_of_lines_are_apart():
 
 def test_events_of_a_page_are_taken_once_and_nonsense_is_left():
     heard = []
-    bridge = Bridge(heard.append, lambda x, y: heard.append((x, y)), heard.append)
+    bridge = Bridge(heard.append, lambda x, y: heard.append((x, y)), heard.append,
+                    heard.append)  # fmt: skip
     first = [[1, "page", [600, 400, 2]], [2, "press", "Enter"]]
     bridge.take(json.dumps(first))
     bridge.take(json.dumps([*first, [3, "pick", [0.25, 0.5]]]))
-    assert heard == [Page(600, 400, 2.0), "Enter", (0.25, 0.5)]
+    bridge.take('[[4, "gesture", ["drag", 0.5]]]')
+    assert heard == [Page(600, 400, 2.0), "Enter", (0.25, 0.5), ["drag", "0.5"]]
     for wrong in (
         "",
         "{",
         "[1]",
-        '[[4, "page", [1, 2]]]',
-        '[[5, "pick", ["a", 0]]]',
-        "[[6, 7]]",
+        '[[5, "page", [1, 2]]]',
+        '[[6, "pick", ["a", 0]]]',
+        "[[7, 8]]",
     ):
         bridge.take(wrong)
-    assert len(heard) == 3
+    assert len(heard) == 4
 
 
 def test_the_bitmap_drawn_takes_clicks_and_keys():
