@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import pathlib
 import re
+import tomllib
 from types import SimpleNamespace
 
 import ipywidgets
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from test_figures import luminance
 
+import dirtylab
 from dirtylab import explore
 from dirtylab.explore.kit import places, widget
 from dirtylab.explore.kit.control_widgets import within
@@ -451,3 +454,16 @@ def test_rare_options_are_folded_until_asked_for(made):
     assert id(panel.widgets["pages"]) not in folded
     panel._more.value = True
     assert panel._folded.layout.display == ""
+
+
+def test_the_extension_of_jupyterlab_is_the_script_of_the_page():
+    root = pathlib.Path(__file__).parent.parent
+    told = json.loads((root / "share/jupyter/labextensions/dirtylab/package.json").read_text())
+    shared = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    placed = shared["targets"]["wheel"]["shared-data"]
+    where = f"share/jupyter/labextensions/dirtylab/{told['jupyterlab']['_build']['load']}"
+    assert told["version"] == dirtylab.__version__
+    assert {source for source, target in placed.items() if target == where} == {
+        "dirtylab/explore/kit/page.js"
+    }
+    assert "_JUPYTERLAB" in JS
