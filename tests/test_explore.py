@@ -413,7 +413,7 @@ def test_a_parameter_out_of_range_is_named(crossovers, parameters, words):
 
 
 def test_dirty_frames_follow_a_smaller_slot_and_stay_within_it(crossovers):
-    shown = crossovers(dataset="sequential", pages=4096, dirty=1000)
+    shown = crossovers(dataset="clustered", pages=4096, dirty=1000)
     shown.panel.widgets["dirty"].value = 10_000
     assert shown.view.state.dirty == 4096
     assert "dirty goes to 4.1 k frames" in shown._shown.value

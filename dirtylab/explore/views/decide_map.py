@@ -6,6 +6,7 @@ nobody moves a slider.
 """
 
 import collections
+import functools
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
@@ -97,6 +98,7 @@ class WinnerMap:
         value = int(self.rows[row])
         return (self._fixed, value) if self.axis == LENGTH else (value, self._fixed)
 
+    @functools.cached_property
     def beyond(self) -> npt.NDArray[np.bool_]:
         """Return for each row and column whether it lies outside of what was calibrated."""
         pages = np.full(self.rows.shape, self._fixed) if self.axis == LENGTH else self.rows
@@ -117,7 +119,7 @@ class WinnerMap:
 def _nbytes(name: str, pages: int, dirty: Array) -> Array:
     """Return bytes for each number of dirty frames; infinite where no law is known."""
     kind = kind_of(name)
-    asked = dirty if kind.grows else dirty[:1]
+    asked = dirty if kind.options_for(1) != kind.options_for(2) else dirty[:1]
     found = [known_bytes(name, pages, **kind.options_for(int(one))) for one in asked]
     return np.array([np.inf if one is None else float(one) for one in found])
 
@@ -208,7 +210,7 @@ def _beyond(known: WinnerMap, axis: str, at: float, place: tuple[float, float]) 
         value = at
     row = int(np.abs(np.log(known.rows / value)).argmin())
     column = int(np.abs(np.log(SHARES / share)).argmin())
-    return bool(known.beyond()[row, column])
+    return bool(known.beyond[row, column])
 
 
 def fine(known: WinnerMap, limit: int | None, by: tuple[int, int]) -> Array:
@@ -216,8 +218,10 @@ def fine(known: WinnerMap, limit: int | None, by: tuple[int, int]) -> Array:
     heights = known.heights(limit)
     rows, columns = (_weights(size, factor) for size, factor in zip(heights.shape[1:], by,
                                                                     strict=True))  # fmt: skip
-    bounded = np.where(np.isinf(heights), _ABOVE, heights)
+    unknown = np.isnan(heights)
+    bounded = np.where(unknown, 0.0, np.where(np.isinf(heights), _ABOVE, heights))
     grid: Array = rows @ bounded @ columns.T
+    grid[rows @ unknown.astype(float) @ columns.T > 0] = np.nan
     return grid
 
 

@@ -1,4 +1,4 @@
-"""The guest of the view "What should I use?": what is asked, checked, and the steps of its sliders."""
+"""The guest of the view "What should I use?": what is asked, and the steps of its sliders."""
 
 import dataclasses
 

@@ -35,7 +35,7 @@ from dirtylab.explore.views.memory_figure import (
     measured_only,
     sizes,
 )
-from dirtylab.structures import is_posted, make
+from dirtylab.structures import STRUCTURES, is_posted, make
 from dirtylab.theory.memory import break_even, known_bytes
 
 if TYPE_CHECKING:
@@ -102,6 +102,15 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
             Choice("show", "left figure in", UNITS, state.show, folded=True),
         ]  # fmt: skip
 
+    def change(self, name: str, value: Any) -> None:
+        """Set a field of the state to a control's value; dirty frames stay within the slot."""
+        self.said = ""
+        state = dataclasses.replace(self.state, **{name: value})
+        if state.dirty > state.pages:
+            state = dataclasses.replace(state, dirty=state.pages)
+            self.said = f"Dirty frames follow: the slot has {count_text(state.pages)} pages."
+        self.state = state
+
     def actions(self) -> Sequence[Action]:
         """Return Allocate."""
         return [Action("allocate", "Allocate", "Build these structures here and count their bytes")]
@@ -163,16 +172,27 @@ class MemoryView(FigureView[MemoryState, MemoryContent]):
         return " ".join(filter(None, (_NOTE, measured if lawless else "", self._allocated)))
 
     def extra(self, content: MemoryContent) -> str:
-        """Return a table of bytes at the chosen size."""
-        rows = [(_label(name, self.state), nbytes) for name, nbytes in content.nbytes.items()]
-        entries = f"list of {frames_label(content.dirty)}, {content.entry} bytes each"
+        """Return a table of the bytes of all structures at the chosen size."""
         bitmap = content.nbytes["bitmap"]
         return table_html(
             [
                 (name, f"{nbytes:,} bytes", nbytes_text(nbytes), f"{nbytes / bitmap:.4g} × bitmap")
-                for name, nbytes in [*rows, (entries, content.entry * content.dirty)]
+                for name, nbytes in self._weights(content).items()
             ]
         )
+
+    def _weights(self, content: MemoryContent) -> dict[str, int]:
+        """Return bytes by label: of all structures, of the slider's tree and of its list."""
+        found = {_label(name, self.state): nbytes for name, nbytes in content.nbytes.items()}
+        for name, kind in STRUCTURES.items():
+            nbytes = known_bytes(name, content.pages, **kind.options_for(content.dirty))
+            if nbytes is not None:
+                full = kind.options_for(content.dirty) != kind.options_for(content.dirty + 1)
+                room = f", room for {frames_label(content.dirty)}" if full else ""
+                found.setdefault(_label(name, self.state) + room, nbytes)
+        entries = f"list of {frames_label(content.dirty)}, {content.entry} bytes each"
+        found.setdefault(entries, content.entry * content.dirty)
+        return found
 
     def table(self) -> "pd.DataFrame":
         """Return bytes against pages for each structure."""
