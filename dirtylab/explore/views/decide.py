@@ -49,7 +49,7 @@ _FILL_SECONDS = 0.02
 _QUIET_SECONDS, _IDLE_SECONDS = 0.25, 1.5
 """Time without a change before the map that is shown is computed, and maps beside it.
 
-Measured with eight other processes on two cores, keys 120 ms apart on the guest's memory: p50 340 ms
+Measured, busy machine, keys 120 ms apart on the guest: p50 340 ms
 where rows were computed between them.
 """
 
