@@ -122,7 +122,7 @@ class DecideArtists:
             words = [f"{one:,}" if axis == LENGTH else guest_memory(one) for one in ticks]
             self._ax.set_yticks([_up(one, axis) for one in ticks], words)
         key: _Shaded = (id(content.map), content.map.done, content.limit, content.lead)
-        if key != self._shaded:
+        if content.map.complete and key != self._shaded:
             self._shaded = key
             self._shade(content)
         self._stand(content)
@@ -130,7 +130,7 @@ class DecideArtists:
         if marked != self._marked:
             self._marked = marked
             self._mark(content)
-        return key, marked
+        return self._shaded, marked
 
     def _shade(self, content: DecideContent) -> None:
         """Colour the areas; those that are not known yet stay white, extrapolated ones striped."""
@@ -184,6 +184,8 @@ class DecideArtists:
             runs = "single pages" if state.run == 1 else f"runs of {state.run:,} pages"
             self._title.set_text(f"Cheapest for {runs}")
             self._ylabel.set_text("↑ guest memory")
+        if not content.map.complete:  # the last map's areas stay meanwhile
+            self._title.set_text(f"{self._title.get_text()}: computing the map …")
         self._label.set_text("dirty in a period, share of the guest's pages →")
 
 
