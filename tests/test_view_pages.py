@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import pathlib
 import re
+import tomllib
 from types import SimpleNamespace
 
 import ipywidgets
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from test_figures import luminance
 
+import dirtylab
 from dirtylab import explore
 from dirtylab.explore.kit import places, widget
 from dirtylab.explore.kit.control_widgets import within
@@ -116,21 +119,23 @@ def test_labels_at_the_ends_of_lines_are_apart():
 
 def test_events_of_a_page_are_taken_once_and_nonsense_is_left():
     heard = []
-    bridge = Bridge(heard.append, lambda x, y: heard.append((x, y)), heard.append)
+    bridge = Bridge(heard.append, lambda x, y: heard.append((x, y)), heard.append,
+                    heard.append)  # fmt: skip
     first = [[1, "page", [600, 400, 2]], [2, "press", "Enter"]]
     bridge.take(json.dumps(first))
     bridge.take(json.dumps([*first, [3, "pick", [0.25, 0.5]]]))
-    assert heard == [Page(600, 400, 2.0), "Enter", (0.25, 0.5)]
+    bridge.take('[[4, "gesture", ["drag", 0.5]]]')
+    assert heard == [Page(600, 400, 2.0), "Enter", (0.25, 0.5), ["drag", "0.5"]]
     for wrong in (
         "",
         "{",
         "[1]",
-        '[[4, "page", [1, 2]]]',
-        '[[5, "pick", ["a", 0]]]',
-        "[[6, 7]]",
+        '[[5, "page", [1, 2]]]',
+        '[[6, "pick", ["a", 0]]]',
+        "[[7, 8]]",
     ):
         bridge.take(wrong)
-    assert len(heard) == 3
+    assert len(heard) == 4
 
 
 def test_the_bitmap_drawn_takes_clicks_and_keys():
@@ -449,3 +454,16 @@ def test_rare_options_are_folded_until_asked_for(made):
     assert id(panel.widgets["pages"]) not in folded
     panel._more.value = True
     assert panel._folded.layout.display == ""
+
+
+def test_the_extension_of_jupyterlab_is_the_script_of_the_page():
+    root = pathlib.Path(__file__).parent.parent
+    told = json.loads((root / "share/jupyter/labextensions/dirtylab/package.json").read_text())
+    shared = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    placed = shared["targets"]["wheel"]["shared-data"]
+    where = f"share/jupyter/labextensions/dirtylab/{told['jupyterlab']['_build']['load']}"
+    assert told["version"] == dirtylab.__version__
+    assert {source for source, target in placed.items() if target == where} == {
+        "dirtylab/explore/kit/page.js"
+    }
+    assert "_JUPYTERLAB" in JS

@@ -61,6 +61,7 @@ def test_measure_lays_markers_and_cancel_keeps_them(show, page):
     wait_for_words(page, view, "Faint markers")
     view_rounds = labs.kernel_value(page, "view.view.state.rounds")
     assert view_rounds == 3
+    press(view, "More options")
     labs.slider(page, "samples").press("End")
     page.wait_for_timeout(300)
     assert labs.kernel_value(page, "view.view.state.rounds") == 25
@@ -126,3 +127,74 @@ def test_figures_of_a_cell_come_out_right_while_a_slider_moves(show, page):
     assert labs.kernel_value(page, "wrong") == 0
     assert labs.kernel_value(page, "__import__('os').getpid()") == before
     assert number > 3
+
+
+SEEN = """view => {
+  const seen = [...view.querySelectorAll('.noUi-base')].filter(one => one.offsetParent);
+  const image = view.querySelector('figure img').getBoundingClientRect();
+  const scroller = document.querySelector('.jp-WindowedPanel-outer').getBoundingClientRect();
+  const box = view.getBoundingClientRect();
+  return {
+    sliders: seen.map(one => one.getBoundingClientRect().width),
+    high: image.bottom - box.top, room: scroller.height, wide: image.width,
+    pixels: view.querySelector('figure img').naturalWidth,
+    beyond: view.scrollWidth - view.clientWidth,
+  };
+}"""
+NAMED = """view => [...view.querySelectorAll('.noUi-handle')].every(
+  one => one.getAttribute('aria-label') && /[^0-9.]/.test(one.getAttribute('aria-valuetext')))"""
+
+
+@pytest.mark.parametrize("name", ["crossovers", "memory", "patterns"])
+def test_figure_and_sliders_are_seen_together_at_every_width(show, page, name):
+    page.set_viewport_size({"width": 700, "height": 768})
+    view = show(f"dirtylab.explore.{name}()")
+    page.wait_for_function(NAMED, arg=view.element_handle())
+    widths = []
+    for width, height in ((700, 768), (1040, 900), (1600, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(1200)
+        seen = view.evaluate(SEEN)
+        assert min(seen["sliders"]) >= 200
+        assert seen["high"] <= seen["room"]
+        assert seen["beyond"] <= 0
+        assert abs(seen["pixels"] - seen["wide"]) <= 1
+        widths.append(seen["wide"])
+    assert widths[0] < widths[2]
+    assert widths[1] < widths[2]
+
+
+def test_the_pad_is_one_stop_and_the_bitmap_drawn_takes_keys_and_clicks(show, page):
+    view = show("dirtylab.explore.anatomy()")
+    stops = "() => [...document.querySelectorAll('.dirtylab-pad button[tabindex=\"0\"]')].length"
+    page.wait_for_function(f"{stops.replace('() =>', '() => 1 ===')}")
+    page.locator(".dirtylab-pad button").first.focus()
+    for key in ("ArrowDown", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    wait_for_words(page, view, "of these 6 inserts")
+    assert labs.kernel_value(page, "view.view.state.frames[-1]") == 9
+    view.locator(".dirtylab-shown").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    wait_for_words(page, view, "of these 7 inserts")
+    assert labs.kernel_value(page, "view.view.state.frames[-1]") == 0
+    box = view.locator("figure img").bounding_box()
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.36 * box["height"])
+    wait_for_words(page, view, "of these 8 inserts")
+
+
+def test_the_line_is_copied_or_selected_and_a_restart_is_told(show, page):
+    view = show("dirtylab.explore.vcpus()")
+    page.evaluate("() => Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.evaluate("() => { document.execCommand = () => false; }")
+    view.locator(".dirtylab-live .dirtylab-copy, .dirtylab-copy").first.click()
+    wait_for_words(page, view, "Selected: press Ctrl")
+    assert page.evaluate("() => String(getSelection())") == "dirtylab.explore.vcpus()"
+    page.evaluate(
+        "() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
+    )
+    page.wait_for_function(
+        "view => getComputedStyle(view.querySelector('.dirtylab-view'), '::after').content"
+        ".includes('run the cell again')",
+        arg=view.element_handle(),
+    )

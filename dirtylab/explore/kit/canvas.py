@@ -138,7 +138,7 @@ def _sprite_of(text: Text, renderer: Any) -> _Sprite:
     x, y = text.get_transform().transform(text.get_position())
     left, bottom = math.floor(box.x0 - x) - 2, math.floor(box.y0 - y) - 2
     width, height = math.ceil(box.width) + 5, math.ceil(box.height) + 5
-    small = RendererAgg(width, height, renderer.dpi)
+    small: Any = RendererAgg(width, height, renderer.dpi)  # type: ignore[no-untyped-call]
     before = text.get_transform(), text.get_position()
     try:
         text.set_transform(IdentityTransform())
@@ -148,8 +148,8 @@ def _sprite_of(text: Text, renderer: Any) -> _Sprite:
         text.set_transform(before[0])
         text.set_position(before[1])
     drawn = np.asarray(small.buffer_rgba()).astype(np.float32)
-    opacity = drawn[..., 3:] / 255
-    return _Sprite(drawn[..., :3] * opacity, 1 - opacity, left, bottom + height)
+    opacity = drawn[..., 3:] / np.float32(255)
+    return _Sprite(drawn[..., :3] * opacity, np.float32(1) - opacity, left, bottom + height)
 
 
 def _lay(sprite: _Sprite, x: int, y: int, pixels: npt.NDArray[np.uint8]) -> None:

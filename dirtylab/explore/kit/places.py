@@ -90,7 +90,7 @@ def _named(shell: Any) -> set[int]:
 def _running() -> tuple[Any, str, str]:
     """Return the shell, the cell that runs and the message that runs it; empty where unknown."""
     ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell: Any = ipython.get_ipython() if ipython else None
     parent = getattr(shell, "parent_header", None) or {}
     if callable(getattr(shell, "get_parent", None)):
         parent = shell.get_parent()

@@ -109,6 +109,8 @@ class Session:
         self._progress = IDLE
         self.results: dict[Hashable, Results] = {}
         self.latest: Results | None = None
+        self.samples_taken = 0
+        """How many cells have come in: what is made of the results is as new as this."""
         _sessions.add(self)
 
     @property
@@ -205,6 +207,7 @@ class Session:
             return
         if event.kind == "cell":
             results.add(event.cell, event.rows)
+            self.samples_taken += 1
             self.results[results.key], self.latest = results, results
         usual = _MESSAGES.get(event.kind, "measuring …: {done} of {total} points")
         message = event.message or usual.format(done=event.done, total=event.total)

@@ -169,7 +169,8 @@ class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
 
     def pick(self, x: float, y: float) -> None:
         """Insert the frame whose bit was clicked, or remove it."""
-        frame = self._artists.frame_at(x, y)
+        drawn: Any = self._artists
+        frame: int | None = drawn.frame_at(x, y)
         if frame is not None:
             self.state = dataclasses.replace(self.state, frame=frame)
             self._toggle(frame)

@@ -73,6 +73,7 @@ class MailView(MeasuringView[MailState, MailContent]):
     ) -> None:
         super().__init__(state, usual, worker)
         self._study = study
+        self._indexed: tuple[int, SamplesIndex] | None = None
 
     def controls(self) -> Sequence[Control]:
         """Return the controls."""
@@ -92,6 +93,12 @@ class MailView(MeasuringView[MailState, MailContent]):
 
     def samples_index(self) -> SamplesIndex:
         """Return the recorded samples, those of runs run again in place of theirs."""
+        count = self._session.samples_taken
+        if self._indexed is None or self._indexed[0] != count:
+            self._indexed = count, self._made_index()
+        return self._indexed[1]
+
+    def _made_index(self) -> SamplesIndex:
         again = self._run_again()
         replaced = {(_row(run).order, _row(run).dirty) for run in again}
         kept = [
