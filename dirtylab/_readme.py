@@ -40,6 +40,9 @@ from dirtylab.studies.machines.figures import carried_picture
 from dirtylab.studies.machines.known import known_lines, programs_line
 from dirtylab.studies.mailing_list import Study
 from dirtylab.studies.mailing_list.figures import PICTURES
+from dirtylab.studies.migrations import report as migrations_report
+from dirtylab.studies.migrations.courses import recorded as migrations_recorded
+from dirtylab.studies.migrations.figures import verdict_lines, verdict_map_picture
 from dirtylab.studies.peers import report as peers_report
 from dirtylab.studies.peers.record import COPY, SCATTER
 
@@ -52,6 +55,7 @@ FIGURES = "data/measured/mailing_list"
 CROSSOVERS = "data/measured/crossovers"
 """Of the pictures; the data are the reference machine's."""
 LIVE = "data/measured/live"
+MIGRATIONS = "data/measured/migrations"
 SHOWN = ("times-random", "ratios")
 
 
@@ -74,6 +78,7 @@ def blocks(study: Study) -> dict[str, str]:
         "machines": machines_block(),
         **live_blocks(),
         "lockless": lockless_block(),
+        **migration_blocks(),
         "experiments": f"{mailing_list.markdown_experiments(study)}\n\n{machine}",
     }
 
@@ -218,6 +223,25 @@ def _guest_text(found: Measured, images: dict[str, str]) -> str:
     return "\n\n".join([*parts, images["checkpoints"]])
 
 
+def migration_blocks() -> dict[str, str]:
+    """Return how right the model of migrations is, its costs, and what tracking cost."""
+    found = migrations_recorded()
+    machine = "" if found is None else f"\n\n*Measured on {caption(found.machine)}.*"
+    lines = [] if found is None else migrations_report.tracking_lines(found)
+    told = "\n".join(f"- {line}" for line in (*lines, *verdict_lines()))
+    image = f"![Where a tracker changes the verdict]({MIGRATIONS}/verdicts.png)"
+    return {
+        "migrations-right": f"{migrations_report.right_table()}{machine}",
+        "migrations-costs": migrations_report.costs_table(),
+        "migrations-tracking": f"{told}\n\n{image}{machine}",
+    }
+
+
+def draw_migrations() -> None:
+    """Draw the map of where a tracker changes the verdict anew."""
+    save_picture(verdict_map_picture(), pathlib.Path(MIGRATIONS), "verdicts")
+
+
 def live_pictures() -> dict[str, Picture]:
     """Return the README's pictures of real dirty pages."""
     found = measured()
@@ -269,6 +293,7 @@ if __name__ == "__main__":
     draw_crossovers()
     draw_machines()
     draw_live()
+    draw_migrations()
     shown = mailing_list.load(data_file("measured/mailing_list"))
     made = blocks(shown)
     for page in PAGES:

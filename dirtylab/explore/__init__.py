@@ -18,9 +18,10 @@ kernel's main loop: JupyterLab runs callbacks on another thread than cells, and 
 corrupt figures.
 """
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from dirtylab._matplotlib import expect_matplotlib
+from dirtylab.explore.parameters import entered_names, read_share, read_sizes, usual_of
 
 if TYPE_CHECKING:
     from dirtylab.explore.kit.widget import ViewWidget
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "anatomy", "crossovers", "decide", "mailing_list", "memory", "migration", "patterns", "vcpus",
 ]  # fmt: skip
-
-_State = TypeVar("_State")
 
 expect_matplotlib()
 
@@ -85,15 +84,15 @@ def decide(
     from dirtylab.explore.views.decide_state import DecideState
     from dirtylab.explore.views.resources import fits, model, worker
 
-    size, _ = _read(pages, 0)
-    share = _read_share(dirty)
+    size, _ = read_sizes(pages, 0)
+    share = read_share(dirty)
     limit = parse_bytes("memory_limit", memory_limit) if memory_limit else 0
     state = DecideState(
         pages=size, dirty=float(0 if share is None else share), length=length, program=program,
         period=parse_seconds("period", period), memory_limit=limit, cache=cache, over=over,
-        trackers=_entered(trackers),
+        trackers=entered_names(trackers),
     )  # fmt: skip
-    usual = _usual(DecideState, decide)
+    usual = usual_of(DecideState, decide)
     return ViewWidget(DecideView(state.like_program(), usual, model, worker, fits()))
 
 
@@ -150,14 +149,14 @@ def crossovers(
     from dirtylab.explore.views.resources import fits, model, worker
 
     options = checked_options(dataset, dataset_options)
-    size, frames = _read(pages, dirty)
-    names = _entered(structures)
+    size, frames = read_sizes(pages, dirty)
+    names = entered_names(structures)
     state = CrossoverState(
-        pages=size, dirty=frames, density=_read_share(density), dataset=dataset, options=options,
+        pages=size, dirty=frames, density=read_share(density), dataset=dataset, options=options,
         structures=names, radix=radix, operation=operation, cache=cache, x=x,
         rounds=rounds,
     )  # fmt: skip
-    usual = _usual(CrossoverState, crossovers)
+    usual = usual_of(CrossoverState, crossovers)
     return ViewWidget(CrossoverView(state, usual, model, worker, fits()))
 
 
@@ -197,9 +196,9 @@ def memory(
     from dirtylab.explore.kit.widget import ViewWidget
     from dirtylab.explore.views.memory import MemoryState, MemoryView
 
-    size, frames = _read(pages, dirty)
+    size, frames = read_sizes(pages, dirty)
     state = MemoryState(pages=size, dirty=frames, radix=radix, entry=entry, show=show)
-    return ViewWidget(MemoryView(state, _usual(MemoryState, memory)))
+    return ViewWidget(MemoryView(state, usual_of(MemoryState, memory)))
 
 
 def anatomy(
@@ -238,9 +237,9 @@ def anatomy(
     from dirtylab.explore.kit.widget import ViewWidget
     from dirtylab.explore.views.anatomy import AnatomyState, AnatomyView
 
-    size, _ = _read(pages, 0)
+    size, _ = read_sizes(pages, 0)
     state = AnatomyState(pages=size, radix=radix, frames=tuple(frames), frame=frame, step=step)
-    return ViewWidget(AnatomyView(state, _usual(AnatomyState, anatomy)))
+    return ViewWidget(AnatomyView(state, usual_of(AnatomyState, anatomy)))
 
 
 def patterns(
@@ -281,9 +280,9 @@ def patterns(
     from dirtylab.explore.views.patterns import PatternState, PatternView
 
     options = checked_options(dataset, dataset_options)
-    size, frames = _read(pages, dirty)
+    size, frames = read_sizes(pages, dirty)
     state = PatternState(dataset=dataset, options=options, pages=size, dirty=frames, seed=seed)
-    return ViewWidget(PatternView(state, _usual(PatternState, patterns)))
+    return ViewWidget(PatternView(state, usual_of(PatternState, patterns)))
 
 
 def mailing_list(*, run: int = 5, repeats: int = 9) -> "ViewWidget":
@@ -313,7 +312,7 @@ def mailing_list(*, run: int = 5, repeats: int = 9) -> "ViewWidget":
     from dirtylab.studies.mailing_list import load
 
     study = load(data_file("measured/mailing_list"))
-    state, usual = MailState(run=run, repeats=repeats), _usual(MailState, mailing_list)
+    state, usual = MailState(run=run, repeats=repeats), usual_of(MailState, mailing_list)
     return ViewWidget(MailView(state, usual, study, worker))
 
 
@@ -339,7 +338,7 @@ def vcpus(*, vcpus: int = 2) -> "ViewWidget":
     from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 
     # The parameter hides the function, which has a second name below.
-    return ViewWidget(VcpuView(VcpuState(vcpus=vcpus), _usual(VcpuState, _vcpus)))
+    return ViewWidget(VcpuView(VcpuState(vcpus=vcpus), usual_of(VcpuState, _vcpus)))
 
 
 _vcpus = vcpus
@@ -399,30 +398,3 @@ def migration(
         downtime=downtime, tracker=tracker, limit=limit, costs=costs, run=run,
     )  # fmt: skip
     return ViewWidget(MigrationView(state, usual))
-
-
-def _usual(state: type[_State], function: Any) -> _State:
-    """Return the state of a call without arguments: the defaults of the function's signature."""
-    return state(**function.__kwdefaults__)
-
-
-def _read(pages: int | str, dirty: int | str) -> tuple[int, int]:
-    """Return pages and dirty frames, read where they are text."""
-    from dirtylab._units import parse_frames, parse_pages
-
-    size = parse_pages("pages", pages) if isinstance(pages, str) else pages
-    return size, parse_frames("dirty", dirty, size) if isinstance(dirty, str) else dirty
-
-
-def _entered(structures: tuple[str, ...]) -> tuple[str, ...]:
-    """Return names of structures; native trackers that are given by path are registered."""
-    from dirtylab.native.contestants import entered
-    from dirtylab.native.paths import is_path
-
-    return tuple(entered(one) if is_path(one) else one for one in (str(one) for one in structures))
-
-
-def _read_share(density: float | str | None) -> float | None:
-    from dirtylab._units import parse_share
-
-    return parse_share("density", density) if isinstance(density, str) else density

@@ -90,3 +90,47 @@ def migration_table(
         if report is not None:
             report((row + 1) / len(rates))
     return MigrationTable(pd.DataFrame.from_dict(cells, orient="index", columns=pauses))
+
+
+def tracker_table(
+    pages: int | str,
+    dataset: str = "random",
+    *,
+    trackers: Sequence[str] = ("none", "kvm-log", "kvm-ring:4096"),
+    **facts: Any,
+) -> "pd.DataFrame":
+    """Tell what a tracker changes of a migration.
+
+    Parameters
+    ----------
+    pages : int or str
+        Memory of the guest.
+    dataset : str, optional
+        Pattern of its writes.
+    trackers : sequence of str, optional
+        As ``dirtylab.migrate`` takes them.
+    **facts
+        Everything else that ``dirtylab.migrate`` takes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a tracker: its verdict in words, ``seconds``, ``downtime``, ``rho`` and
+        ``guest_slowdown``, how many times as long the guest's writes take.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As ``dirtylab.migrate``.
+
+    Examples
+    --------
+    >>> tracker_table("16MiB", "idle", bandwidth="10MB/s")["seconds"].nunique()
+    2
+    """
+    import pandas as pd
+
+    found = {name: migrate(pages, dataset, tracker=name, **facts) for name in trackers}
+    names = ("verdict", "seconds", "downtime", "rho", "guest_slowdown")
+    rows = [[getattr(one, name) for name in names] for one in found.values()]
+    return pd.DataFrame(rows, index=list(found), columns=list(names))
