@@ -29,7 +29,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument(
         "--fit", metavar="FILE",
-        type=word, nargs="?", const="",
+        type=word, nargs="?", const=True,
         help="record nothing: fit costs to the folder's runs, or to those of a CSV file, and write "
         "them to costs.json in the folder; minutes",
     )  # fmt: skip
@@ -89,10 +89,10 @@ def _fit(arguments: argparse.Namespace) -> int:
     from dirtylab.studies.migrations.store import RUNS
 
     folder = prepare_folder(arguments.out)
-    path = pathlib.Path(arguments.fit) if arguments.fit else folder / RUNS
+    path = folder / RUNS if arguments.fit is True else pathlib.Path(arguments.fit)
     name = arguments.name or (
-        path.stem.replace("_", "-") if arguments.fit
-        else machine_id(read_object(folder / MACHINE, {}))
+        machine_id(read_object(folder / MACHINE, {})) if arguments.fit is True
+        else path.stem.replace("_", "-")
     )  # fmt: skip
     with announced_compilation(), tqdm(total=PASSES, desc="fit", disable=None) as bar:
         made = entry(read_runs(path), path.name, lambda: bar.update(1))
