@@ -21,7 +21,7 @@ corrupt figures.
 from typing import TYPE_CHECKING, Any
 
 from dirtylab._matplotlib import expect_matplotlib
-from dirtylab.explore.parameters import entered_names, read_share, read_sizes, usual_of
+from dirtylab._parameters import entered_names, read_share, read_sizes, usual_of
 
 if TYPE_CHECKING:
     from dirtylab.explore.kit.widget import ViewWidget
