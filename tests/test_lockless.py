@@ -339,7 +339,7 @@ def test_the_views_table_of_five_rounds_shows_no_nan(few_rounds):
     shown._tabulate()
     assert "<td>–</td>" in shown._table.value
     assert not re.search("nan|none", shown._table.value, re.IGNORECASE)
-    assert "(no interval)" in shown.view.sentence()
+    assert "(no interval)" in shown.view.sentence(shown.view.content())
 
 
 @threads_only
