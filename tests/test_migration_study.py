@@ -61,6 +61,15 @@ def test_a_fit_finds_costs_that_are_known(known):
     assert told.bytes_median < 0.01
 
 
+@pytest.mark.parametrize("window", [0.05, 0.1, 0.1000001, 0.15])
+def test_windows_of_any_length_end(runs, window):
+    costs = costs_of(None)._replace(window_s=window)
+    one = next(run for run in runs if run.name == "A8")
+    found = judge.expected(judge.prepare([one])[0], costs)
+    assert found.converges
+    assert found.seconds > 1
+
+
 def test_too_few_runs_are_refused(runs):
     with pytest.raises(ValueError, match=r"^runs: 1 converged; must be 9 or more"):
         fit.fit_costs(judge.prepare([run for run in runs if run.converged][:1]))

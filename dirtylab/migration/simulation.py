@@ -250,7 +250,8 @@ def begin_window(rules: Rules, source: Sender) -> None:
     clock = source.clock
     if clock[USED] > rules.bandwidth / 10.0:
         clock[NOW] = max(clock[NOW], clock[BEGIN] + rules.window)
-    if clock[NOW] - clock[BEGIN] >= _UPDATE:
+    # With a little less, for sums of seconds are not exact: a window that never ends would hang.
+    if clock[NOW] - clock[BEGIN] >= min(_UPDATE, rules.window) * (1.0 - 1e-9):
         seen = clock[USED] / (clock[NOW] - clock[BEGIN])
         clock[THRESHOLD] = (rules.switchover if rules.switchover > 0.0 else seen) * rules.downtime
         clock[BEGIN], clock[USED] = clock[NOW], 0.0
