@@ -42,7 +42,7 @@ _SHARE, _SECONDS, _PAUSE = 0.01, 0.01, 0.003
 """What a total time may be off by, of itself and in seconds, and a pause, to count as 1."""
 _PULL = 0.1
 _STEP = 0.05
-_ROUNDS = 6
+_ROUNDS = 20
 FOLDS = 5
 Parameters = npt.NDArray[np.float64]
 Report = Callable[[], object]
@@ -74,11 +74,14 @@ def fit_costs(runs: Sequence[Prepared], report: Report = _silent) -> Costs:
         raise ValueError(f"runs: {len(told)} converged; must be {len(FITTED)} or more")
     start = _with_bytes(START, runs)
     residuals = functools.partial(_residuals, told, start, report)
+    # Steps of derivatives are relative to the place, so it begins at 1: at 0 they would be lost in
+    # the simulation's own jumps, and the fit stays where it begins.
     found = least_squares(
-        residuals, np.zeros(len(FITTED)), loss="soft_l1", diff_step=_STEP, max_nfev=_ROUNDS,
-        bounds=(-3.0, 3.0),
+        lambda place: residuals(place - 1.0), np.ones(len(FITTED)), loss="soft_l1",
+        diff_step=_STEP, max_nfev=_ROUNDS,
+        bounds=(-2.0, 4.0),
     )  # fmt: skip
-    return _scaled(start, found.x)
+    return _scaled(start, found.x - 1.0)
 
 
 def _scaled(start: Costs, steps: Parameters) -> Costs:
