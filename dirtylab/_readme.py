@@ -231,7 +231,7 @@ def migration_blocks() -> dict[str, str]:
     told = "\n".join(f"- {line}" for line in (*lines, *verdict_lines()))
     image = f"![Where a tracker changes the verdict]({MIGRATIONS}/verdicts.png)"
     return {
-        "migrations-right": f"{migrations_report.right_table()}{machine}",
+        "migrations-right": migrations_report.right_table(),
         "migrations-costs": migrations_report.costs_table(),
         "migrations-tracking": f"{told}\n\n{image}{machine}",
     }
