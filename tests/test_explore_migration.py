@@ -54,7 +54,7 @@ def test_the_sentence_tells_verdict_border_and_what_tracking_changes():
     assert "writes a second it converges" in said
     never = view(rate=1_000_000)
     assert never.sentence(never.content()).startswith("It does not converge within 10 s")
-    fast = view(rate="as fast as it can", bandwidth="25Gbit/s", working_set="1GiB", downtime=0.001)
+    fast = view(pages="4GiB", rate="as fast as it can", bandwidth="25Gbit/s", working_set="1GiB")
     told = fast.sentence(fast.content())
     assert "Without the cost of tracking it would never end" in told
     idle = view(rate=0)
@@ -111,15 +111,16 @@ def test_every_tracker_is_drawn(tracker):
 
 
 def test_the_line_recreates_the_state():
-    shown = view(rate=math.inf, tracker="kvm-ring:4096")
-    again = eval(shown.line, {"dirtylab": dirtylab})
-    assert again.view.state == shown.state
-    again.close()
+    shown = explore.migration(rate="as fast as it can", tracker="kvm-ring:4096")
+    again = eval(shown.view.line, {"dirtylab": dirtylab})
+    assert again.view.state == shown.view.state
+    for one in (shown, again):
+        one.close()
 
 
 @pytest.mark.parametrize(
     ("wrong", "named"),
-    [({"pages": "1KiB"}, "pages"), ({"working_set": "2GiB"}, "working_set"), ({"rate": -1}, "rate"),
+    [({"pages": "1KiB"}, "pages"), ({"working_set": "8GiB"}, "working_set"), ({"rate": -1}, "rate"),
      ({"rate": "much"}, "rate"), ({"bandwidth": 0}, "bandwidth"), ({"downtime": "x"}, "downtime"),
      ({"tracker": "y"}, "tracker"), ({"dataset": "idle"}, "dataset"), ({"costs": "z"}, "costs"),
      ({"run": "B999"}, "run"), ({"limit": 0}, "limit")],
