@@ -40,6 +40,8 @@ FITTED = tuple(name for name in Costs._fields if name not in BYTES)
 LUCKY = 50
 _SHARE, _SECONDS, _PAUSE = 0.01, 0.01, 0.003
 """What a total time may be off by, of itself and in seconds, and a pause, to count as 1."""
+_NEVER = 3.0
+"""What a pause counts that never comes in the simulation."""
 _PULL = 0.1
 _STEP = 0.05
 _ROUNDS = 20
@@ -78,8 +80,7 @@ def fit_costs(runs: Sequence[Prepared], report: Report = _silent) -> Costs:
     # the simulation's own jumps, and the fit stays where it begins.
     found = least_squares(
         lambda place: residuals(place - 1.0), np.ones(len(FITTED)), loss="soft_l1",
-        diff_step=_STEP, max_nfev=_ROUNDS,
-        bounds=(-2.0, 4.0),
+        diff_step=_STEP, max_nfev=_ROUNDS, bounds=(-2.0, 4.0),
     )  # fmt: skip
     return _scaled(start, found.x - 1.0)
 
@@ -98,12 +99,11 @@ def _residuals(
     times = [(one - seen) / (_SHARE * seen + _SECONDS) for one, seen in pairs]
     pauses = [
         0.3 * (one.downtime - run.run.downtime) / (0.2 * run.run.downtime + _PAUSE)
+        if one.converges else _NEVER
         for one, run in zip(found, told, strict=True)
-        if one.converges
-    ]
-    missing = [0.0] * (len(told) - len(pauses))
+    ]  # fmt: skip
     report()
-    return np.array([*times, *pauses, *missing, *(_PULL * steps)])
+    return np.array([*times, *pauses, *(_PULL * steps)])
 
 
 def _with_bytes(start: Costs, runs: Sequence[Prepared]) -> Costs:
