@@ -1,6 +1,7 @@
 """``dirtylab migrations``: record real migrations of QEMU, and put the model beside them."""
 
 import argparse
+import itertools
 
 from dirtylab._console import tell
 from dirtylab.cli.arguments import word
@@ -77,9 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _fit(arguments: argparse.Namespace) -> int:
     import pathlib
 
-    from tqdm import tqdm
-
     from dirtylab._console import announced_compilation
+    from dirtylab._progress import share_bar
     from dirtylab._reading import read_object
     from dirtylab.advice.machines import machine_id
     from dirtylab.measure.files import prepare_folder
@@ -94,8 +94,9 @@ def _fit(arguments: argparse.Namespace) -> int:
         machine_id(read_object(folder / MACHINE, {})) if arguments.fit is True
         else path.stem.replace("_", "-")
     )  # fmt: skip
-    with announced_compilation(), tqdm(total=PASSES, desc="fit", disable=None) as bar:
-        made = entry(read_runs(path), path.name, lambda: bar.update(1))
+    passes = itertools.count(1)
+    with announced_compilation(), share_bar() as told_share:
+        made = entry(read_runs(path), path.name, lambda: told_share(next(passes) / PASSES, "fit"))
     keep(folder / "costs.json", name, made)
     told = made["judged"]["simulation"]
     print(

@@ -40,6 +40,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dirtylab._check import Frames
 from dirtylab._jit import inlined, kernel
 from dirtylab._lanes import (
     HAS_LANES,
@@ -53,7 +54,6 @@ from dirtylab._lanes import (
 from dirtylab._words import BIT_MASK, ONE, WORD_BITS, WORD_SHIFT, ZERO, decode, stack_words
 
 Values = npt.NDArray[np.unsignedinteger[Any]]
-Frames = npt.NDArray[np.uint64]
 
 PLACES = 2**11
 """Parts at once, at most: each is a place to write to."""

@@ -1,5 +1,7 @@
 """What a reader does with a view in JupyterLab: slide, measure, cancel, ask for what can't be."""
 
+import time
+
 import labs
 import pytest
 
@@ -42,6 +44,14 @@ def show(lab, page, tmp_path_factory):
     labs.shut_down(page)
 
 
+def wait_until(happens):
+    """Return when something holds; fail where it does not within ten seconds."""
+    end = time.monotonic() + 10
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def wait_for_words(page, view, words):
     page.wait_for_function(SAYS, arg=[view.element_handle(), words])
 
@@ -63,8 +73,7 @@ def test_measure_lays_markers_and_cancel_keeps_them(show, page):
     assert view_rounds == 3
     press(view, "More options")
     labs.slider(page, "samples").press("End")
-    page.wait_for_timeout(300)
-    assert labs.kernel_value(page, "view.view.state.rounds") == 25
+    wait_until(lambda: labs.kernel_value(page, "view.view.state.rounds") == 25)
     press(view, "Measure")
     wait_for_words(page, view, "round|cells|checking|starting|compiling")
     press(view, "Cancel")
@@ -197,4 +206,8 @@ def test_the_line_is_copied_or_selected_and_a_restart_is_told(show, page):
         "view => getComputedStyle(view.querySelector('.dirtylab-view'), '::after').content"
         ".includes('run the cell again')",
         arg=view.element_handle(),
+    )
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
+        " === 'idle'"
     )

@@ -36,7 +36,7 @@ def test_notebook_is_a_page_of_figures_and_sliders(
     crashes = []
     page.on("pageerror", lambda error: crashes.append(str(error)))
     page.goto(f"{dashboard}/voila/render/{path.name}", timeout=120_000)
-    expected = count(path, "image/png")  # a view has a still beside it
+    expected = count(path, "image/png", WIDGET)
     page.wait_for_function(f"() => document.querySelectorAll('figure img').length >= {expected}")
     page.wait_for_function(ALL_LOADED)
     found = page.locator("figure img").evaluate_all(WIDTHS_AND_ALTS)

@@ -10,6 +10,7 @@ import numpy as np
 from dirtylab import _check
 from dirtylab._format import count_text, share_text
 from dirtylab._options import one_two_five
+from dirtylab._units import parse_count
 from dirtylab.datasets import DATASETS
 from dirtylab.datasets.describe import Description, describe
 from dirtylab.explore.kit.controls import Choice, Control, Options, Slider
@@ -132,7 +133,8 @@ class PatternView(FigureView[PatternState, PatternContent]):
                    pages_read),
             Slider("dirty", "writes", with_value(DIRTY, state.dirty), state.dirty,
                    lambda n: f"{count_text(n)} writes"),
-            Slider("seed", "seed", with_value(SEEDS, state.seed), state.seed, str, folded=True),
+            Slider("seed", "seed", with_value(SEEDS, state.seed), state.seed, seed_text, read_seed,
+                   folded=True),
         ]  # fmt: skip
 
     def change(self, name: str, value: Any) -> None:
@@ -210,3 +212,13 @@ class PatternView(FigureView[PatternState, PatternContent]):
 
 def _run_label(power: int) -> str:
     return "1" if power == 0 else f"{2**power:,}–{2 ** (power + 1) - 1:,}"
+
+
+def seed_text(seed: int) -> str:
+    """Return a seed as its slider says it."""
+    return f"seed {seed}"
+
+
+def read_seed(text: str) -> int:
+    """Return a seed from what is typed."""
+    return parse_count("seed", text.lower().replace("seed", "").strip(), 0, 2**32)
