@@ -52,8 +52,8 @@ def wait_until(happens):
         time.sleep(0.05)
 
 
-def wait_for_words(page, view, words):
-    page.wait_for_function(SAYS, arg=[view.element_handle(), words])
+def wait_for_words(page, view, words, seconds=60):
+    page.wait_for_function(SAYS, arg=[view.element_handle(), words], timeout=1000 * seconds)
 
 
 def press(view, label):
@@ -64,7 +64,7 @@ def test_measure_lays_markers_and_cancel_keeps_them(show, page):
     view = show("dirtylab.explore.crossovers(pages=1_000_000, dirty=1_000, rounds=3)")
     assert "By the model" in view.inner_text()
     press(view, "Measure")
-    wait_for_words(page, view, "measured 1\\d of 1\\d")
+    wait_for_words(page, view, "measured 1\\d of 1\\d", 240)  # the process compiles first
     wait_for_words(page, view, "Measured:")  # the picture follows the message
     assert "Markers: measured here" in view.inner_text()
     page.locator(".widget-dropdown select").first.select_option("insert")
