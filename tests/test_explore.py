@@ -30,7 +30,7 @@ from dirtylab.explore.views import (
     model_curves,
     resources,
 )
-from dirtylab.explore.views.anatomy import AnatomyState, AnatomyView, reads_of
+from dirtylab.explore.views.anatomy import AnatomyState, AnatomyView
 from dirtylab.explore.views.crossover_text import interval_label
 from dirtylab.explore.views.crossovers import CrossoverState, CrossoverView
 from dirtylab.explore.views.mailing_list import MailView
@@ -722,20 +722,79 @@ def test_the_small_example_reads_what_the_real_walk_would(frames, radix):
     assert np.flatnonzero(made.levels[0]).tolist() == sorted(set(frames))
     nodes = {(level, frame // radix ** (level + 1)) for frame in frames
              for level in range(len(made.levels))}  # fmt: skip
-    assert {tuple(visit) for visit in made.visits} == nodes
-    assert len(made.visits) == len(nodes)
+    visits = made.harvest().nodes
+    assert {tuple(visit) for visit in visits} == nodes
+    assert len(visits) == len(nodes)
     if radix == 8:
         real = Tree(64, radix=8)
         real.insert(frames)
         assert real.operations().nodes == len(nodes)
 
 
-@given(FRAMES, st.integers(0, 40))
-def test_steps_are_counted_up_to_what_is_needed(frames, step):
-    made = small_example(64, 8, 8, frames)
-    for one in reads_of(made, step):
+@given(FRAMES, st.integers(0, 40), st.sampled_from(["insert", "harvest"]))
+def test_steps_are_counted_up_to_what_is_needed(frames, step, operation):
+    state = anatomy_of(frames=tuple(frames), step=step, operation=operation).state
+    for one in state.counts:
         assert one.done == min(step, one.needed)
-    assert made.steps == max(one.needed for one in reads_of(made, 0))
+    assert state.steps == max(one.needed for one in state.counts)
+
+
+@given(FRAMES.filter(bool), st.sampled_from([2, 4, 8]))
+def test_an_insert_writes_level_by_level_what_tells_the_trees_apart(frames, radix):
+    before, after = (small_example(64, radix, 8, some) for some in (frames[:-1], frames))
+    written = after.last_insert().nodes
+    changed = sum(
+        bool((old != new).any()) for old, new in zip(before.levels, after.levels, strict=True)
+    )
+    assert len(written) == max(changed, 1)
+    for step in range(len(written) + 1):
+        made = after.part_way(step)
+        for level, bits in enumerate(made.levels):
+            wanted = after if level < step else before
+            assert bits.tolist() == wanted.levels[level].tolist()
+        assert made.entries == (after if step else before).entries
+
+
+@pytest.mark.parametrize("pages", [24, 64])
+@pytest.mark.parametrize("radix", [2, 8])
+def test_the_levels_that_an_insert_writes_are_those_of_random_frames(pages, radix):
+    rng = np.random.default_rng(1)
+    made = [
+        anatomy_of(pages=pages, radix=radix, frame=0, step=0, operation="insert",
+                   frames=tuple(map(int, rng.integers(0, pages, 5)))).state.counts[2]
+        for _ in range(600)
+    ]  # fmt: skip
+    needed = np.array([one.needed for one in made], float)
+    assert {one.expected for one in made} == {made[0].expected}
+    assert abs(needed.mean() - made[0].expected) < 4 * needed.std() / 600**0.5
+
+
+def test_what_plays_goes_on_to_the_end_and_stops_when_touched():
+    view = anatomy_of(operation="insert", frames=(1, 40), step=0, radix=2)
+    view.act("insert")
+    assert view.plays
+    while view.plays:
+        before = view.state.step
+        view.tick()
+        assert view.state.step == before + 1
+    assert view.state.step == view.state.steps > 1
+    view.act("play")
+    assert (view.state.step, view.plays) == (0, True)
+    view.change("step", 1)
+    assert not view.plays
+    view.change("operation", "harvest")
+    assert view.state.step == 0
+    with pytest.raises(ValueError, match=r"operation='erase'.*insert, harvest"):
+        anatomy_of(operation="erase")
+
+
+def test_a_view_that_plays_on_a_page_draws_each_step(monkeypatch):
+    shown = explore.anatomy(step=0)
+    seen = []
+    draw = shown.view.draw
+    monkeypatch.setattr(shown.view, "draw", lambda: seen.append(shown.view.state.step) or draw())
+    shown.panel.widgets["play"].click()
+    assert sorted(set(seen)) == list(range(shown.view.state.steps + 1))
 
 
 def test_frames_are_inserted_by_pad_and_by_button():

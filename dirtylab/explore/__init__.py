@@ -3,19 +3,14 @@
 >>> from dirtylab import explore
 >>> explore.decide(pages="64GiB", dirty="1%", length=16)  # doctest: +SKIP
 
-``kit``
-    The toolkit: controls, canvas, widget, the kernel's loop, export.
-``process``
-    The measuring process: its messages, both of its ends, a session of one view.
-``views``
-    A module for each view, and for its figure.
+``kit`` is the toolkit (controls, canvas, widget, export), ``process`` the measuring process,
+``views`` has a module for each view and for its figure.
 
-Reset goes back to how a view began.  Numbers may be text, as on the
-command line: ``pages="64GiB"`` (of guest memory), ``dirty="1%"`` (of the pages).  Views are
-functions of a frozen state and are tested without a browser; only ``kit.widget`` and
-``kit.control_widgets`` know ipywidgets.  A callback sets the state and requests one drawing on the
-kernel's main loop: JupyterLab runs callbacks on another thread than cells, and drawing there would
-corrupt figures.
+Reset goes back to how a view began.  Numbers may be text, as on the command line:
+``pages="64GiB"`` (of guest memory), ``dirty="1%"`` (of the pages).  Views are functions of a frozen
+state and are tested without a browser; only ``kit.widget`` and ``kit.control_widgets`` know
+ipywidgets.  A callback sets the state and requests one drawing on the kernel's main loop:
+JupyterLab runs callbacks on another thread than cells, and drawing there would corrupt figures.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -208,8 +203,9 @@ def anatomy(
     frames: tuple[int, ...] = (10, 1, 11, 10, 45),
     frame: int = 20,
     step: int = 6,
+    operation: str = "harvest",
 ) -> "ViewWidget":
-    """Show a small list, bitmap and tree; insert frames and step through their harvest.
+    """Show a small list, bitmap and tree; step through an insert and a harvest.
 
     Parameters
     ----------
@@ -222,7 +218,9 @@ def anatomy(
     frame : int, optional
         Frame that the button Insert inserts next.
     step : int, optional
-        Reads of the harvest that have been done.
+        Steps of the operation that have been done.
+    operation : {"harvest", "insert"}, optional
+        What is shown step by step; of inserts, the last one.
 
     Returns
     -------
@@ -238,7 +236,8 @@ def anatomy(
     from dirtylab.explore.views.anatomy import AnatomyState, AnatomyView
 
     size, _ = read_sizes(pages, 0)
-    state = AnatomyState(pages=size, radix=radix, frames=tuple(frames), frame=frame, step=step)
+    state = AnatomyState(pages=size, radix=radix, frames=tuple(frames), frame=frame, step=step,
+                         operation=operation)  # fmt: skip
     return ViewWidget(AnatomyView(state, usual_of(AnatomyState, anatomy)))
 
 

@@ -19,7 +19,7 @@ SLIDERS = {
     "decide": {"guest": 4, "dirty": 6, "in runs of": 3},
     "crossovers": {"guest memory": 5, "dirty": 8},
     "memory": {"guest memory": 5, "radix of tree": 2, "dirty": 8},
-    "anatomy": {"harvest": 6, "next frame": 8},
+    "anatomy": {"step": 6, "next frame": 8},
     "patterns": {"writes": 4, "guest memory": 4},
     "mailing_list": {"run": 4},
     "vcpus": {"vCPUs": 2},

@@ -99,9 +99,14 @@ def test_frames_are_inserted_by_click_and_a_harvest_is_stepped_through(show, pag
     view = show("dirtylab.explore.anatomy()")
     view.locator("button.jupyter-button:text-is('30')").click()
     wait_for_words(page, view, "of these 6 inserts")
-    press(view, "Next read")
+    press(view, "Next step")
     wait_for_words(page, view, "step=7")
     assert labs.kernel_value(page, "list(view.view.state.frames)") == [10, 1, 11, 10, 45, 30]
+    view.locator("select").select_option("the last insert")
+    press(view, "Insert")
+    wait_for_words(page, view, "Inserting frame 20 writes 1 entry")
+    wait_for_words(page, view, "2 of the 2 levels of the tree")
+    wait_for_words(page, view, "step=2")  # it plays by itself
 
 
 def test_export_writes_and_says_where(show, page):

@@ -92,6 +92,8 @@ class View(Generic[S]):
         self.said = ""
         """What a control's last move changed beside it, in one sentence."""
         self.redraw: Redraw = _do_nothing
+        self.plays = False
+        """Whether :meth:`tick` is to be called again, a moment after the picture."""
 
     def controls(self) -> Sequence[Control]:
         """Return the sliders, choices and buttons with their present values."""
@@ -114,6 +116,9 @@ class View(Generic[S]):
     def act(self, name: str) -> None:
         """Run the action of a button."""
         raise NotImplementedError
+
+    def tick(self) -> None:
+        """Take the next step of what plays."""
 
     def gesture(self, words: Sequence[str]) -> None:
         """Follow a drag or a key that the page tells: see :mod:`.gestures`."""

@@ -34,6 +34,8 @@ REFUSALS = (ValueError, TypeError, IndexError, MemoryError, OSError)
 """Errors whose message tells a user what is allowed; of others the type is named too."""
 TABLE_DELAY = 0.4
 """Seconds without a change after which the table below a figure follows it."""
+TICK = 0.7
+"""Seconds between the steps of what plays."""
 _CLASS = "dirtylab-view"
 
 
@@ -67,6 +69,7 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         self._bridge = Bridge(self._fit, self._pick, self._press, self._gesture)
         self._request_draw = Coalesced(self._draw)
         self._request_table = Coalesced(self._tabulate, TABLE_DELAY)
+        self._request_tick = Coalesced(self._tick, TICK)
         view.redraw = self._request_draw
         super().__init__([self._head(), self._body(), self._numbers, self._bridge.widget, script()])
         self.add_class(_CLASS)
@@ -194,6 +197,15 @@ class ViewWidget(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             self.panel.follow([*self.view.controls(), *self.view.actions()])
         if self._numbers.selected_index is not None:
             self._request_table()
+        if self.view.plays:
+            self._request_tick()
+
+    def _tick(self) -> None:
+        if self._closed or not self.view.plays:
+            return
+        with self._lock:
+            self.view.tick()
+        self._request_draw()
 
     def _show(self, shown: Shown) -> None:
         self._last = shown_html(shown, self.view.line, self.view.pick_label, self.view.said)

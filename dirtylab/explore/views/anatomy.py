@@ -1,15 +1,14 @@
-"""The anatomy view: a small list, bitmap and tree; insert frames and step through the harvest."""
+"""The anatomy view: a small list, bitmap and tree; an insert and a harvest step by step."""
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from dirtylab import _check
 from dirtylab.explore.kit.axes import table_html
-from dirtylab.explore.kit.controls import Action, Control, Pad, Slider, named
+from dirtylab.explore.kit.controls import Action, Choice, Control, Pad, Slider, named
 from dirtylab.explore.kit.figure_view import FigureView
+from dirtylab.explore.views.anatomy_counts import OPERATIONS, Counted, counts_of, touched_by
 from dirtylab.explore.views.anatomy_figure import (
     MOST_ENTRIES,
     RECTANGLE,
@@ -18,7 +17,6 @@ from dirtylab.explore.views.anatomy_figure import (
     AnatomyContent,
 )
 from dirtylab.explore.views.small_example import SmallExample, small_example
-from dirtylab.theory.operations import Pattern, radix_nodes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +27,7 @@ WORD = 8
 _NOTE = (
     f"Counted, the same on any machine. A small example: words of {WORD} bits and small nodes; the "
     "structures of the package have 64-bit words. Closed form: the average over as many random "
-    "frames."
+    "frames. O(): n pages, k inserts."
 )
 
 
@@ -42,12 +40,14 @@ class AnatomyState:
     frames: tuple[int, ...]
     frame: int
     step: int
+    operation: str
 
     def __post_init__(self) -> None:
         for name, value, allowed in (("pages", self.pages, PAGES), ("radix", self.radix, RADICES)):
             if value not in allowed:
                 words = ", ".join(map(str, allowed))
                 raise ValueError(f"{name}={value!r}: must be one of {words}")
+        _check.choice("operation", self.operation, OPERATIONS)
         _check.integer("step", self.step, 0)
         if len(self.frames) > MOST_ENTRIES:
             raise ValueError(f"frames: {len(self.frames)}; must be at most {MOST_ENTRIES}, the "
@@ -62,37 +62,15 @@ class AnatomyState:
         """The three structures after the inserts."""
         return small_example(self.pages, self.radix, WORD, self.frames)
 
+    @property
+    def steps(self) -> int:
+        """Steps of the operation, in the structure that needs most of them."""
+        return touched_by(self.operation, self.example).steps
 
-class Reads(NamedTuple):
-    """Reads of one structure's harvest."""
-
-    name: str
-    done: int
-    needed: int
-    expected: float
-    """By the closed form, for as many random frames."""
-    unit: str
-
-
-def reads_of(example: SmallExample, step: int) -> list[Reads]:
-    """Return how far the harvest of each structure is."""
-    needed = (
-        ("list", len(example.entries), float(len(example.entries)), "entries"),
-        ("bitmap", example.words, float(example.words), "words"),
-        ("tree", len(example.visits), _expected_nodes(example), "nodes"),
-    )
-    return [
-        Reads(name, min(step, count), count, expected, unit)
-        for name, count, expected, unit in needed
-    ]
-
-
-def _expected_nodes(example: SmallExample) -> float:
-    """Return the nodes that a tree visits on average after as many random inserts."""
-    if not example.entries:
-        return 0.0
-    pattern = Pattern("random", example.pages, np.array([float(len(example.entries))]), {})
-    return float(np.sum(radix_nodes(pattern, (example.radix,))))
+    @property
+    def counts(self) -> list[Counted]:
+        """What each structure touches."""
+        return counts_of(self.operation, self.example, self.step)
 
 
 class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
@@ -105,7 +83,7 @@ class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
     """
 
     function = "anatomy"
-    title = "What does a harvest look at?"
+    title = "What do an insert and a harvest touch?"
     size = SIZE
     rectangles = (RECTANGLE,)
     artists = AnatomyArtists
@@ -116,9 +94,12 @@ class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
     def controls(self) -> Sequence[Control]:
         """Return the controls."""
         state = self.state
-        steps = tuple(range(max(state.example.steps, state.step) + 1))
+        steps = tuple(range(max(state.steps, state.step) + 1))
+        kind = "reads" if state.operation == "harvest" else "writes"
         return [
-            Slider("step", "harvest", steps, state.step, lambda n: f"{n} reads"),
+            Choice("operation", "operation", OPERATIONS, state.operation,
+                   {"insert": "the last insert"}),
+            Slider("step", "step", steps, state.step, lambda n: f"{n} {kind}"),
             Slider("frame", "next frame", tuple(range(state.pages)), state.frame,
                    lambda n: f"frame {n}"),
             Pad("pad", "dirty frames (press to insert or remove)", state.pages,
@@ -130,10 +111,11 @@ class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
 
     def actions(self) -> Sequence[Action]:
         """Return the buttons."""
-        unread = self.state.step < self.state.example.steps
+        left = self.state.step < self.state.steps
         return [
             Action("insert", "Insert", "Insert the next frame, even if it is dirty already"),
-            Action("next", "Next read", "One more read of each harvest", unread),
+            Action("play", "Play", "Show the operation step by step", self.state.steps > 0),
+            Action("next", "Next step", "One more step in each structure", left),
             Action("clear", "Clear", "Remove all dirty frames", bool(self.state.frames)),
         ]
 
@@ -149,18 +131,37 @@ class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
             self.state = dataclasses.replace(
                 state, pages=value, frames=inside, frame=min(state.frame, value - 1)
             )
+        elif name == "operation" and value != state.operation:
+            self.state = dataclasses.replace(state, operation=value, step=0)
         else:
             super().change(name, value)
+        self.plays = False
 
     def act(self, name: str) -> None:
-        """Insert, step or clear."""
+        """Insert, play, step or clear."""
         state = self.state
+        if name == "play":
+            begin = 0 if state.step >= state.steps else state.step
+            self.state, self.plays = dataclasses.replace(state, step=begin), True
+            return
         changes: dict[str, dict[str, Any]] = {
             "insert": {"frames": (*state.frames, state.frame), "step": 0},
             "next": {"step": state.step + 1},
             "clear": {"frames": (), "step": 0},
         }
         self.state = dataclasses.replace(state, **changes[name])
+        self.plays = name == "insert" and state.operation == "insert"
+
+    def tick(self) -> None:
+        """Take the next step of what plays."""
+        state = self.state
+        self.state = dataclasses.replace(state, step=min(state.step + 1, state.steps))
+        self.plays = self.state.step < self.state.steps
+
+    def reset(self) -> None:
+        """Go back to how the view began, and stop what plays."""
+        super().reset()
+        self.plays = False
 
     pick_label = (
         "Picture of list, bitmap and tree. Left and right arrow: next frame; up and down: by a "
@@ -193,54 +194,77 @@ class AnatomyView(FigureView[AnatomyState, AnatomyContent]):
         frames = self.state.frames
         kept = tuple(one for one in frames if one != frame)
         new = kept if len(kept) < len(frames) else (*frames, frame)
-        self.state = dataclasses.replace(self.state, frames=new)
+        self.state, self.plays = dataclasses.replace(self.state, frames=new), False
 
     # --- what is shown --------------------------------------------------------------------------
 
     def content(self) -> AnatomyContent:
-        """Return the structures and the step of the harvest."""
-        state = self.state
-        return AnatomyContent(state.example, state.frame, state.step)
+        """Return the structures and the step of the operation."""
+        state, example = self.state, self.state.example
+        drawn = example.part_way(state.step) if state.operation == "insert" else example
+        touched = touched_by(state.operation, example)
+        return AnatomyContent(drawn, touched, state.frame, state.step)
 
     def sentence(self, content: AnatomyContent) -> str:
         """Return the finding."""
-        example = content.example
-        if not example.entries:
+        if not self.state.frames:
             return "Nothing is dirty: list and tree read nothing, the bitmap reads all its words."
-        entries, bitmap, tree = reads_of(example, content.step)
+        return self._inserted() if self.state.operation == "insert" else self._harvested()
+
+    def _inserted(self) -> str:
+        """Return what the last insert wrote."""
+        state, tree = self.state, self.state.counts[2]
+        levels, known = len(state.example.levels), state.frames[-1] in state.frames[:-1]
+        why = (
+            "its bit was set already" if known
+            else "its node was not empty, so nothing above changes" if tree.needed == 1
+            else "its node was empty, and the climb ends at the root" if tree.needed == levels
+            else "its node was empty, and the climb ends at one that was not"
+        )  # fmt: skip
+        return (
+            f"Inserting frame {state.frames[-1]} writes 1 entry of the list, 1 word of the bitmap "
+            f"and {tree.needed} of the {levels} levels of the tree: {why}. After "
+            f"{len(state.frames) - 1} random frames another would write {tree.expected:.1f} levels "
+            "on average."
+        )
+
+    def _harvested(self) -> str:
+        """Return what a harvest reads."""
+        entries, bitmap, tree = self.state.counts
         fewer = "fewer than" if tree.needed < bitmap.needed else "not fewer than"
         return (
-            f"A harvest of these {len(example.entries)} inserts reads {tree.needed} nodes of the "
+            f"A harvest of these {len(self.state.frames)} inserts reads {tree.needed} nodes of the "
             f"tree, {fewer} the {bitmap.needed} words of the bitmap; {entries.needed} entries of "
             f"the list. Random frames would need {tree.expected:.1f} nodes on average."
         )
 
     def alt(self, content: AnatomyContent, sentence: str) -> str:
         """Return the picture in words."""
-        example = content.example
+        example, operation = content.example, self.state.operation
         dirty = named([str(one) for one in example.entries]) or "none"
         return (
             f"Rows of cells for a slot of {example.pages} pages: the list, the bitmap in words of "
             f"{example.word} bits, and the {len(example.levels)} levels of a tree of radix "
-            f"{example.radix}. Inserted, in this order: {dirty}. {content.step} reads of the "
-            f"harvest are highlighted. {sentence}"
+            f"{example.radix}. Inserted, in this order: {dirty}. What the first {content.step} "
+            f"steps of the {operation} touched is highlighted. {sentence}"
         )
 
     def extra(self, content: AnatomyContent) -> str:
-        """Return a table of reads done and needed."""
+        """Return a table of steps done and needed, beside how they grow."""
         rows = [
-            (one.name, str(one.done), f"{one.needed} {one.unit}", f"{one.expected:.1f} {one.unit}")
-            for one in reads_of(content.example, content.step)
-        ]
-        head = ("", "read so far", "whole harvest, counted", "closed form, random frames")
+            (f"{one.name}, {one.unit}", one.growth, str(one.done), str(one.needed),
+             f"{one.expected:.1f}")
+            for one in self.state.counts
+        ]  # fmt: skip
+        operation = self.state.operation
+        head = (operation, "grows as", "so far", f"whole {operation}", "random frames")
         return table_html(rows, head)
 
     def table(self) -> "pd.DataFrame":
-        """Return reads done, needed and expected."""
+        """Return steps done, needed and expected."""
         import pandas as pd
 
-        content = self.content()
-        return pd.DataFrame([one._asdict() for one in reads_of(content.example, content.step)])
+        return pd.DataFrame([one._asdict() for one in self.state.counts])
 
     def provenance(self) -> dict[str, Any]:
         """Return the parameters and the method."""

@@ -1,4 +1,4 @@
-"""The picture of the anatomy view: cells of a list, a bitmap and a tree, those read lit."""
+"""The picture of the anatomy view: cells of a list, a bitmap and a tree, those touched lit."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from dirtylab.explore.kit.sheet import offset_below
-from dirtylab.explore.views.small_example import SmallExample, Visit, nodes_of
+from dirtylab.explore.views.small_example import SmallExample, Touched, Visit, nodes_of
 from dirtylab.figures.style import FAINT, INK, LOOKS
 
 SIZE = (7.4, 5.2)
@@ -30,10 +30,12 @@ class AnatomyContent(NamedTuple):
     """What is drawn and said."""
 
     example: SmallExample
+    touched: Touched
+    """By the operation, all of it."""
     frame: int
     """Where Insert would put one."""
     step: int
-    """Reads done."""
+    """Steps done."""
 
 
 class AnatomyArtists:
@@ -51,8 +53,8 @@ class AnatomyArtists:
             handles=[
                 Patch(facecolor=FAINT, label="set: dirty"),
                 Patch(facecolor=_PLAIN, edgecolor=FAINT, label="not set"),
-                Patch(facecolor=_READ, label="read"),
-                Patch(facecolor=_NOW, label="read last"),
+                Patch(facecolor=_READ, label="touched"),
+                Patch(facecolor=_NOW, label="touched last"),
             ],
             fontsize=9, frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, 0),
             bbox_transform=offset_below(ax, 0.0), borderaxespad=0.2,
@@ -81,7 +83,7 @@ class AnatomyArtists:
         if self._built != (example.pages, example.radix):
             self._built = (example.pages, example.radix)
             self._lay_out(example)
-        filled, read, now = _flags(example, content.step, self._places)
+        filled, read, now = _flags(content, self._places)
         own = self._places.colors
         self._cells.set_facecolor(np.where(filled, own, _PLAIN).tolist())
         self._cells.set_edgecolor(np.where(filled, own, "#999999").tolist())
@@ -93,7 +95,7 @@ class AnatomyArtists:
             if number < len(example.entries):
                 text.set_text(str(example.entries[number]))
         self._arrow.set_x((content.frame + 0.45) * _WIDTH / example.pages)
-        for text, count in zip(self._counts, _counts(example, content.step), strict=False):
+        for text, count in zip(self._counts, _counts(content), strict=False):
             text.set_text(count)
 
     def frame_at(self, x: float, y: float) -> int | None:
@@ -191,26 +193,27 @@ def _box(left: float, row: int, width: float, margin: float = 0.0) -> Any:
     ]  # fmt: skip
 
 
-def _flags(example: SmallExample, step: int, places: _Places) -> tuple[Any, Any, Any]:
-    """Return which cells are set, which units have been read, and which were read last."""
+def _flags(content: AnatomyContent, places: _Places) -> tuple[Any, Any, Any]:
+    """Return which cells are set, which units have been touched, and which were touched last."""
+    example, touched, step = content.example, content.touched, content.step
     filled = np.zeros(places.cells[-1][1], bool)
-    read = np.zeros(places.units[-1][1], bool)
-    now = np.zeros_like(read)
     filled[: len(example.entries)] = True
-    read[: min(step, len(example.entries))] = True
-    now[min(step, len(example.entries)) - 1 if 0 < step <= len(example.entries) else []] = True
-    begin, first = places.cells[0][0], places.units[0][0]
+    begin = places.cells[0][0]
     filled[begin : begin + example.pages] = example.levels[0]
-    read[first : first + min(step, example.words)] = True
-    now[first + step - 1 if 0 < step <= example.words else []] = True
     top = len(example.levels) - 1
     for level, bits in enumerate(example.levels):
         start = places.cells[1 + top - level][0]
         filled[start : start + bits.size] = bits
-    for number, visit in enumerate(example.visits[:step], start=1):
-        unit = places.units[1 + top - visit.level][0] + visit.node
-        read[unit], now[unit] = True, number == step
-    return filled, read, now
+    units = (
+        touched.entries,
+        [places.units[0][0] + word for word in touched.words],
+        [places.units[1 + top - level][0] + node for level, node in touched.nodes],
+    )
+    so_far, now = np.zeros((2, places.units[-1][1]), bool)
+    for row in units:
+        so_far[list(row[:step])] = True
+        now[list(row[step - 1 : step]) if step else []] = True
+    return filled, so_far, now
 
 
 def _row_name(row: int, example: SmallExample) -> str:
@@ -224,20 +227,20 @@ def _row_name(row: int, example: SmallExample) -> str:
     return f"tree, level {level}: {nodes}" + (", the same bits as the bitmap" if level == 0 else "")
 
 
-def _counts(example: SmallExample, step: int) -> list[str]:
-    done = example.visits[:step]
-    levels = [
-        _level_count(example, done, level) for level in range(len(example.levels) - 1, -1, -1)
-    ]
-    entries, words = len(example.entries), example.words
+def _counts(content: AnatomyContent) -> list[str]:
+    touched, step = content.touched, content.step
+    entries, words = len(touched.entries), len(touched.words)
     return [
-        f"{min(step, entries)} of {entries} entries",
-        f"{min(step, words)} of {words} words",
-        *levels,
+        f"{min(step, entries)} of {entries} {'entry' if entries == 1 else 'entries'}",
+        f"{min(step, words)} of {words} word{'s' * (words != 1)}",
+        *(
+            _level_count(touched.nodes, step, level)
+            for level in range(len(content.example.levels) - 1, -1, -1)
+        ),
     ]
 
 
-def _level_count(example: SmallExample, done: Sequence[Visit], level: int) -> str:
-    read = sum(one.level == level for one in done)
-    needed = sum(one.level == level for one in example.visits)
-    return f"{read} of {needed} nodes"
+def _level_count(nodes: Sequence[Visit], step: int, level: int) -> str:
+    done = sum(one.level == level for one in nodes[:step])
+    needed = sum(one.level == level for one in nodes)
+    return f"{done} of {needed} node{'s' * (needed != 1)}"
