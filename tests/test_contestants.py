@@ -19,6 +19,7 @@ from numba import config
 from dirtylab import STRUCTURES, cli, explore, native, sweep
 from dirtylab.explore.process.cell_job import CellJob
 from dirtylab.explore.process.worker_client import Worker
+from dirtylab.explore.views import natives
 from dirtylab.lockless import dispatch
 from dirtylab.lockless import native as shared
 from dirtylab.measure import additions, apart
@@ -488,6 +489,22 @@ def test_the_crossovers_view_takes_a_path_and_measures_it():
     assert sorted(set(rows)) == ["bitmap", "c-bitmap"]
     with pytest.raises(ValueError, match=r"collect.*: c-bitmap can harvest only"):
         dataclasses.replace(job, operation="collect").checked()
+
+
+@pytest.mark.parametrize("function", [explore.decide, explore.crossovers])
+def test_a_built_peer_is_a_choice_of_the_views(monkeypatch, function):
+    library = compiler.library_of(pathlib.Path(source("built.c")).absolute())
+    monkeypatch.setattr(natives, "_built", lambda: (("built", library),))
+    monkeypatch.setattr("dirtylab.native.peers.build.library", lambda name: library)
+    field = "trackers" if function is explore.decide else "structures"
+    shown = function(operation="epoch") if field == "structures" else function()
+    shown.panel.widgets[f"{field} peer:built"].value = True
+    assert "c-bitmap" in getattr(shown.view.state, field)
+    assert '"peer:built"' in shown.view.line
+    assert f"{field} c-bitmap" in shown.panel.widgets
+    assert f"{field} peer:built" not in shown.panel.widgets
+    shown.panel.widgets[f"{field} c-bitmap"].value = False
+    assert "c-bitmap" not in getattr(shown.view.state, field)
 
 
 def test_advice_measures_a_tracker_beside_the_pick(capsys):

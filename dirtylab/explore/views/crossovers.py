@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from dirtylab import _check
 from dirtylab._caches import CACHES, GUEST_RAN
 from dirtylab._format import share_text
+from dirtylab._parameters import entered_names
 from dirtylab.advice.model import OPERATIONS
-from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider, literal
+from dirtylab.explore.kit.controls import Choice, Control, Options, Several, Slider
 from dirtylab.explore.kit.slider_steps import (
     DENSITIES,
     DIRTY,
@@ -21,7 +22,7 @@ from dirtylab.explore.kit.slider_steps import (
 from dirtylab.explore.process.cell_job import CellJob
 from dirtylab.explore.process.fitted_view import FittedView
 from dirtylab.explore.process.session import Results
-from dirtylab.explore.views import crossover_text, dataset_controls
+from dirtylab.explore.views import crossover_text, dataset_controls, natives
 from dirtylab.explore.views.cheapest import (
     CrossoverPoint,
     Region,
@@ -42,7 +43,6 @@ from dirtylab.explore.views.crossover_figure import (
 from dirtylab.explore.views.looks import look
 from dirtylab.explore.views.measured_cells import measured_cells
 from dirtylab.explore.views.model_curves import AXES, Setting, curves, dirty_in, has_law, model_name
-from dirtylab.native.contestants import native
 from dirtylab.structures import STRUCTURES
 
 if TYPE_CHECKING:
@@ -146,10 +146,7 @@ class CrossoverView(FittedView[CrossoverState, CrossoverContent]):
     @property
     def line(self) -> str:
         """The line of Python that recreates the state: native trackers by their paths."""
-        told = super().line
-        for name, origin in native(self.state.structures).items():
-            told = told.replace(literal(name), literal(f"{origin.path}:{name}"))
-        return told
+        return natives.by_path(super().line, self.state.structures)
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -159,10 +156,11 @@ class CrossoverView(FittedView[CrossoverState, CrossoverContent]):
 
     @staticmethod
     def _controls(state: CrossoverState) -> Sequence[Control]:
+        peers = natives.peers()
         looks = {name: look(name, state.radix) for name in offered()}
-        labels = {name: one.label for name, one in looks.items()}
+        labels = {name: one.label for name, one in looks.items()} | natives.labels_of(peers)
         labels["tree"] = "tree of the radix below"
-        colors = {name: one.color for name, one in looks.items()}
+        colors = {name: one.color for name, one in looks.items()} | natives.colors_of(peers)
         given = _FRAMES if state.density is None else _DENSITY
         return [
             Choice("operation", "operation", OPERATIONS, state.operation),
@@ -172,8 +170,8 @@ class CrossoverView(FittedView[CrossoverState, CrossoverContent]):
             Slider("pages", "guest memory", with_value(GUESTS, state.pages), state.pages,
                    pages_read),
             _amount(state),
-            Several("structures", "structures", offered(), state.structures, labels, colors,
-                    folded=True),
+            Several("structures", "structures", (*offered(), *peers), state.structures, labels,
+                    colors, folded=True),
             Choice("cache", "caches", CACHES, state.cache, CACHE_NAMES, folded=True),
             Choice("given", "dirty given as", (_FRAMES, _DENSITY), given, folded=True),
             Slider("radix", "radix of tree", RADICES, state.radix, lambda r: f"{r} bits",
@@ -191,6 +189,8 @@ class CrossoverView(FittedView[CrossoverState, CrossoverContent]):
         if name == "structures" and not value:
             self.said = "One structure at least is drawn."
             return
+        if name == "structures":
+            value = entered_names(value)
         state = changed_state(before, name, value)
         if state.x == "length" and not dataset_controls.is_option(state.dataset, "length"):
             state, said = _with_clusters(state, name)

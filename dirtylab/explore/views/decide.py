@@ -11,17 +11,18 @@ import numpy as np
 
 from dirtylab._caches import CACHES
 from dirtylab._format import share_text
+from dirtylab._parameters import entered_names
 from dirtylab._units import parse_seconds, parse_share
 from dirtylab.advice.advisor import ranked
 from dirtylab.advice.answer import lead_of
 from dirtylab.advice.model import Model
-from dirtylab.explore.kit.controls import Choice, Control, Slider, call_line, literal
+from dirtylab.explore.kit.controls import Choice, Control, Several, Slider
 from dirtylab.explore.kit.kernel_loop import Coalesced, main_loop
 from dirtylab.explore.kit.slider_steps import nearest, pages_read, with_value
 from dirtylab.explore.process.cell_job import CellJob
 from dirtylab.explore.process.fitted_view import FitsLike, FittedView
 from dirtylab.explore.process.session import WorkerLike
-from dirtylab.explore.views import decide_measured, decide_text
+from dirtylab.explore.views import decide_measured, decide_text, natives
 from dirtylab.explore.views.decide_answer import Answer, answer
 from dirtylab.explore.views.decide_figure import RECTANGLE, SIZE, DecideArtists, DecideContent
 from dirtylab.explore.views.decide_map import AXES, LENGTH, LENGTHS, PAGES, MapStore, WinnerMap
@@ -35,7 +36,6 @@ from dirtylab.explore.views.decide_state import (
 )
 from dirtylab.explore.views.programs import programs
 from dirtylab.measure.cell import Cell
-from dirtylab.native.contestants import native
 from dirtylab.structures import STRUCTURES, tuned
 
 if TYPE_CHECKING:
@@ -92,10 +92,7 @@ class DecideView(FittedView[DecideState, DecideContent]):
     @property
     def line(self) -> str:
         """The line of Python that recreates the state: native trackers by their paths."""
-        told = call_line(self.function, self.state, self.usual)
-        for name, origin in native(self.state.trackers).items():
-            told = told.replace(literal(name), literal(f"{origin.path}:{name}"))
-        return told
+        return natives.by_path(super().line, self.state.trackers)
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -117,6 +114,7 @@ class DecideView(FittedView[DecideState, DecideContent]):
             Choice("cache", "caches hold", CACHES, state.cache, decide_text.CACHE_NAMES,
                    folded=True),
             Choice("over", "map over", AXES, state.over, decide_text.MAP_NAMES, folded=True),
+            *_trackers(state.trackers),
         ]  # fmt: skip
 
     def change(self, name: str, value: Any) -> None:
@@ -126,6 +124,9 @@ class DecideView(FittedView[DecideState, DecideContent]):
         if name == "program":
             self._like(value)
             return
+        if name == "trackers":
+            value = entered_names(value)
+            self.said = "Trackers are measured only: press Measure this guest." if value else ""
         changed = {name: value}
         if name in ("dirty", "length") and self.state.program:
             changed["program"] = ""
@@ -333,6 +334,15 @@ def _modelled(model: Model) -> tuple[str, ...]:
 @functools.lru_cache(64)
 def _marks(model: Model, pages: int) -> list[decide_measured.Mark]:
     return decide_measured.marks(model, pages)
+
+
+def _trackers(chosen: tuple[str, ...]) -> list[Control]:
+    """Return the choice of native trackers and peers, where there are any."""
+    names = natives.offered()
+    if not names:
+        return []
+    labels, colors = natives.labels_of(names), natives.colors_of(names)
+    return [Several("trackers", "measured too", names, chosen, labels, colors, folded=True)]
 
 
 def _beside(pages: int) -> list[int]:
