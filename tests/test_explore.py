@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import threading
 import time
 from contextlib import nullcontext
@@ -829,21 +830,35 @@ def test_a_smaller_slot_drops_the_frames_outside():
 # --- the nine runs --------------------------------------------------------------------------------
 
 
-def test_a_run_again_takes_the_place_of_the_recorded_one(worker, monkeypatch):
+def test_a_run_again_stands_beside_the_recorded_one(worker):
     view = explore.mailing_list(run=1).view
-    recorded = view.samples_index()
+    recorded = view.content().samples_index
     fake = MailView(view.state, view.usual, view._study, lambda: worker)
     fake.act("measure")
     names = ("posted-list", "posted-tree", "posted-bitmap")
-    rows = tuple((f"{method}/{name}", 7.0) for method in ("as posted", "careful") for name in names)
-    worker._tell(Event("cell", 1, 9, 0, rows))
-    row = recorded.rows[0]
-    assert fake.samples_index().median(CAREFUL, row, "posted-tree") == 7.0
-    other = recorded.rows[1]
-    assert fake.samples_index().median(CAREFUL, other, "posted-tree") == recorded.median(
-        CAREFUL, other, "posted-tree"
+    values = dict(zip(names, (5.0, 7.0, 14.0), strict=True))
+    rows = tuple(
+        (f"{method}/{name}", ns)
+        for method in ("as posted", "careful")
+        for name, ns in values.items()
     )
-    assert "Run again here (run 1)" in fake.draw().note
+    assert "here, carefully" not in set(fake.table()["method"])
+    for _ in range(7):
+        worker._tell(Event("cell", 1, 9, 0, rows))
+    row, other = recorded.rows[:2]
+    content = fake.content()
+    assert content.again.median(CAREFUL, row, "posted-tree") == 7.0
+    assert not content.again.has(CAREFUL, other)
+    assert content.samples_index is recorded
+    shown = fake.draw()
+    assert "Run again here (run 1)" in shown.note
+    assert re.search(
+        r"as recorded and 2\.00 \(2\.00 … 2\.00\) here: the tree beats", shown.sentence
+    )
+    table = fake.table()
+    here = table[table["method"] == "here, carefully"]
+    assert set(here["run"]) == {1}
+    assert set(here["ns"]) == set(values.values())
 
 
 def test_a_run_is_measured_again_in_a_process_of_its_own():

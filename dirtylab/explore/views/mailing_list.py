@@ -1,4 +1,4 @@
-"""The mailing-list view: the nine runs, 2016 beside this machine, each to be run again."""
+"""The mailing-list view: the nine runs, 2016 beside a recorded machine, each to be run again."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -27,6 +27,7 @@ from dirtylab.studies.mailing_list.rows import SHORT, STRUCTURES, Row, posted_ro
 from dirtylab.studies.mailing_list.runs import AS_POSTED, CAREFUL, POSTED, record
 from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 from dirtylab.studies.mailing_list.study import Study
+from dirtylab.theory.intervals import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,13 +56,13 @@ class MailView(MeasuringView[MailState, MailContent]):
     state, usual : MailState
         What is shown, and what Reset goes back to.
     study : Study
-        The recorded one: what "here" shows until a run is run again.
+        The recorded one.
     worker : callable
         Makes the worker that runs it again.
     """
 
     function = "mailing_list"
-    title = "The nine runs of 2016: posted, and here"
+    title = "The nine runs of 2016: posted, recorded, and run again here"
     size = SIZE
     rectangles = (RANDOM, SEQUENTIAL, RATIO_RECTANGLE)
     artists = MailArtists
@@ -92,22 +93,13 @@ class MailView(MeasuringView[MailState, MailContent]):
     # --- what is shown --------------------------------------------------------------------------
 
     def samples_index(self) -> SamplesIndex:
-        """Return the recorded samples, those of runs run again in place of theirs."""
+        """Return the samples of the runs that were run again here."""
         count = self._session.samples_taken
         if self._indexed is None or self._indexed[0] != count:
-            self._indexed = count, self._made_index()
+            again = self._run_again().items()
+            records = [one for run, results in again for one in _records(_row(run), results)]
+            self._indexed = count, SamplesIndex(records)
         return self._indexed[1]
-
-    def _made_index(self) -> SamplesIndex:
-        again = self._run_again()
-        replaced = {(_row(run).order, _row(run).dirty) for run in again}
-        kept = [
-            one for one in self._study.samples_index.records
-            if one["method"] == POSTED or (one["order"], one["dirty"]) not in replaced
-        ]  # fmt: skip
-        for run, results in again.items():
-            kept += _records(_row(run), results)
-        return SamplesIndex(kept)
 
     def _run_again(self) -> dict[int, Results]:
         """Return the results of runs that were run again, by run."""
@@ -116,34 +108,39 @@ class MailView(MeasuringView[MailState, MailContent]):
 
     def content(self) -> MailContent:
         """Return the chosen run and the samples of all."""
-        return MailContent(_row(self.state.run), self.samples_index())
+        return MailContent(_row(self.state.run), self._study.samples_index, self.samples_index())
 
     def sentence(self, content: MailContent) -> str:
         """Return the finding."""
-        row, index = content
-        then = index.ratio(POSTED, row, "posted-bitmap", "posted-tree")
-        now = index.ratio(CAREFUL, row, "posted-bitmap", "posted-tree")
+        row, index, again = content
+        pair = ("posted-bitmap", "posted-tree")
+        then, now = (index.ratio(method, row, *pair) for method in (POSTED, CAREFUL))
+        told = f"{three_digits(now)} as recorded"
+        if content.is_again:
+            found = again.ratio_interval(row, *pair)
+            now = found.at
+            told += f" and {three_digits(now)}{_between(found)} here"
+        who = {True: "the tree beats the bitmap", False: "the bitmap beats the tree"}
+        both = who[then > 1] if (then > 1) == (now > 1) else f"in 2016 {who[then > 1]}, now not"
         same = sum(index.winner(POSTED, one) == index.winner(CAREFUL, one)
                    for one in posted_rows())  # fmt: skip
-        who = {True: "the tree beats the bitmap", False: "the bitmap beats the tree"}
-        both = who[then > 1] if (then > 1) == (now > 1) else f"in 2016 {who[then > 1]}, here not"
         return (
             f"{row.label.capitalize()} dirty frames: bitmap over tree was {three_digits(then)} in "
-            f"2016 and is {three_digits(now)} here: {both}. In {same} of the nine runs the same of "
-            "the two wins here as in 2016."
+            f"2016, {told}: {both}. In {same} of the nine recorded runs the same of the two wins "
+            "as in 2016."
         )
 
     def alt(self, content: MailContent, sentence: str) -> str:
         """Return the picture in words."""
-        row, index = content
+        row, index, _ = content
         times = "; ".join(
             f"{SHORT[name]} {ns_text(index.median(POSTED, row, name))} in 2016, "
-            f"{ns_text(index.median(CAREFUL, row, name))} here"
+            f"{ns_text(index.median(CAREFUL, row, name))} as recorded"
             for name in STRUCTURES
         )
         return (
-            "Two log-log plots of time against dirty frames, random and sequential, posted in 2016 "
-            f"and here, and the ratios of run {row.label}. {sentence} {times}."
+            "Two log-log plots of time against dirty frames, random and sequential, of 2016, "
+            f"recorded, and run again here, and the ratios of run {row.label}. {sentence} {times}."
         )
 
     def note(self, content: MailContent) -> str:
@@ -159,12 +156,13 @@ class MailView(MeasuringView[MailState, MailContent]):
 
     def extra(self, content: MailContent) -> str:
         """Return a table of the run's times and ratios by method."""
-        row, index = content
+        row, sources = content.row, _sources(content)
         rows = [
-            [style.label]
+            [label]
             + [ns_text(index.median(method, row, name)) for name in STRUCTURES]
             + [three_digits(index.ratio(method, row, *pair)) for pair in RATIOS]
-            for method, style in METHODS.items()
+            for label, index, method in sources
+            if index.has(method, row)
         ]
         ratios = [f"{SHORT[a]}/{SHORT[b]}" for a, b in RATIOS]
         return table_html(rows, [row.label, *(SHORT[name] for name in STRUCTURES), *ratios])
@@ -173,13 +171,13 @@ class MailView(MeasuringView[MailState, MailContent]):
         """Return median times of all runs, structures and methods."""
         import pandas as pd
 
-        index = self.samples_index()
         return pd.DataFrame.from_records(
             [
                 {"run": run, "order": _row(run).order, "pages": _row(run).pages,
-                 "dirty": _row(run).dirty, "method": method, "structure": SHORT[name],
+                 "dirty": _row(run).dirty, "method": label, "structure": SHORT[name],
                  "ns": index.median(method, _row(run), name)}
-                for run in RUNS for method in METHODS for name in STRUCTURES
+                for run in RUNS for label, index, method in _sources(self.content())
+                for name in STRUCTURES if index.has(method, _row(run))
             ]
         )  # fmt: skip
 
@@ -189,8 +187,25 @@ class MailView(MeasuringView[MailState, MailContent]):
             **super().provenance(),
             "recorded on": self._study.machine,
             "run again": list(self._session.results),
+            "run again on": describe_machine(),
             "units": {"ns": "nanoseconds a collect, median"},
         }
+
+
+def _between(found: Interval) -> str:
+    """Return the ends of an interval in brackets, nothing where there are too few samples."""
+    if found.low is None or found.high is None:
+        return ""
+    return f" ({three_digits(found.low)} … {three_digits(found.high)})"
+
+
+def _sources(content: MailContent) -> list[tuple[str, SamplesIndex, str]]:
+    """Return what there are times of: label, samples and method."""
+    recorded = [(style.label, content.samples_index, one) for one, style in METHODS.items()]
+    again = [
+        ("here, as posted", content.again, AS_POSTED), ("here, carefully", content.again, CAREFUL)
+    ]  # fmt: skip
+    return [*recorded, *again]
 
 
 def _row(run: int) -> Row:

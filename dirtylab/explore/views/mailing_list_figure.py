@@ -1,4 +1,4 @@
-"""The picture of the mailing-list view: times posted in 2016 and measured here, and ratios."""
+"""The picture of the mailing-list view: times of 2016, as recorded, and run again here."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from dirtylab._format import count_text
+from dirtylab._format import count_text, three_digits
 from dirtylab.explore.kit.axes import no_minor_ticks, title_text
 from dirtylab.explore.kit.sheet import offset_below
 from dirtylab.figures.style import FAINT, INK, LOOKS, label_ticks, style_axes, time_label
@@ -17,7 +17,7 @@ from dirtylab.studies.mailing_list.samples_index import SamplesIndex
 
 SIZE = (7.4, 4.7)
 RANDOM, SEQUENTIAL = (0.11, 0.265, 0.345, 0.65), (0.475, 0.265, 0.185, 0.65)
-RATIO_RECTANGLE = (0.765, 0.265, 0.205, 0.65)
+RATIO_RECTANGLE = (0.7, 0.265, 0.28, 0.65)
 RATIOS = (
     ("posted-tree", "posted-list"), ("posted-bitmap", "posted-list"),
     ("posted-bitmap", "posted-tree"),
@@ -35,9 +35,11 @@ class MethodStyle(NamedTuple):
 
 METHODS = {
     POSTED: MethodStyle("2016", "o", ":", hollow=True),
-    AS_POSTED: MethodStyle("here, as posted", "+", "", hollow=False),
-    CAREFUL: MethodStyle("here, carefully", "s", "-", hollow=False),
+    AS_POSTED: MethodStyle("recorded, as posted", "+", "", hollow=False),
+    CAREFUL: MethodStyle("recorded, carefully", "s", "-", hollow=False),
 }
+AGAIN = MethodStyle("run again here, 95 %", "D", "", hollow=True)
+"""Careful samples of this machine: no line joins them to those of another."""
 
 
 class MailContent(NamedTuple):
@@ -45,6 +47,14 @@ class MailContent(NamedTuple):
 
     row: Row
     samples_index: SamplesIndex
+    """As posted and as recorded."""
+    again: SamplesIndex
+    """What was run again on this machine."""
+
+    @property
+    def is_again(self) -> bool:
+        """Whether the run that is picked out was run again."""
+        return self.again.has(CAREFUL, self.row)
 
 
 class MailArtists:
@@ -61,25 +71,36 @@ class MailArtists:
             for name in STRUCTURES:
                 for method, style in METHODS.items():
                     self._marks[order, name, method] = _mark(ax, name, method, style)
+                self._marks[order, name, _AGAIN] = _mark(ax, name, _AGAIN, AGAIN, size=9)
         _prepare_ratios(ratios)
         self._ratio_marks = {
             method: ratios.plot(
                 [], [], linestyle="", marker=style.marker, markersize=8, color=INK, zorder=4,
                 markerfacecolor="white" if style.hollow else INK, markeredgewidth=1.5,
             )[0]
-            for method, style in METHODS.items()
+            for method, style in (*METHODS.items(), (_AGAIN, AGAIN))
         }  # fmt: skip
+        (self._interval,) = ratios.plot([], [], color=INK, linewidth=2, zorder=5)
+        self._pairs = [
+            ratios.text(
+                1.15 * _LEAST, height - 0.16, "", fontsize=9, color=INK, va="bottom",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )
+            for height in range(len(RATIOS))
+        ]  # fmt: skip
         self._title = title_text(ratios, 1.03, ha="right")
         self._title.set_x(1)
         self.moving = [
-            *self._bands.values(), *self._marks.values(), *self._ratio_marks.values(), self._title,
+            *self._bands.values(), *self._marks.values(), *self._ratio_marks.values(),
+            self._interval, *self._pairs, self._title,
         ]  # fmt: skip
 
     def set(self, content: MailContent) -> None:
         """Move all marks; pick out a run."""
-        row, index = content.row, content.samples_index
-        for (order, name, method), mark in self._marks.items():
-            rows = [one for one in posted_rows() if one.order == order]
+        row = content.row
+        for (order, name, place), mark in self._marks.items():
+            index, method = _source(content, place)
+            rows = [one for one in posted_rows() if one.order == order and index.has(method, one)]
             mark.set_data(
                 [one.dirty for one in rows], [index.median(method, one, name) for one in rows]
             )
@@ -87,10 +108,44 @@ class MailArtists:
             band.set_visible(order == row.order)
             band.set_x(row.dirty / 1.7)
             band.set_width(row.dirty * 1.7 - row.dirty / 1.7)
-        for method, mark in self._ratio_marks.items():
-            ratios = [index.ratio(method, row, *pair) for pair in RATIOS]
-            mark.set_data(np.clip(ratios, 0.12, 9e5), range(len(RATIOS)))
+        for place, mark in self._ratio_marks.items():
+            index, method = _source(content, place)
+            pairs = RATIOS if index.has(method, row) else ()
+            ratios = [index.ratio(method, row, *pair) / _then(content, pair) for pair in pairs]
+            mark.set_data(np.clip(ratios, *_ENDS), range(len(pairs)))
+        self._interval.set_data(*_intervals(content))
+        for pair, text in zip(RATIOS, self._pairs, strict=True):
+            names = " / ".join(SHORT[name] for name in pair)
+            text.set_text(f"{names}, {three_digits(_then(content, pair))} in 2016")
         self._title.set_text(f"{row.order}, {count_text(row.dirty)}")
+
+
+_AGAIN = "again"
+_LEAST, _MOST = 0.05, 40.0
+"""Ends of the axis of ratios, as multiples of those of 2016."""
+_ENDS = 1.1 * _LEAST, _MOST / 1.1
+
+
+def _source(content: MailContent, place: str) -> tuple[SamplesIndex, str]:
+    """Return the samples and the method of a mark."""
+    return (content.again, CAREFUL) if place == _AGAIN else (content.samples_index, place)
+
+
+def _then(content: MailContent, pair: tuple[str, str]) -> float:
+    """Return a ratio of 2016."""
+    return content.samples_index.ratio(POSTED, content.row, *pair)
+
+
+def _intervals(content: MailContent) -> tuple[list[float], list[float]]:
+    """Return the intervals of the ratios that were run again, as a line with gaps."""
+    x: list[float] = []
+    y: list[float] = []
+    for height, pair in enumerate(RATIOS if content.is_again else ()):
+        _, low, high = content.again.ratio_interval(content.row, *pair)
+        then = _then(content, pair)
+        x += [np.nan, (low or np.nan) / then, (high or np.nan) / then]
+        y += [height] * 3
+    return x, y
 
 
 def _prepare_times(ax: Axes, order: str) -> None:
@@ -113,12 +168,12 @@ def _prepare_times(ax: Axes, order: str) -> None:
 
 def _prepare_ratios(ax: Axes) -> None:
     ax.set_xscale("log")
-    style_axes(ax, title="", xlabel="ratio of times", ylabel="")
-    ax.set_xlim(0.1, 1e6)
-    ax.set_ylim(len(RATIOS) - 0.5, -0.5)
+    style_axes(ax, title="", xlabel="ratio of times, 2016 = 1", ylabel="")
+    ax.set_xlim(_LEAST, _MOST)
+    ax.set_ylim(len(RATIOS) - 0.6, -0.6)
     _set_ticks(ax)
-    ax.set_xticks([1, 1e3, 1e6])
-    ax.set_yticks(range(len(RATIOS)), [f"{SHORT[a]} /\n{SHORT[b]}" for a, b in RATIOS])
+    ax.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
+    ax.set_yticks([])
     ax.axvline(1, color=INK, linewidth=1)
 
 
@@ -130,10 +185,10 @@ def _set_ticks(ax: Axes) -> None:
     label_ticks(ax.xaxis, count_text)
 
 
-def _mark(ax: Axes, name: str, method: str, style: MethodStyle) -> Any:
+def _mark(ax: Axes, name: str, method: str, style: MethodStyle, size: int = 6) -> Any:
     color = LOOKS[name].color
     return ax.plot(
-        [], [], marker=style.marker, color=color, markersize=6 if method != AS_POSTED else 8,
+        [], [], marker=style.marker, color=color, markersize=size if method != AS_POSTED else 8,
         markerfacecolor="white" if style.hollow else color, zorder=4,
         linestyle=LOOKS[name].dashes if style.line == "-" else style.line, linewidth=1.4,
     )[0]  # fmt: skip
@@ -148,6 +203,6 @@ def _legend_handles() -> list[Line2D]:
     marks = [
         Line2D([], [], color=FAINT, marker=style.marker, label=style.label,
                markerfacecolor="white" if style.hollow else FAINT, linestyle=style.line)
-        for style in METHODS.values()
+        for style in (*METHODS.values(), AGAIN)
     ]  # fmt: skip
     return [*colors, *marks]
