@@ -220,7 +220,7 @@ def _prepare_axes(left: Axes, right: Axes) -> None:
         no_minor_ticks(ax)
     right.set_yscale("log")
     label_ticks(right.xaxis, count_text)
-    right.xaxis.set_major_locator(LogLocator(numticks=5))
+    right.xaxis.set_major_locator(LogLocator(base=1e4, numticks=5))
     left.set_xticks([2.0**power for power in range(24, 45, 10)])
     label_ticks(left.xaxis, nbytes_text)
     left.set_xlim(LEAST_PAGES * PAGE_BYTES, MOST_PAGES * PAGE_BYTES)

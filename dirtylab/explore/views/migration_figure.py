@@ -143,7 +143,7 @@ class MigrationArtists:
         self._bar.set_yticks([])
         self._bar.set_xlim(0, 1.25)
         self._bar.set_ylim(-0.5, 0.5)
-        self._bar.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0", "25 %", "50 %", "75 %", "allowed"])
+        self._bar.set_xticks([0, 0.5, 1.0], ["0", "50 %", "allowed"])
         self._bar.spines["left"].set_visible(False)
         self._right.grid(visible=False)
         self._right.set_xlim(0, 1)
@@ -217,8 +217,8 @@ class MigrationArtists:
         x = 1.0 if not np.isfinite(rate) else rate_place(max(rate, RATES[0]))
         y = size_place(content.state.working_set, content.state.pages)
         self._here.set_data([min(max(x, 0.0), 1.0)], [y])
-        self._titles[2].set_text("Where it converges")
-        self._labels[1].set_text("writes a second  ·  up: working set")
+        self._titles[2].set_text("↑ working set")
+        self._labels[1].set_text("writes a second →")
 
 
 def rate_place(rate: float) -> float:
