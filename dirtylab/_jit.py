@@ -30,7 +30,7 @@ import pathlib
 import pickle
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 import numba
@@ -149,12 +149,19 @@ def _unless_foreign(action: Callable[..., Any]) -> Callable[..., Any]:
 
     def attempt(signature: Any, *others: Any) -> Any:
         kinds = getattr(signature, "args", signature)
-        classes = (getattr(kind, "instance_class", None) for kind in kinds)
-        if all(one is None or one.__module__.startswith(_OWN) for one in classes):
+        if all(one.__module__.startswith(_OWN) for one in _classes(kinds)):
             return action(signature, *others)
         return None
 
     return attempt
+
+
+def _classes(kinds: Any) -> Iterator[type]:
+    """Yield the classes of named tuples among types, and of those within them."""
+    for kind in kinds:
+        if (own := getattr(kind, "instance_class", None)) is not None:
+            yield own
+            yield from _classes(kind.types)
 
 
 def _or_nothing(action: Callable[..., Any]) -> Callable[..., Any]:

@@ -198,8 +198,9 @@ def test_a_state_of_ones_own_is_in_no_file_that_other_processes_read(tmp_path):
         "import sys, numpy as np\n"
         "from dirtylab.measure.driver import take\n"
         "from dirtylab.structures import Bitmap\n"
+        "from dirtylab.structures.driven import bound\n"
         "state = __import__('mine').Mine(np.zeros(1)) if sys.argv[1:] else Bitmap(64)._state\n"
-        "print(take(state, np.zeros(1, np.uint64), np.zeros(1, np.uint64), True))\n"
+        "print(take(bound(state), np.zeros(1, np.uint64), np.zeros(1, np.uint64), True))\n"
     )
     (tmp_path / "mine.py").write_text(own)
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
@@ -265,7 +266,8 @@ def test_compiled_loops_notice_a_change_in_a_structures_file(tmp_path):
         "import numpy as np\n"
         "from dirtylab.measure.driver import take\n"
         "from dirtylab.structures import Bitmap\n"
-        "print(take(Bitmap(64)._state, np.zeros(1, np.uint64), np.zeros(1, np.uint64), True))\n"
+        "from dirtylab.structures.driven import bound\n"
+        "print(take(bound(Bitmap(64)._state), np.zeros(1, np.uint64), np.zeros(1, np.uint64), True))\n"
     )
     told = []
     for change in (0, 100, 0):

@@ -25,7 +25,7 @@ from dirtylab._check import Frames
 from dirtylab._jit import kernel
 from dirtylab.measure.clock import Stopwatch, elapsed, reading_ns, start, stopwatch
 from dirtylab.structures import Structure
-from dirtylab.structures.driven import State, clear, collect, harvest, insert, state_for
+from dirtylab.structures.driven import Driven, clear, collect, harvest, insert, state_for
 
 Bursts = Mapping[str, npt.NDArray[np.uint64]]
 """Operation to frames, shape ``(epochs, dirty)``; a collect follows the insert."""
@@ -38,7 +38,7 @@ _NO_FRAME = np.uint64(2**64 - 1)
 
 
 @kernel
-def time_inserts(state: State, burst: Frames, out: Frames, watch: Stopwatch) -> tuple[int, int]:
+def time_inserts(state: Driven, burst: Frames, out: Frames, watch: Stopwatch) -> tuple[int, int]:
     """Return the ns of all inserts, and of the collects that follow them."""
     inserts, collects = 0, 0
     for epoch in range(burst.shape[0]):
@@ -53,7 +53,7 @@ def time_inserts(state: State, burst: Frames, out: Frames, watch: Stopwatch) -> 
 
 
 @kernel
-def time_harvests(state: State, burst: Frames, out: Frames, watch: Stopwatch) -> int:
+def time_harvests(state: Driven, burst: Frames, out: Frames, watch: Stopwatch) -> int:
     """Return the ns of all harvests."""
     spent = 0
     for epoch in range(burst.shape[0]):
@@ -65,7 +65,7 @@ def time_harvests(state: State, burst: Frames, out: Frames, watch: Stopwatch) ->
 
 
 @kernel
-def time_clears(state: State, burst: Frames, watch: Stopwatch) -> int:
+def time_clears(state: Driven, burst: Frames, watch: Stopwatch) -> int:
     """Return the ns of all clears."""
     spent = 0
     for epoch in range(burst.shape[0]):
@@ -77,7 +77,7 @@ def time_clears(state: State, burst: Frames, watch: Stopwatch) -> int:
 
 
 @kernel
-def time_epochs(state: State, burst: Frames, out: Frames, watch: Stopwatch) -> int:
+def time_epochs(state: Driven, burst: Frames, out: Frames, watch: Stopwatch) -> int:
     """Return the ns of all epochs, each an insert and a harvest."""
     start(watch)
     for epoch in range(burst.shape[0]):
@@ -88,7 +88,7 @@ def time_epochs(state: State, burst: Frames, out: Frames, watch: Stopwatch) -> i
 
 @kernel
 def time_replay(
-    state: State, frames: Frames, ends: Frames, out: Frames, watch: Stopwatch
+    state: Driven, frames: Frames, ends: Frames, out: Frames, watch: Stopwatch
 ) -> tuple[int, int]:
     """Return the ns of all inserts and of all harvests of epochs that end where `ends` says."""
     inserts, harvests = 0, 0
@@ -105,7 +105,7 @@ def time_replay(
 
 
 @kernel
-def time_insert(state: State, frames: Frames, watch: Stopwatch) -> int:
+def time_insert(state: Driven, frames: Frames, watch: Stopwatch) -> int:
     """Return the ns of one insert; what was in stays."""
     start(watch)
     insert(state, frames)
@@ -113,7 +113,7 @@ def time_insert(state: State, frames: Frames, watch: Stopwatch) -> int:
 
 
 @kernel
-def time_collect(state: State, out: Frames, watch: Stopwatch) -> int:
+def time_collect(state: Driven, out: Frames, watch: Stopwatch) -> int:
     """Return the ns of one collect of what is in."""
     start(watch)
     collect(state, out)
@@ -121,7 +121,7 @@ def time_collect(state: State, out: Frames, watch: Stopwatch) -> int:
 
 
 @kernel
-def time_harvest(state: State, out: Frames, watch: Stopwatch) -> tuple[int, int]:
+def time_harvest(state: Driven, out: Frames, watch: Stopwatch) -> tuple[int, int]:
     """Return the ns of one harvest of what is in, and how many frames came."""
     start(watch)
     found = harvest(state, out)
@@ -129,7 +129,7 @@ def time_harvest(state: State, out: Frames, watch: Stopwatch) -> tuple[int, int]
 
 
 @kernel
-def time_clear(state: State, watch: Stopwatch) -> int:
+def time_clear(state: Driven, watch: Stopwatch) -> int:
     """Return the ns of one clear of what is in."""
     start(watch)
     clear(state)
@@ -137,7 +137,7 @@ def time_clear(state: State, watch: Stopwatch) -> int:
 
 
 @kernel
-def take(state: State, frames: Frames, out: Frames, clearing: bool) -> int:
+def take(state: Driven, frames: Frames, out: Frames, clearing: bool) -> int:
     """Insert frames and collect or harvest them; return how many came."""
     insert(state, frames)
     return harvest(state, out) if clearing else collect(state, out)

@@ -28,7 +28,7 @@ from dirtylab.native.peers.recipes import PEERS
 from dirtylab.structures import STRUCTURES
 from dirtylab.structures.bitmap import Bitmap
 from dirtylab.structures.bits import counted
-from dirtylab.structures.driven import harvest, insert, state_for
+from dirtylab.structures.driven import Driven, harvest, insert, state_for
 from dirtylab.structures.hybrid import BLOCK_WORDS, Hybrid
 from dirtylab.structures.runs import take_from_bitmap, take_from_hybrid, take_from_tree
 from dirtylab.structures.tree import Tree64
@@ -91,9 +91,10 @@ def time_atomic(
 
 
 @kernel
-def time_bitmap(state: State, frames: Frames, runs: Frames, watch: Stopwatch) -> int:
+def time_bitmap(driven: Driven, frames: Frames, runs: Frames, watch: Stopwatch) -> int:
     """Return the ns of taking what was inserted as runs, from a bitmap."""
-    insert(state, frames)
+    insert(driven, frames)
+    state = driven.state
     start(watch)
     counted(state.words, state.header)
     take_from_bitmap(state.words, state.header, runs)
@@ -101,9 +102,10 @@ def time_bitmap(state: State, frames: Frames, runs: Frames, watch: Stopwatch) ->
 
 
 @kernel
-def time_hybrid(state: State, frames: Frames, runs: Frames, watch: Stopwatch) -> int:
+def time_hybrid(driven: Driven, frames: Frames, runs: Frames, watch: Stopwatch) -> int:
     """As :func:`time_bitmap`, from a hybrid."""
-    insert(state, frames)
+    insert(driven, frames)
+    state = driven.state
     start(watch)
     counted(state.words, state.header)
     take_from_hybrid(state.words, state.summary, BLOCK_WORDS, state.header, runs)
@@ -111,9 +113,10 @@ def time_hybrid(state: State, frames: Frames, runs: Frames, watch: Stopwatch) ->
 
 
 @kernel
-def time_tree(state: State, frames: Frames, runs: Frames, watch: Stopwatch) -> int:
+def time_tree(driven: Driven, frames: Frames, runs: Frames, watch: Stopwatch) -> int:
     """As :func:`time_bitmap`, from a tree."""
-    insert(state, frames)
+    insert(driven, frames)
+    state = driven.state
     start(watch)
     counted(state.words[: state.starts[1]], state.header)
     take_from_tree(state.words, state.starts, state.shifts, state.header, runs)
@@ -147,9 +150,9 @@ def insert_lockless(state: State, frames: Frames, gate: Gate, thread: int, clock
 
 
 @kernel
-def take_native(state: State, out: Frames) -> int:
+def take_native(driven: Driven, out: Frames) -> int:
     """Harvest what threads have inserted."""
-    return harvest(state, out)
+    return harvest(driven, out)
 
 
 def built() -> list[str]:
