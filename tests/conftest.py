@@ -9,6 +9,7 @@ _is_worker = "PYTEST_XDIST_WORKER" in os.environ
 _cache = os.environ["NUMBA_CACHE_DIR"] if _is_worker else tempfile.mkdtemp(prefix="dirtylab-tests-")
 os.environ["NUMBA_CACHE_DIR"] = _cache
 os.environ.setdefault("MPLCONFIGDIR", _cache)
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers take all cores
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402

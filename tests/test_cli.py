@@ -16,7 +16,7 @@ import time
 import pytest
 
 from dirtylab import cli
-from dirtylab.studies.mailing_list import study
+from dirtylab.studies.mailing_list import store, study
 from dirtylab.studies.mailing_list.figures import PICTURES
 from dirtylab.studies.mailing_list.rows import posted_rows
 
@@ -107,7 +107,16 @@ def test_a_terminal_gets_a_progress_bar(tmp_path):
     assert b"step" in seen
 
 
-def test_ctrl_c_while_drawing_keeps_what_was_measured(monkeypatch, capsys, tmp_path):
+def measured_before(monkeypatch, folder):
+    """Let a run take what the quick run has measured, which took 15 s."""
+    made = store.load(folder[0])
+    monkeypatch.setattr(study.Reproduction, "steps", lambda self: [])
+    monkeypatch.setattr(study.Reproduction, "study", lambda self: made)
+
+
+def test_ctrl_c_while_drawing_keeps_what_was_measured(monkeypatch, capsys, tmp_path, folder):
+    measured_before(monkeypatch, folder)
+
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -182,7 +191,8 @@ def test_reproduce_writes_samples_provenance_and_figures(folder):
     assert len(facts["verdicts"]) == 7
 
 
-def test_reproduce_as_json_is_what_is_on_disk(monkeypatch, capsys, tmp_path):
+def test_reproduce_as_json_is_what_is_on_disk(monkeypatch, capsys, tmp_path, folder):
+    measured_before(monkeypatch, folder)
     monkeypatch.setattr("dirtylab.cli.reproduce._draw", lambda *_: 0)
     assert cli.main(["reproduce", "--json", "--quick", "--out", str(tmp_path)]) == 0
     printed = json.loads(capsys.readouterr().out)

@@ -363,6 +363,7 @@ def test_a_comparison_keeps_what_it_measured_before_a_crash(monkeypatch, capsys)
 
 def test_crossovers_of_chosen_structures(monkeypatch, capsys):
     monkeypatch.setattr(crossovers_record, "PER_DECADE", 2)
+    monkeypatch.setattr(crossovers_record, "REFINE_S", 2.0)
     monkeypatch.setattr(crossovers_record, "ROUNDS", {"find": 3, "try": 2})
     monkeypatch.setattr(crossovers_record, "MAP_PAGES", 10_000)
     monkeypatch.setattr(crossovers_record, "MAP_LENGTHS", (1, 16))

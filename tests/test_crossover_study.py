@@ -126,6 +126,7 @@ def test_the_command_measures_small_slots_and_tells_what_it_found(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crossovers_record, "PER_DECADE", 2)
+    monkeypatch.setattr(crossovers_record, "REFINE_S", 2.0)
     monkeypatch.setattr(crossovers_record, "ROUNDS", {"find": 3, "try": 2})
     monkeypatch.setattr(crossovers_record, "MAP_PAGES", 10_000)
     monkeypatch.setattr(crossovers_record, "MAP_LENGTHS", (1, 16))

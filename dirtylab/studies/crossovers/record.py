@@ -86,7 +86,7 @@ def record(
     datasets: Sequence[Choice] | None = None,
     structures: tuple[str, ...] | None = None,
     cache: str = GUEST_RAN,
-    refine_s: float = REFINE_S,
+    refine_s: float | None = None,
 ) -> pathlib.Path:
     """Measure the study and write it to the folder `out`; return that folder.
 
@@ -108,7 +108,8 @@ def record(
     cache : {"guest-ran", "warm"}, optional
         What the caches hold (:func:`dirtylab.sweep`).
     refine_s : float, optional
-        Seconds for more sizes where two curves meet; what has begun when they are over is finished.
+        Seconds for more sizes where two curves meet, 240 when omitted; what has begun when they are
+        over is finished.
     """
     folder, under_way = prepare_folder(out), prepare_folder(work)
     usual = list(studied().items()) if datasets is None else datasets
@@ -119,7 +120,8 @@ def record(
         table = _measure_part(under_way, part, usual, cache, progress=report is not None)
         tables[part.use, part.pages] = wide(table, part.use)
         machine = next(iter(table.attrs["machines"].values()))
-    _go_there(tables, under_way, structures, cache, refine_s, report)
+    seconds = REFINE_S if refine_s is None else refine_s
+    _go_there(tables, under_way, structures, cache, seconds, report)
     if report:
         report(f"{MAP_PAGES:,} pages, map: {len(MAP_LENGTHS)} x {len(MAP_DENSITIES)} cells")
     names = tuned() if structures is None else structures
