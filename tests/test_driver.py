@@ -267,7 +267,8 @@ def test_compiled_loops_notice_a_change_in_a_structures_file(tmp_path):
         "from dirtylab.measure.driver import take\n"
         "from dirtylab.structures import Bitmap\n"
         "from dirtylab.structures.driven import bound\n"
-        "print(take(bound(Bitmap(64)._state), np.zeros(1, np.uint64), np.zeros(1, np.uint64), True))\n"
+        "one = np.zeros(1, np.uint64)\n"
+        "print(take(bound(Bitmap(64)._state), one, one.copy(), True))\n"
     )
     told = []
     for change in (0, 100, 0):

@@ -171,6 +171,12 @@ class Driver:
         self._reading = reading_ns(self._watch, _TRIALS)
         self.through = PYTHON if state_for(structure, dirty) is None else COMPILED
 
+    def _driven(self) -> Driven:
+        """Return the state as it is now, with room for an epoch."""
+        state = state_for(self.structure, self._dirty)
+        assert state is not None
+        return state
+
     def taken(self, frames: Frames, operation: str, through: str) -> Frames:
         """Insert frames; return what a ``"collect"`` or ``"harvest"`` writes.
 
@@ -178,7 +184,7 @@ class Driver:
         """
         self._out.fill(_NO_FRAME)
         if through == COMPILED:
-            state = state_for(self.structure, self._dirty)
+            state = self._driven()
             return self._out[: take(state, frames, self._out, operation == "harvest")]
         self.structure.insert(frames)
         found: Frames = getattr(self.structure, operation)(self._out)
@@ -189,7 +195,7 @@ class Driver:
         if self.through == COMPILED:
             ends = np.cumsum([epoch.size for epoch in epochs], dtype=np.uint64)
             frames = np.concatenate([np.empty(0, np.uint64), *epochs])
-            state = state_for(self.structure, self._dirty)
+            state = self._driven()
             spent = time_replay(state, frames, ends, self._out, self._watch)
             reading = self._reading * len(epochs)
             return max(spent[0] - reading, 1), max(spent[1] - reading, 1)
@@ -202,14 +208,14 @@ class Driver:
     def insert_ns(self, frames: Frames) -> int:
         """Insert frames; return the ns that took."""
         if self.through == COMPILED:
-            state = state_for(self.structure, self._dirty)
+            state = self._driven()
             return max(time_insert(state, frames, self._watch) - self._reading, 1)
         return self._time(lambda: self.structure.insert(frames))
 
     def collect_ns(self) -> int:
         """Collect what is in; return the ns that took."""
         if self.through == COMPILED:
-            state = state_for(self.structure, self._dirty)
+            state = self._driven()
             return max(time_collect(state, self._out, self._watch) - self._reading, 1)
         return self._time(lambda: self.structure.collect(self._out))
 
@@ -220,7 +226,7 @@ class Driver:
     def harvested(self) -> tuple[int, Frames]:
         """Harvest what is in; return the ns that took, and the frames, in memory used again."""
         if self.through == COMPILED:
-            state = state_for(self.structure, self._dirty)
+            state = self._driven()
             ns, found = time_harvest(state, self._out, self._watch)
             return max(ns - self._reading, 1), self._out[:found]
         taken: list[Frames] = []
@@ -230,7 +236,7 @@ class Driver:
     def clear_ns(self) -> int:
         """Clear what is in; return the ns that took."""
         if self.through == COMPILED:
-            state = state_for(self.structure, self._dirty)
+            state = self._driven()
             return max(time_clear(state, self._watch) - self._reading, 1)
         return self._time(self.structure.clear)
 
@@ -250,7 +256,7 @@ class Driver:
         }
 
     def _compiled(self, name: str, burst: Frames) -> list[tuple[str, int, int]]:
-        state, epochs = state_for(self.structure, self._dirty), burst.shape[0]
+        state, epochs = self._driven(), burst.shape[0]
         out, watch = self._out, self._watch
         readings = epochs * self._reading
         if name == "insert":

@@ -149,6 +149,7 @@ def clear(driven: Driven) -> None:
     KERNELS[type(driven.state)].clear(driven.state)
 
 
+_emitted: Callable[[Any], Any] = intrinsic
 _FRAMES = types.Array(types.uint64, 1, "C")
 _ARGUMENTS = {"insert": (_FRAMES,), "collect": (_FRAMES,), "harvest": (_FRAMES,), "clear": ()}
 _known: dict[tuple[Any, ...], tuple[int, ...]] = {}
@@ -162,7 +163,7 @@ def _addresses(state: State) -> tuple[int, ...]:
         return (0,) * len(_ARGUMENTS)
     key = (type(state), *[getattr(one, "dtype", None) for one in state])
     if key not in _known:
-        kind, chosen = typeof(state), KERNELS[type(state)]
+        kind, chosen = typeof(state), KERNELS[type(state)]  # type: ignore[no-untyped-call]
         _known[key] = tuple(
             _address(getattr(chosen, verb), (kind, *others)) for verb, others in _ARGUMENTS.items()
         )
@@ -193,29 +194,29 @@ def _call(verb: str, typing: Any, driven: Any, *others: Any) -> Any:
         status, told = convention.call_function(
             builder, code, inner.return_type, inner.args, [state, *given[1:]]
         )
-        with cgutils.if_unlikely(builder, status.is_error):
+        with cgutils.if_unlikely(builder, status.is_error):  # type: ignore[no-untyped-call]
             convention.return_status_propagate(builder, status)
         return told
 
     return inner.return_type(driven, *others), emit
 
 
-@intrinsic
+@_emitted
 def _call_insert(typing: Any, driven: Any, frames: Any) -> Any:
     return _call("insert", typing, driven, frames)
 
 
-@intrinsic
+@_emitted
 def _call_collect(typing: Any, driven: Any, out: Any) -> Any:
     return _call("collect", typing, driven, out)
 
 
-@intrinsic
+@_emitted
 def _call_harvest(typing: Any, driven: Any, out: Any) -> Any:
     return _call("harvest", typing, driven, out)
 
 
-@intrinsic
+@_emitted
 def _call_clear(typing: Any, driven: Any) -> Any:
     return _call("clear", typing, driven)
 
