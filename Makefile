@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-WORKERS ?= -n 2 --dist loadfile
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures ordering words \
   datasets generators patterns laws traces tracefile describe bounds interrupts)
 

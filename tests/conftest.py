@@ -50,6 +50,18 @@ def pytest_unconfigure():
         shutil.rmtree(_cache, ignore_errors=True)
 
 
+_COMPILING = ("test_driver", "test_contract", "test_sweep")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with files that compile what others use; then the longest, those of the browser."""
+
+    def rank(item):
+        return (item.path.stem not in _COMPILING, item.path.parent.name != "browser")
+
+    items.sort(key=rank)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     """In CI a browser or notebook test that is skipped has failed."""

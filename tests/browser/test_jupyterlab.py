@@ -21,6 +21,7 @@ OUTPUTS = """() => {
     .filter(cell => cell.type === 'code').flatMap(cell => cell.outputs.toJSON());
 }"""
 OPEN = "() => window.jupyterapp?.shell?.currentWidget?.context?.path"
+BACK = "path => window.jupyterapp.commands.execute('docmanager:open', {path})"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 EVERY_NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -60,7 +61,7 @@ def test_notebook_runs_and_shows_its_figures(path, lab, page, screenshots, requi
         image.scroll_into_view_if_needed()
         assert image.evaluate("image => image.complete && image.naturalWidth") >= 400
         assert len(image.get_attribute("alt")) > 60
-        page.screenshot(path=screenshots / f"figure-{index + 1}.png")
+    page.screenshot(path=screenshots / "figures.png")
     moved = require_lively(page, screenshots)
     assert moved == len(views)
     assert pictures + moved >= (1 if path.stem.startswith("00") else 3)
@@ -70,9 +71,12 @@ def test_notebook_runs_and_shows_its_figures(path, lab, page, screenshots, requi
 
 
 def test_lab_opens_on_the_start_page_and_its_links_lead_to_the_notebooks(lab, page):
-    others = [path.name for path in NOTEBOOKS if not path.stem.startswith("00")]
+    start = "00_start_here.ipynb"
+    others = [path.name for path in NOTEBOOKS if path.name != start]
+    page.goto(f"{lab}/?reset")
     for name in others:
-        page.goto(f"{lab}/?reset")
-        page.wait_for_function(f"() => ({OPEN})() === '00_start_here.ipynb'")
-        page.locator(f".jp-RenderedMarkdown a[href*='{name}']").first.click()
+        page.wait_for_function(f"() => ({OPEN})() === '{start}'")
+        page.locator(f".jp-RenderedMarkdown a[href*='{name}']:visible").first.click()
         page.wait_for_function(f"() => ({OPEN})() === '{name}'")
+        page.evaluate(BACK, start)
+    page.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
