@@ -23,6 +23,7 @@ SLIDERS = {
     "patterns": {"writes": 4, "guest memory": 4},
     "mailing_list": {"run": 4},
     "vcpus": {"vCPUs": 2},
+    "migration": {"writes a second": 5, "working set": 4},
 }
 """View to label of a slider and steps to the left before it turns back."""
 BLANK = 6.0
