@@ -72,7 +72,9 @@ def test_measure_lays_markers_and_cancel_keeps_them(show, page):
     view_rounds = labs.kernel_value(page, "view.view.state.rounds")
     assert view_rounds == 3
     press(view, "More options")
-    labs.slider(page, "samples").press("End")
+    samples = labs.slider(page, "samples")
+    samples.wait_for()  # the kernel opens the options
+    samples.press("End")
     wait_until(lambda: labs.kernel_value(page, "view.view.state.rounds") == 25)
     press(view, "Measure")
     wait_for_words(page, view, "round|cells|checking|starting|compiling")
