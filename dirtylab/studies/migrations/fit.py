@@ -80,7 +80,7 @@ def fit_costs(runs: Sequence[Prepared], report: Report = _silent) -> Costs:
     residuals = functools.partial(_residuals, told, start, report)
     # Steps of derivatives are relative to the place, so it begins at 1: at 0 they would be lost in
     # the simulation's own jumps, and the fit stays where it begins.  Times jump by windows and by
-    # rounds, so that slopes alone lead nowhere from afar: one cost after another is tried first.  On
+    # rounds, and slopes alone lead nowhere from afar: so one cost after another is tried first.  On
     # a machine whose zero pages took 2.5 times as long, runs were off by 6.4 % without.
     found = least_squares(
         lambda place: residuals(place - 1.0), 1.0 + _tried_one_by_one(residuals), loss="soft_l1",
