@@ -30,6 +30,7 @@ from dirtylab.studies.live.looks import KERNEL
 from dirtylab.studies.migrations.courses import RecordedCourse
 from dirtylab.studies.migrations.judge import expected, prepare
 from dirtylab.studies.migrations.runs import RecordedRun
+from dirtylab.studies.migrations.store import known_costs
 
 ENDS, SLOWED, NEVER = range(3)
 """It converges; only because tracking slows the guest; it does not."""
@@ -156,7 +157,7 @@ def _draw_map(ax: Axes, one: _Panel) -> None:
 
 @under_own_rc
 def how_right_picture(
-    runs: Sequence[RecordedRun], machine: dict[str, Any] | None, name: str = SHIPPED
+    runs: Sequence[RecordedRun], machine: dict[str, Any] | None, name: str | None = None
 ) -> Picture:
     """Draw expected over recorded total times.
 
@@ -167,8 +168,9 @@ def how_right_picture(
     machine : dict or None
         On which they were recorded.
     name : str, optional
-        Recorded machine that the costs are of.
+        Recorded machine that the costs are of; this one, where there are any.
     """
+    name = name or known_costs(machine)
     costs = costs_of(name)
     figure = new_figure(6.4, 5.4)
     ax = figure.subplots()
@@ -217,7 +219,7 @@ def _name_of(tracker: str) -> str:
 
 @under_own_rc
 def course_picture(
-    course: RecordedCourse, machine: dict[str, Any] | None, name: str = SHIPPED
+    course: RecordedCourse, machine: dict[str, Any] | None, name: str | None = None
 ) -> Picture:
     """Draw a recorded run beside textbook rounds, the closed form and the simulation.
 
@@ -228,8 +230,9 @@ def course_picture(
     machine : dict or None
         On which it was recorded.
     name : str, optional
-        Recorded machine that the costs are of.
+        Recorded machine that the costs are of; this one, where there are any.
     """
+    name = name or known_costs(machine)
     asked = course.asked
     table = compared(asked._replace(costs=name))
     found = migrated(asked, costs_of(name))

@@ -7,10 +7,10 @@ import numpy as np
 from dirtylab._format import ns_text, share_text
 from dirtylab._tables import markdown_table
 from dirtylab.measure.machine import caption
-from dirtylab.migration.costs import recorded_costs
+from dirtylab.migration.costs import Costs, costs_of, recorded_costs
 from dirtylab.studies.migrations.judge import judged
 from dirtylab.studies.migrations.runs import plain_runs
-from dirtylab.studies.migrations.store import Recorded
+from dirtylab.studies.migrations.store import Recorded, known_costs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 def text_report(found: Recorded) -> str:
     """Return how many runs there are, how right the model is, and what memory was compared."""
     runs = found.runs
+    name = known_costs(found.machine)
+    costs = costs_of(name)
     lines = [f"{len(runs)} migrations by QEMU {found.machine.get('qemu', '?')}, "
-             f"{int(runs['completed'].sum())} converged"]  # fmt: skip
+             f"{int(runs['completed'].sum())} converged; costs of {name}"]  # fmt: skip
     for tracker, own in runs.groupby("tracker", sort=False):
-        lines.append(f"{tracker}: {_model_line(own)}")
+        lines.append(f"{tracker}: {_model_line(own, costs)}")
     if len(set(runs["tracker"])) > 1:
-        lines.append(f"all: {_model_line(runs)}")
+        lines.append(f"all: {_model_line(runs, costs)}")
     lines += _memory_lines(runs)
     return "\n".join([*lines, f"Measured on {caption(found.machine)}."])
 
 
-def _model_line(runs: "pd.DataFrame") -> str:
-    told = judged(plain_runs(runs.to_dict("records")))
+def _model_line(runs: "pd.DataFrame", costs: Costs) -> str:
+    told = judged(plain_runs(runs.to_dict("records")), costs)
     if not told.runs:
         return "no runs that the model knows"
     text = f"verdict right in {told.right} of {told.runs} without extras"

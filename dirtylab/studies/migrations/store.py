@@ -3,7 +3,9 @@
 import pathlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dirtylab.advice.machines import machine_id
 from dirtylab.measure import recording
+from dirtylab.migration.costs import SHIPPED, recorded_costs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,12 @@ class Recorded(NamedTuple):
     runs: "pd.DataFrame"
     rounds: "pd.DataFrame"
     machine: dict[str, Any]
+
+
+def known_costs(machine: dict[str, Any] | None) -> str:
+    """Return the name of the costs that were fitted to a machine's runs, else of the shipped."""
+    own = machine_id(machine) if machine else ""
+    return own if own in recorded_costs() else SHIPPED
 
 
 def planned_row(one: "Planned") -> dict[str, Any]:
