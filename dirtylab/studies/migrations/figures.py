@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullLocator
 
 from dirtylab._format import count_text, nbytes_text, ns_text, share_text
 from dirtylab._units import PAGE_BYTES
@@ -253,10 +254,12 @@ def course_picture(
         ax.axvline(seconds, color=FAINT, linestyle=dashes, linewidth=1.2,
                    label=f"end, {label}: {ns_text(1e9 * seconds)}")  # fmt: skip
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(base=4))
+    ax.yaxis.set_minor_locator(NullLocator())
     label_ticks(ax.yaxis, nbytes_text)
     title = f"{len(course.seconds)} syncs, where the textbook has {table['rounds']['textbook']:,}"
     style_axes(ax, title=title, xlabel="seconds since the command", ylabel="still to send")
-    ax.legend(frameon=False, fontsize=9, loc="upper right")
+    ax.legend(edgecolor="none", framealpha=1.0, fontsize=9, loc="upper right")
     small_print(figure, machine, f"Run {course.label}; costs of {name}.")
     return finished(figure, f"Memory still to send after each sync of {course.label}: recorded, "
                     f"and by simulation. {title}.")  # fmt: skip
