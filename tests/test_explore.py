@@ -978,7 +978,7 @@ def test_states_are_frozen_and_controls_plain():
     with pytest.raises(dataclasses.FrozenInstanceError):
         state_of(CrossoverState).pages = 3
     kinds = {type(control) for control in anatomy_of().controls()}
-    assert kinds == {Slider, Pad}
+    assert kinds == {Choice, Slider, Pad}
     assert Several.__dataclass_params__.frozen
     assert Action.__dataclass_params__.frozen
     assert widget.REFUSALS

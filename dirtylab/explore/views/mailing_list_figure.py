@@ -83,7 +83,7 @@ class MailArtists:
         (self._interval,) = ratios.plot([], [], color=INK, linewidth=2, zorder=5)
         self._pairs = [
             ratios.text(
-                1.15 * _LEAST, height - 0.16, "", fontsize=9, color=INK, va="bottom",
+                1.15 * _LEAST, height - 0.16, "", fontsize=8.5, color=INK, va="bottom",
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )
             for height in range(len(RATIOS))
@@ -115,8 +115,8 @@ class MailArtists:
             mark.set_data(np.clip(ratios, *_ENDS), range(len(pairs)))
         self._interval.set_data(*_intervals(content))
         for pair, text in zip(RATIOS, self._pairs, strict=True):
-            names = " / ".join(SHORT[name] for name in pair)
-            text.set_text(f"{names}, {three_digits(_then(content, pair))} in 2016")
+            names = "/".join(SHORT[name] for name in pair)
+            text.set_text(f"{names}\n{three_digits(_then(content, pair))} in 2016")
         self._title.set_text(f"{row.order}, {count_text(row.dirty)}")
 
 
@@ -170,7 +170,7 @@ def _prepare_ratios(ax: Axes) -> None:
     ax.set_xscale("log")
     style_axes(ax, title="", xlabel="ratio of times, 2016 = 1", ylabel="")
     ax.set_xlim(_LEAST, _MOST)
-    ax.set_ylim(len(RATIOS) - 0.6, -0.6)
+    ax.set_ylim(len(RATIOS) - 0.65, -0.8)
     _set_ticks(ax)
     ax.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
     ax.set_yticks([])
