@@ -79,7 +79,7 @@ def fit_costs(runs: Sequence[Prepared], report: Report = _silent) -> Costs:
     start_costs = _with_bytes(START, runs)
     residuals = functools.partial(_residuals, told, start_costs, report)
     # Steps of derivatives are relative to the place, so it begins at 1: at 0 they would be lost in
-    # the simulation's own jumps.  Times jump by windows and by rounds, and slopes alone lead nowhere
+    # the simulation's own jumps.  Times jump by windows and rounds, and slopes alone lead nowhere
     # from afar: so it begins again where one cost after another was tried.  On a machine whose zero
     # pages took 2.5 times as long, runs were off by 6.4 % without.
     starts = (np.zeros(len(FITTED)), _tried_one_by_one(residuals))
