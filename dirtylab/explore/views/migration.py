@@ -193,7 +193,7 @@ class MigrationView(FigureView[MigrationState, MigrationContent]):
             self._settled()
         threshold = state.bandwidth * 0.1 / costs.window_s * state.downtime / PAGE_BYTES
         shown = closed if found is None else found
-        rounds = closed.rounds if found is None else found.rounds.to_numpy()
+        rounds = closed.rounds if found is None else _from_begin(found.rounds, closed.rounds)
         ratio = 0.0 if state.rate == 0 else float(
             rho_map(state.dataset, [state.working_set], [state.rate], link)[0, 0]
         )  # fmt: skip
@@ -388,3 +388,10 @@ def _pause(one: Any) -> str:
 
 def _two_digits(value: float) -> float:
     return float(f"{value:.2g}")
+
+
+def _from_begin(rounds: Any, closed: Any) -> np.ndarray[Any, Any]:
+    """Return the simulation's rounds, after the begin, which only the closed form tells."""
+    told, begin = rounds.to_numpy(), np.asarray(closed, float).reshape(-1, 3)[:1]
+    late = len(begin) and (not len(told) or told[0, 0] > begin[0, 0])
+    return np.concatenate([begin, told]) if late else told
