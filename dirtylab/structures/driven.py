@@ -9,7 +9,7 @@ A state is a NamedTuple of arrays, a class of its own for each kind of structure
 it first.  A loop that is compiled elsewhere, such as the one that measures, calls :func:`insert`,
 :func:`collect`, :func:`harvest` and :func:`clear` with what :func:`state_for` returns: the state
 and the addresses of its kernels.  A call by address takes 2 ns; a call by name makes Numba compile
-all of the kernels once more in each loop: the first sweep of all structures took 72 s, not 54.
+all of the kernels once more in each loop: the first sweep of all structures took 68 s, not 46.
 
 A class that declares nothing, or one that overrides a verb of the class that did, is driven through
 Python: :func:`state_for` gives None for it.

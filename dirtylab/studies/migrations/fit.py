@@ -6,7 +6,8 @@ which a run far off counts little; each begins at an order of magnitude and is d
 so that one of which the runs tell nothing stays there.  Runs that ended where the simulation can't
 say when (more than `LUCKY` syncs: a guest that happened to pause) are not fitted to.
 
-Cost: some 300 simulations a fit and run; minutes for a hundred runs, tried in five parts.
+Cost: up to 550 simulations a fit and run; a quarter of an hour for a hundred runs, tried in five
+parts.
 """
 
 import functools
