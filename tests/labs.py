@@ -32,6 +32,12 @@ _WATCH = """() => {
   window.pressed = 0;
   document.addEventListener('keydown', () => { window.pressed = performance.now(); }, true);
 }"""
+_AT_REST = """([selector, wait]) => {
+  const image = document.querySelector(selector), now = performance.now();
+  const seen = [image?.src, image?.getBoundingClientRect().top].join();
+  if (window.seenLast !== seen) { window.seenLast = seen; window.seenSince = now; }
+  return image?.complete && now - window.seenSince > wait;
+}"""
 _CHANGED = """([selector, before]) => {
   const image = document.querySelector(selector);
   if (!image || image.src === before || !image.complete || !image.naturalWidth) return false;
@@ -124,6 +130,12 @@ def write_notebook(path, cells):
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     nbformat.write(book, path)
+
+
+def wait_for_rest(page, milliseconds=400):
+    """Return when the first view's picture has stayed the same, in the same place."""
+    page.evaluate("() => { window.seenLast = null; }")
+    page.wait_for_function(_AT_REST, arg=[PICTURE, milliseconds], polling=50)
 
 
 def open_notebook(page, lab, name):

@@ -21,7 +21,8 @@ OUTPUTS = """() => {
     .filter(cell => cell.type === 'code').flatMap(cell => cell.outputs.toJSON());
 }"""
 OPEN = "() => window.jupyterapp?.shell?.currentWidget?.context?.path"
-BACK = "path => window.jupyterapp.commands.execute('docmanager:open', {path})"
+BACK = "path => { window.jupyterapp.commands.execute('docmanager:open', {path}); }"
+"""Returns nothing: what the command returns takes 10 s to be sent."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 EVERY_NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -38,6 +38,7 @@ def show(lab, page, tmp_path_factory):
         labs.open_notebook(page, lab, "view.ipynb")
         labs.run_all(page)
         page.locator(labs.PICTURE).first.wait_for()
+        labs.wait_for_rest(page)
         return page.locator(VIEW).first
 
     yield opened
