@@ -48,7 +48,7 @@ _UNCACHED = (
 
 def kernel(function: Function) -> Function:
     """Compile `function` on first use; keep its Python form where the JIT is switched off."""
-    return _compiled(function)
+    return _compiled(function, _nrt=True)  # said, lest it be as in an uncounted one that calls it
 
 
 def uncounted(function: Function) -> Function:

@@ -56,23 +56,31 @@ def _call(builder: Any, name: str, result: Any, args: Any) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
 
 
-def _emit_decode(builder: Any, word: Any, base: Any, shift: Any, out: Any, pos: Any) -> Any:
-    """Compress 0 … 63 under `word`; store eight at a time as many as there are, at most 64."""
+def _decoded(builder: Any, word: Any, base: Any, shift: Any) -> Callable[[int], Any]:
+    """Compress 0 … 63 under `word`; return what gives eight frames, from the `first` on."""
     numbers = ir.Constant(_BYTES, list(range(64)))
     mask = builder.bitcast(word, _WORD_MASK)
     packed = _call(
         builder, "llvm.x86.avx512.mask.compress.v64i8", _BYTES,
         [numbers, ir.Constant(_BYTES, None), mask],
     )  # fmt: skip
-    count = builder.ctpop(word)
     bases, shifts = _splat(builder, base), _splat(builder, shift)
 
-    def store(first: int) -> None:
+    def eight(first: int) -> Any:
         places = ir.Constant(ir.VectorType(_I32, 8), [first + lane for lane in range(8)])
         some = builder.shuffle_vector(packed, ir.Constant(_BYTES, ir.Undefined), places)
-        frames = builder.shl(builder.add(builder.zext(some, _LANES), bases), shifts)
+        return builder.shl(builder.add(builder.zext(some, _LANES), bases), shifts)
+
+    return eight
+
+
+def _emit_decode(builder: Any, word: Any, base: Any, shift: Any, out: Any, pos: Any) -> Any:
+    """Store frames eight at a time, as many as there are, at most 64."""
+    eight, count = _decoded(builder, word, base, shift), builder.ctpop(word)
+
+    def store(first: int) -> None:
         offset = builder.add(pos, ir.Constant(_I64, first))
-        builder.store(frames, _lanes(builder, out, offset), align=8)
+        builder.store(eight(first), _lanes(builder, out, offset), align=8)
 
     def more_than(bits: int) -> Any:
         return builder.if_then(builder.icmp_unsigned(">", count, ir.Constant(_I64, bits)))
@@ -87,6 +95,40 @@ def _emit_decode(builder: Any, word: Any, base: Any, shift: Any, out: Any, pos: 
                 for first in range(32, 64, 8):
                     store(first)
     return count
+
+
+def _emit_decode_within(
+    builder: Any, word: Any, base: Any, shift: Any, out: Any, pos: Any, size: Any
+) -> Any:
+    """Store frames eight at a time, under a mask of those for which there is room."""
+    eight, all_bits = _decoded(builder, word, base, shift), builder.ctpop(word)
+    room = builder.sub(size, pos)
+    fewer = builder.icmp_signed("<", room, all_bits)
+    count = builder.select(fewer, room, all_bits)
+    counts = _splat(builder, count)
+    for first in range(0, 64, 8):
+        with builder.if_then(builder.icmp_signed(">", count, ir.Constant(_I64, first))):
+            places = ir.Constant(_LANES, [first + lane for lane in range(8)])
+            wanted = builder.icmp_unsigned("<", places, counts)
+            to = _lanes(builder, out, builder.add(pos, ir.Constant(_I64, first)))
+            _call(
+                builder, "llvm.masked.store.v8i64.p0", ir.VoidType(),
+                [eight(first), to, ir.Constant(_I32, 8), wanted],
+            )  # fmt: skip
+    return count
+
+
+@_emitted
+def decode_within(typing: Any, word: Any, base: Any, shift: Any, out: Any, pos: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if not HAS_VECTOR:
+            return ir.Constant(_I64, 0)
+        array = context.make_array(signature.args[3])(context, builder, args[3])
+        size = builder.extract_value(array.shape, 0)
+        word, base, shift, _, pos = args
+        return _emit_decode_within(builder, word, base, shift, array.data, pos, size)
+
+    return types.int64(types.uint64, types.uint64, types.uint64, out, types.int64), emit
 
 
 @_emitted

@@ -35,7 +35,7 @@ from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
 from dirtylab._jit import inlined
-from dirtylab._vectors import decode_vector, singles_vector, summary
+from dirtylab._vectors import decode_vector, decode_within, singles_vector, summary
 
 Words = npt.NDArray[np.uint64]
 
@@ -225,10 +225,12 @@ def decode(
 ) -> int:
     """Decode as :func:`decode_plain` does; never writes past the end of `out`.
 
-    Up to `SLACK` entries are written from `pos` on, garbage behind the last: near the end of `out`,
-    where there is no room for that, bits are decoded one by one.
+    Up to `SLACK` entries are written from `pos` on, garbage behind the last; near the end of `out`,
+    where there is no room for that, bits are decoded one by one, or stored under a mask.
     """
     if pos + SLACK > out.size:
+        if vector:
+            return decode_within(word, base, shift, out, pos)
         return decode_plain(word, base, shift, out, pos)
     if vector:
         return decode_vector(word, base, shift, out, pos)

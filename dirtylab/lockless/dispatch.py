@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba.extending import overload
 
 from dirtylab._check import Frames
-from dirtylab._jit import kernel, uncounted
+from dirtylab._jit import uncounted
 
 State = Any
 """A NamedTuple of arrays; its class is the key."""
@@ -73,13 +73,13 @@ def insert_frames(state: State, vcpu: int, frames: Frames) -> int:
     return frames.size
 
 
-@kernel
+@uncounted
 def harvest_frames(state: State, out: Frames) -> int:
     """Take what is dirty into `out`; return how many frames."""
     return harvest_into(state, out)
 
 
-@kernel
+@uncounted
 def harvest_counted(state: State, out: Frames, counted: npt.NDArray[np.int64]) -> None:
     """Take what is dirty into `out`; write how many to `counted`, which outlives an interrupt."""
     counted[0] = harvest_into(state, out)

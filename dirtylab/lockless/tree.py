@@ -57,6 +57,7 @@ from dirtylab._words import (
     Words,
     decode,
     lowest_bit,
+    stack_words,
 )
 from dirtylab.lockless.atomics import aligned_zeros, exchange, fetch_or, load, or_fully
 from dirtylab.lockless.base import Lockless
@@ -132,7 +133,9 @@ def siblings(bit: np.uint64, shift: np.uint64) -> np.uint64:
 def take_down(state: TreeState, out: Frames) -> int:
     """Take each word after the one above it, depth first; so the frames ascend."""
     top = state.shifts.size - 1
-    left, base = np.zeros(top + 1, np.uint64), np.zeros(top + 1, np.uint64)
+    left, base = stack_words(), stack_words()
+    for level in range(top + 1):
+        left[level] = base[level] = ZERO
     if state.words.size > 0:
         left[top] = exchange(state.words, state.starts[top], ZERO)
     level, found = top, 0

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import types
 from numba.extending import overload
 
-from dirtylab._jit import kernel
+from dirtylab._jit import uncounted
 
 Scratch = npt.NDArray[np.int64]
 Stopwatch = npt.NDArray[np.int64]
@@ -83,7 +83,7 @@ def stopwatch(*, cpu_time: bool = False) -> Stopwatch:
     return words
 
 
-@kernel
+@uncounted
 def start(words: Stopwatch) -> None:
     """Start a stopwatch; the CPU's clock, which takes longer to read, is read first."""
     if words[_COUNTS_CPU]:
@@ -91,7 +91,7 @@ def start(words: Stopwatch) -> None:
     words[_WALL] = now(words)
 
 
-@kernel
+@uncounted
 def elapsed(words: Stopwatch) -> int:
     """Return the nanoseconds since it was started."""
     spent = now(words) - words[_WALL]
@@ -100,7 +100,7 @@ def elapsed(words: Stopwatch) -> int:
     return spent
 
 
-@kernel
+@uncounted
 def reading_ns(words: Stopwatch, trials: int) -> int:
     """Return what starting and reading a stopwatch takes itself, at least."""
     least = _SECOND
@@ -110,7 +110,7 @@ def reading_ns(words: Stopwatch, trials: int) -> int:
     return least
 
 
-@kernel
+@uncounted
 def shortest_step(words: Scratch, trials: int) -> int:
     """Return the smallest difference, in ns, that two successive readings ever showed."""
     shortest = _SECOND

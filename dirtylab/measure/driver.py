@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._check import Frames
-from dirtylab._jit import kernel
+from dirtylab._jit import uncounted
 from dirtylab.measure.clock import Stopwatch, elapsed, reading_ns, start, stopwatch
 from dirtylab.structures import Structure
 from dirtylab.structures.driven import Driven, clear, collect, harvest, insert, state_for
@@ -37,7 +37,7 @@ _TRIALS = 64
 _NO_FRAME = np.uint64(2**64 - 1)
 
 
-@kernel
+@uncounted
 def time_inserts(state: Driven, burst: Frames, out: Frames, watch: Stopwatch) -> tuple[int, int]:
     """Return the ns of all inserts, and of the collects that follow them."""
     inserts, collects = 0, 0
@@ -52,7 +52,7 @@ def time_inserts(state: Driven, burst: Frames, out: Frames, watch: Stopwatch) ->
     return inserts, collects
 
 
-@kernel
+@uncounted
 def time_harvests(state: Driven, burst: Frames, out: Frames, watch: Stopwatch) -> int:
     """Return the ns of all harvests."""
     spent = 0
@@ -64,7 +64,7 @@ def time_harvests(state: Driven, burst: Frames, out: Frames, watch: Stopwatch) -
     return spent
 
 
-@kernel
+@uncounted
 def time_clears(state: Driven, burst: Frames, watch: Stopwatch) -> int:
     """Return the ns of all clears."""
     spent = 0
@@ -76,7 +76,7 @@ def time_clears(state: Driven, burst: Frames, watch: Stopwatch) -> int:
     return spent
 
 
-@kernel
+@uncounted
 def time_epochs(state: Driven, burst: Frames, out: Frames, watch: Stopwatch) -> int:
     """Return the ns of all epochs, each an insert and a harvest."""
     start(watch)
@@ -86,7 +86,7 @@ def time_epochs(state: Driven, burst: Frames, out: Frames, watch: Stopwatch) -> 
     return elapsed(watch)
 
 
-@kernel
+@uncounted
 def time_replay(
     state: Driven, frames: Frames, ends: Frames, out: Frames, watch: Stopwatch
 ) -> tuple[int, int]:
@@ -104,7 +104,7 @@ def time_replay(
     return inserts, harvests
 
 
-@kernel
+@uncounted
 def time_insert(state: Driven, frames: Frames, watch: Stopwatch) -> int:
     """Return the ns of one insert; what was in stays."""
     start(watch)
@@ -112,7 +112,7 @@ def time_insert(state: Driven, frames: Frames, watch: Stopwatch) -> int:
     return elapsed(watch)
 
 
-@kernel
+@uncounted
 def time_collect(state: Driven, out: Frames, watch: Stopwatch) -> int:
     """Return the ns of one collect of what is in."""
     start(watch)
@@ -120,7 +120,7 @@ def time_collect(state: Driven, out: Frames, watch: Stopwatch) -> int:
     return elapsed(watch)
 
 
-@kernel
+@uncounted
 def time_harvest(state: Driven, out: Frames, watch: Stopwatch) -> tuple[int, int]:
     """Return the ns of one harvest of what is in, and how many frames came."""
     start(watch)
@@ -128,7 +128,7 @@ def time_harvest(state: Driven, out: Frames, watch: Stopwatch) -> tuple[int, int
     return elapsed(watch), found
 
 
-@kernel
+@uncounted
 def time_clear(state: Driven, watch: Stopwatch) -> int:
     """Return the ns of one clear of what is in."""
     start(watch)
@@ -136,7 +136,7 @@ def time_clear(state: Driven, watch: Stopwatch) -> int:
     return elapsed(watch)
 
 
-@kernel
+@uncounted
 def take(state: Driven, frames: Frames, out: Frames, clearing: bool) -> int:
     """Insert frames and collect or harvest them; return how many came."""
     insert(state, frames)

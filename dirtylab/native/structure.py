@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from dirtylab import _check
 from dirtylab._check import Frames
-from dirtylab._jit import kernel
+from dirtylab._jit import uncounted
 from dirtylab.native.calls import call_clear, call_harvest, call_insert
 from dirtylab.native.table import Flags, Table
 from dirtylab.structures.base import Operations, Structure, require
@@ -43,14 +43,14 @@ class NativeState(NamedTuple):
     counts: npt.NDArray[np.int64]  # see GIVEN
 
 
-@kernel
+@uncounted
 def insert(state: NativeState, frames: Frames) -> None:
     """Mark the frames, all below the slot's size."""
     state.counts[GIVEN] += frames.size
     call_insert(state.insert, state.tracker, frames, np.uint64(frames.size))
 
 
-@kernel
+@uncounted
 def harvest(state: NativeState, out: Frames) -> int:
     """Write dirty frames to `out`, as far as there is room, and forget these; return how many."""
     told = call_harvest(state.harvest, state.tracker, out, np.uint64(out.size))
@@ -60,7 +60,7 @@ def harvest(state: NativeState, out: Frames) -> int:
     return found
 
 
-@kernel
+@uncounted
 def collect(state: NativeState, out: Frames) -> int:
     """Harvest, and insert again."""
     found = harvest(state, out)
@@ -68,7 +68,7 @@ def collect(state: NativeState, out: Frames) -> int:
     return found
 
 
-@kernel
+@uncounted
 def clear(state: NativeState) -> None:
     """Forget all."""
     call_clear(state.clear, state.tracker)
@@ -79,23 +79,23 @@ def clear(state: NativeState) -> None:
 # A count is written by the kernel that moves the frames: an interrupt comes before or after both.
 
 
-@kernel
+@uncounted
 def _pull(state: NativeState, own: Frames) -> None:
     state.counts[PULLED] = harvest(state, own)
 
 
-@kernel
+@uncounted
 def _push(state: NativeState, own: Frames) -> None:
     insert(state, own[: state.counts[PULLED]])
     state.counts[PULLED] = _NOTHING
 
 
-@kernel
+@uncounted
 def _take(state: NativeState, out: Frames) -> None:
     state.counts[TAKEN] = harvest(state, out)
 
 
-@kernel
+@uncounted
 def _give(state: NativeState, own: Frames, out: Frames) -> None:
     count = state.counts[PULLED]
     for place in range(count):

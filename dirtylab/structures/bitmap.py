@@ -32,7 +32,6 @@ from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._words import (
     BIT_MASK,
     ONE,
-    SLACK,
     WORD_BITS,
     WORD_SHIFT,
     ZERO,
@@ -41,6 +40,7 @@ from dirtylab._words import (
     decode_listed,
     find_nonzero,
     popcount,
+    stack_words,
 )
 from dirtylab.structures.base import Operations
 from dirtylab.structures.bits import (
@@ -75,7 +75,7 @@ class BitmapState(NamedTuple):
     header: Header  # see dirtylab.structures.bits
 
 
-@kernel
+@uncounted
 def mark(words: Words, frames: Frames) -> int:
     """Set the bit of each frame; return how many were clear before."""
     new = 0
@@ -98,7 +98,7 @@ def mark(words: Words, frames: Frames) -> int:
     return new
 
 
-@kernel
+@uncounted
 def mark_uncounted(words: Words, frames: Frames) -> None:
     """Set the bit of each frame: half the time of :func:`mark` for random frames, 1.0 for 1.9 ns.
 
@@ -119,7 +119,7 @@ def mark_uncounted(words: Words, frames: Frames) -> None:
         place += 1
 
 
-@kernel
+@uncounted
 def mark_and_count(words: Words, header: Header, frames: Frames) -> bool:
     """Set the bit of each frame and keep the number of set bits, or leave it to be counted.
 
@@ -166,7 +166,7 @@ def take_listed(
     return found
 
 
-@kernel
+@uncounted
 def scan(words: Words, dirty: int, out: Frames, clearing: bool, vector: bool) -> int:
     """Write the frames of the `dirty` set bits to `out`; zero the words when `clearing`.
 
@@ -175,7 +175,7 @@ def scan(words: Words, dirty: int, out: Frames, clearing: bool, vector: bool) ->
     if dirty >= DENSE * words.size:
         return scan_all(words, out, clearing, vector)
     lonely = dirty * LONELY < words.size
-    listed = np.empty(BLOCK + SLACK, np.uint64)
+    listed = stack_words()
     pos = 0
     for first in range(0, words.size, BLOCK):
         count = find_nonzero(words, first, min(first + BLOCK, words.size), listed, 0, vector)
@@ -183,7 +183,7 @@ def scan(words: Words, dirty: int, out: Frames, clearing: bool, vector: bool) ->
     return pos
 
 
-@kernel
+@uncounted
 def scan_all(words: Words, out: Frames, clearing: bool, vector: bool) -> int:
     """Decode word after word, whether dirty or not."""
     pos = 0
@@ -195,13 +195,13 @@ def scan_all(words: Words, out: Frames, clearing: bool, vector: bool) -> int:
     return pos
 
 
-@kernel
+@uncounted
 def insert(state: BitmapState, frames: Frames) -> None:
     """Mark the frames, which are all below the slot's size."""
     mark_and_count(state.words, state.header, frames)
 
 
-@kernel
+@uncounted
 def collect(state: BitmapState, out: Frames) -> int:
     """Write the dirty frames to `out` as far as there is room; return how many."""
     dirty = counted(state.words, state.header)
@@ -210,7 +210,7 @@ def collect(state: BitmapState, out: Frames) -> int:
     return scan(state.words, dirty, out, False, state.header[VECTOR] != 0)
 
 
-@kernel
+@uncounted
 def harvest(state: BitmapState, out: Frames) -> int:
     """Collect and forget."""
     dirty = counted(state.words, state.header)
@@ -221,7 +221,7 @@ def harvest(state: BitmapState, out: Frames) -> int:
     return found
 
 
-@kernel
+@uncounted
 def clear(state: BitmapState) -> None:
     """Zero bits and count."""
     state.words[:] = ZERO

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dirtylab import _check
 from dirtylab._check import Frames
-from dirtylab._jit import kernel
+from dirtylab._jit import uncounted
 from dirtylab._vectors import HAS_VECTOR
 from dirtylab._words import WORD_BITS, Words, popcount
 from dirtylab.structures.base import Structure, require
@@ -52,7 +52,7 @@ def words_for(bits: int) -> int:
     return -(-bits // WORD_BITS)
 
 
-@kernel
+@uncounted
 def count_set(words: Words) -> int:
     """Return the number of set bits."""
     count = 0
@@ -61,7 +61,7 @@ def count_set(words: Words) -> int:
     return count
 
 
-@kernel
+@uncounted
 def counted(words: Words, header: Header) -> int:
     """Return the number of set bits of a bitmap; count them where that is to be done."""
     if header[DIRTY] == STALE:

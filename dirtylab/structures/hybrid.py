@@ -36,13 +36,13 @@ from dirtylab._jit import kernel, uncounted
 from dirtylab._words import (
     BIT_MASK,
     ONE,
-    SLACK,
     WORD_BITS,
     WORD_SHIFT,
     ZERO,
     Words,
     decode,
     find_nonzero,
+    stack_words,
 )
 from dirtylab.structures.base import Operations, require
 from dirtylab.structures.bitmap import (
@@ -80,7 +80,7 @@ class HybridState(NamedTuple):
     header: Header  # see dirtylab.structures.bits
 
 
-@kernel
+@uncounted
 def mark_blocks(summary: Words, frames: Frames) -> None:
     """Set the summary bit of each frame's block."""
     for frame in frames:
@@ -88,7 +88,7 @@ def mark_blocks(summary: Words, frames: Frames) -> None:
         summary[block >> WORD_SHIFT] |= ONE << (block & BIT_MASK)
 
 
-@kernel
+@uncounted
 def summarise_blocks(words: Words, summary: Words) -> None:
     """Make the summary anew from the bitmap."""
     summary[:] = ZERO
@@ -100,7 +100,7 @@ def summarise_blocks(words: Words, summary: Words) -> None:
         summary[block >> WORD_SHIFT] |= np.uint64(any_bit != ZERO) << (block & BIT_MASK)
 
 
-@kernel
+@uncounted
 def scan_blocks(
     words: Words, summary: Words, dirty: int, out: Frames, clearing: bool, vector: bool
 ) -> int:
@@ -114,7 +114,7 @@ def scan_blocks(
             summary[:] = ZERO
         return pos
     lonely = dirty * LONELY < words.size
-    blocks, listed = np.empty(2 * SLACK, np.uint64), np.empty(BLOCK + 2 * SLACK, np.uint64)
+    blocks, listed = stack_words(), stack_words()
     count, pos = 0, 0
     for number in range(summary.size):
         if summary[number] == ZERO:
@@ -133,7 +133,7 @@ def scan_blocks(
     return pos + take_listed(words, listed, count, out, pos, lonely, clearing, vector)
 
 
-@kernel
+@uncounted
 def insert(state: HybridState, frames: Frames) -> None:
     """Mark the frames, which are all below the slot's size."""
     mark_and_count(state.words, state.header, frames)
@@ -143,7 +143,7 @@ def insert(state: HybridState, frames: Frames) -> None:
         summarise_blocks(state.words, state.summary)
 
 
-@kernel
+@uncounted
 def collect(state: HybridState, out: Frames) -> int:
     """Write the dirty frames to `out` as far as there is room; return how many."""
     dirty = counted(state.words, state.header)
@@ -153,7 +153,7 @@ def collect(state: HybridState, out: Frames) -> int:
     return scan_blocks(state.words, state.summary, dirty, out, False, vector)
 
 
-@kernel
+@uncounted
 def harvest(state: HybridState, out: Frames) -> int:
     """Collect and forget."""
     dirty = counted(state.words, state.header)
@@ -168,7 +168,7 @@ def harvest(state: HybridState, out: Frames) -> int:
 # As in the bitmap: from Python the arrays one by one.
 
 
-@kernel
+@uncounted
 def clear(state: HybridState) -> None:
     """Zero bits, summary and count."""
     state.words[:] = ZERO

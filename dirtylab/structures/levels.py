@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dirtylab._check import Frames
-from dirtylab._jit import inlined, kernel
+from dirtylab._jit import inlined, uncounted
 from dirtylab._words import (
     BIT_MASK,
     ONE,
@@ -133,7 +133,7 @@ def mark_opening(words: Words, shift: np.uint64, frames: Frames, opened: Words) 
     return new, count
 
 
-@kernel
+@uncounted
 def climb(levels: Levels, opened: Words, count: int) -> None:
     """Set the summary bits above the nodes of the bitmap that opened; `opened` is overwritten.
 
@@ -152,7 +152,7 @@ def climb(levels: Levels, opened: Words, count: int) -> None:
         count = kept
 
 
-@kernel
+@uncounted
 def mark_and_summarise(levels: Levels, frames: Frames) -> None:
     """Set the bit of each frame and what is above it; keep the number of set bits.
 
@@ -186,7 +186,7 @@ def mark_and_summarise(levels: Levels, frames: Frames) -> None:
         levels.header[DIRTY] += new
 
 
-@kernel
+@uncounted
 def summarise(levels: Levels) -> None:
     """Make all summaries anew from the bitmap."""
     for level in range(levels.shifts.size - 1):

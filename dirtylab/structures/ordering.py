@@ -41,7 +41,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dirtylab._check import Frames
-from dirtylab._jit import inlined, kernel
+from dirtylab._jit import inlined, kernel, uncounted
 from dirtylab._lanes import (
     HAS_LANES,
     VECTORS,
@@ -65,7 +65,7 @@ _FRACTION = np.uint64(52)
 _BLOCK = 256
 
 
-@kernel
+@uncounted
 def ascend(values: Values, out: Frames) -> int:
     """Write the distinct values in ascending order; return how many.
 
@@ -86,6 +86,12 @@ def ascend(values: Values, out: Frames) -> int:
         return sort_few(values, 0, values.size, out, 0, stack_words())
     if is_ascending(values):
         return drop_repeats(values, out)
+    return sort_many(values, out)
+
+
+@kernel
+def sort_many(values: Values, out: Frames) -> int:
+    """Sort values to `out`, with memory for twice as many; return how many differ."""
     low, high = bounds(values, 0, values.size)
     return sort_between(values, low, high, np.empty(2 * values.size, values.dtype), out, 0)
 
@@ -97,7 +103,7 @@ def copy(source: Values, target: Values) -> None:
         target[number] = source[number]
 
 
-@kernel
+@uncounted
 def is_ascending(values: Values) -> bool:
     """Return whether no value is below the one before it."""
     for begin in range(1, values.size, _BLOCK):
@@ -109,7 +115,7 @@ def is_ascending(values: Values) -> bool:
     return True
 
 
-@kernel
+@uncounted
 def drop_repeats(ordered: Values, out: Frames) -> int:
     """Write a sorted array, at least one value, without repeats; return how many differ."""
     out[0] = last = ordered[0]
@@ -131,7 +137,7 @@ def drop_repeats(ordered: Values, out: Frames) -> int:
     return min(count, out.size)
 
 
-@kernel
+@uncounted
 def bounds(values: Values, first: int, last: int) -> tuple[np.uint64, np.uint64]:
     """Return the lowest and the highest value."""
     low, high = values[first], values[first]
@@ -143,7 +149,7 @@ def bounds(values: Values, first: int, last: int) -> tuple[np.uint64, np.uint64]
 # --- small parts --------------------------------------------------------------------------------
 
 
-@kernel
+@uncounted
 def sort_few(values: Values, first: int, count: int, out: Frames, pos: int, scratch: Frames) -> int:
     """Sort at most `VECTORS` vectors to ``out[pos:]``, by way of `scratch` where it ends soon."""
     tight = pos + VECTORS * lanes_of(values) > out.size
@@ -159,7 +165,7 @@ def sort_few(values: Values, first: int, count: int, out: Frames, pos: int, scra
     return found
 
 
-@kernel
+@uncounted
 def sort_bits(
     values: Values, low: np.uint64, high: np.uint64, bitmap: Frames, out: Frames, pos: int
 ) -> int:
@@ -187,7 +193,7 @@ def is_dense(count: int, low: np.uint64, high: np.uint64) -> Any:
 # --- splits -------------------------------------------------------------------------------------
 
 
-@kernel
+@uncounted
 def halve(
     values: Values, low: np.uint64, high: np.uint64, spare: Values, out: Frames, pos: int
 ) -> int:
@@ -235,7 +241,7 @@ def halve(
         low, high = waiting[depth + 2], waiting[depth + 3]
 
 
-@kernel
+@uncounted
 def place_all(values: Values, low: np.uint64, high: np.uint64, heads: Values, out: Values) -> None:
     """Write each value to the part where it would be if all were spread evenly.
 
@@ -262,7 +268,7 @@ def place_all(values: Values, low: np.uint64, high: np.uint64, heads: Values, ou
         heads[part] = slot + np.uint32(1)
 
 
-@kernel
+@uncounted
 def place_and_sort(
     values: Values, low: np.uint64, high: np.uint64, spare: Values, out: Frames, pos: int
 ) -> int:
@@ -271,7 +277,7 @@ def place_and_sort(
     return _place_and_sort(values, low, high, own, rest, out, pos)
 
 
-@kernel
+@uncounted
 def _place_and_sort(
     values: Values, low: np.uint64, high: np.uint64, own: Values, rest: Values, out: Frames,
     pos: int,

@@ -58,7 +58,7 @@ def in_use(state: ListState) -> int:
     return min(max(state.counts[COUNT], 0), state.entries.size)
 
 
-@kernel
+@uncounted
 def append(state: ListState, frames: Frames) -> bool:
     """Append `frames` and count them; False, and nothing appended, where one can't be.
 
@@ -68,10 +68,11 @@ def append(state: ListState, frames: Frames) -> bool:
     count = in_use(state)
     if frames.size > state.entries.size - count:
         return False
+    room = state.entries[count : count + frames.size]
     highest = ZERO
     for place in range(frames.size):
         highest = max(highest, frames[place])
-        state.entries[count + place] = frames[place]
+        room[place] = frames[place]
     if frames.size == 0:
         return True
     if highest >= np.uint64(state.counts[PAGES]):
@@ -81,7 +82,7 @@ def append(state: ListState, frames: Frames) -> bool:
     return True
 
 
-@kernel
+@uncounted
 def copy_entries(state: ListState, out: Entries) -> int:
     """Copy the entries as they came, as far as there is room; return how many."""
     count = min(in_use(state), out.size)
@@ -97,27 +98,30 @@ def distinct(values: Entries) -> Frames:
     return ordered[: ascend(values, ordered)]
 
 
-@kernel
+@uncounted
 def count_distinct(state: ListState) -> int:
     """Return how many entries differ; where they are returned in order, keep only those."""
     if state.counts[DISTINCT] == STALE:
-        found = distinct(state.entries[: in_use(state)])
-        if state.counts[IN_ORDER]:
-            copy(found, state.entries)
-            state.counts[COUNT] = found.size
-        state.counts[DISTINCT] = found.size
+        find_distinct(state)
     return state.counts[DISTINCT]
 
 
 @kernel
-def insert(state: ListState, frames: Frames) -> int:
-    """Append the frames, all below the slot's size; return 0.
+def find_distinct(state: ListState) -> None:
+    """Count the entries that differ; where they are returned in order, keep only those."""
+    found = distinct(state.entries[: in_use(state)])
+    if state.counts[IN_ORDER]:
+        copy(found, state.entries)
+        state.counts[COUNT] = found.size
+    state.counts[DISTINCT] = found.size
 
-    Where there is no room, drop repeats and append the new ones; where even these do not fit,
-    append nothing and return how many they are.
+
+@kernel
+def append_new(state: ListState, frames: Frames) -> int:
+    """Drop repeats and append the new ones of the frames; return 0.
+
+    Where even these do not fit, append nothing and return how many they are.
     """
-    if append(state, frames):
-        return 0
     known = distinct(state.entries[: in_use(state)])
     cast = np.empty(
         frames.size, state.entries.dtype
@@ -141,7 +145,16 @@ def insert(state: ListState, frames: Frames) -> int:
     return 0
 
 
-@kernel
+@uncounted
+def insert(state: ListState, frames: Frames) -> int:
+    """Append the frames, all below the slot's size; return 0.
+
+    Where there is no room, as :func:`append_new` does.
+    """
+    return 0 if append(state, frames) else append_new(state, frames)
+
+
+@uncounted
 def collect(state: ListState, out: Frames) -> int:
     """Write the entries to `out`, as far as there is room; return how many."""
     if state.counts[IN_ORDER]:
@@ -149,7 +162,7 @@ def collect(state: ListState, out: Frames) -> int:
     return copy_entries(state, out)
 
 
-@kernel
+@uncounted
 def harvest(state: ListState, out: Frames) -> int:
     """Collect and forget.
 
@@ -164,7 +177,7 @@ def harvest(state: ListState, out: Frames) -> int:
     return count
 
 
-@kernel
+@uncounted
 def clear(state: ListState) -> None:
     """Forget the counts of entries."""
     state.counts[COUNT] = state.counts[DISTINCT] = 0

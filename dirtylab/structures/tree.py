@@ -113,7 +113,7 @@ def list_children(
     return found
 
 
-@kernel
+@uncounted
 def walk_few(levels: Levels, lonely: bool, out: Frames, clearing: bool, vector: bool) -> int:
     """Walk as :func:`walk` does where no level has more than `FEW` nodes with a bit set."""
     above, below = stack_words(), stack_words()
@@ -168,13 +168,13 @@ def walk(levels: Levels, dirty: int, out: Frames, clearing: bool, vector: bool) 
     return pos
 
 
-@kernel
+@uncounted
 def insert(levels: Levels, frames: Frames) -> None:
     """Mark the frames, which are all below the slot's size."""
     mark_and_summarise(levels, frames)
 
 
-@kernel
+@uncounted
 def collect(levels: Levels, out: Frames) -> int:
     """Write the dirty frames to `out` as far as there is room; return how many."""
     dirty = counted(levels.words[: levels.starts[1]], levels.header)
@@ -183,7 +183,7 @@ def collect(levels: Levels, out: Frames) -> int:
     return walk(levels, dirty, out, False, levels.header[VECTOR] != 0)
 
 
-@kernel
+@uncounted
 def harvest(levels: Levels, out: Frames) -> int:
     """Collect and forget."""
     dirty = counted(levels.words[: levels.starts[1]], levels.header)
@@ -194,7 +194,7 @@ def harvest(levels: Levels, out: Frames) -> int:
     return found
 
 
-@kernel
+@uncounted
 def clear(levels: Levels) -> None:
     """Zero all levels and the count."""
     levels.words[:] = ZERO

@@ -11,7 +11,16 @@ import numpy as np
 from dirtylab._check import Bytes, Frames
 from dirtylab._jit import inlined
 from dirtylab._vectors import HAS_VECTOR
-from dirtylab._words import BIT_MASK, ONE, WORD_SHIFT, ZERO, Words, decode, lowest_bit
+from dirtylab._words import (
+    BIT_MASK,
+    ONE,
+    WORD_SHIFT,
+    ZERO,
+    Words,
+    decode,
+    lowest_bit,
+    stack_words,
+)
 from dirtylab.lockless.atomics import (
     add_relaxed,
     fetch_and,
@@ -67,8 +76,9 @@ class ParentAfterChild(TreeState):
 def take_children_first(state: TreeState, out: Frames) -> int:
     """Load each word, descend, and clear on the way back the bits that were seen."""
     top = state.shifts.size - 1
-    left, base = np.zeros(top + 1, np.uint64), np.zeros(top + 1, np.uint64)
-    seen = np.zeros(top + 1, np.uint64)
+    left, base, seen = stack_words(), stack_words(), stack_words()
+    for level in range(top + 1):
+        left[level] = base[level] = seen[level] = ZERO
     left[top] = load(state.words, state.starts[top])
     seen[top] = left[top]
     level, found = top, 0
