@@ -92,6 +92,44 @@ def test_any_order_of_inserts_and_harvests_is_a_set(name, pages, radix, data):
 
 
 @every_structure
+@pytest.mark.parametrize("pages", [7, 8, 9, 64, 129, 1000])
+def test_frames_in_a_row_go_in_wherever_they_begin(name, pages):
+    rng = np.random.default_rng(pages)
+    for first in range(min(pages, 70)):
+        count = int(rng.integers(1, min(pages - first, 80) + 1))
+        lone = rng.integers(0, pages, 5)
+        frames = np.concatenate([np.arange(first, first + count), lone, [first]])
+        structure = build(name, pages)
+        structure.insert(frames)
+        assert set(structure.harvest().tolist()) == set(frames.tolist())
+
+
+@threads_only
+@pytest.mark.parametrize("name", ["bitmap", "tree8", "tree64"])
+def test_rows_of_frames_inserted_beside_a_harvest_come_once(name):
+    pages, step = 2**18, 100
+    structure = LOCKLESS[name](pages, vcpus=2)
+    halves = np.array_split(np.arange(pages, dtype=np.uint64), 2)
+    begun = threading.Barrier(3)
+
+    def insert(vcpu):
+        begun.wait()
+        for first in range(0, halves[vcpu].size, step):
+            structure.insert(halves[vcpu][first : first + step], vcpu=vcpu)
+
+    threads = [threading.Thread(target=insert, args=(vcpu,)) for vcpu in range(2)]
+    for one in threads:
+        one.start()
+    begun.wait()
+    taken = []
+    while any(one.is_alive() for one in threads):
+        taken.append(structure.harvest())
+    taken.append(structure.harvest())
+    assert len(taken) > 2
+    assert np.array_equal(np.sort(np.concatenate(taken)), np.arange(pages))
+
+
+@every_structure
 def test_bad_input_is_named_and_nothing_is_marked(name):
     structure = ALL[name](100, vcpus=2)
     with pytest.raises(IndexError, match=r"frames\[1\]=100: must be 0 … 99"):

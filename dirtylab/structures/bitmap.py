@@ -63,9 +63,9 @@ DENSE = 3
 LONELY = 10
 """Words a dirty frame from which on most dirty words have a single bit."""
 
-_RUN = 8
-_LAST = np.uint64(_RUN - 1)
-_ALL = np.uint64(0xFF)
+RUN = 8
+LAST = np.uint64(RUN - 1)
+ALL = np.uint64(0xFF)
 
 
 class BitmapState(NamedTuple):
@@ -80,18 +80,18 @@ def mark(words: Words, frames: Frames) -> int:
     """Set the bit of each frame; return how many were clear before."""
     new = 0
     place = 0
-    while place + _RUN <= frames.size:
+    while place + RUN <= frames.size:
         first = frames[place]
-        if frames[place + _RUN - 1] == first + _LAST and is_run(frames, place):
+        if frames[place + RUN - 1] == first + LAST and is_run(frames, place):
             # Eight in a row within a word: 10 million frames in sequence take 0.3 times as long.
-            run = _ALL << (first & BIT_MASK)
+            run = ALL << (first & BIT_MASK)
             old = words[first >> WORD_SHIFT]
             words[first >> WORD_SHIFT] = old | run
             new += popcount(run & ~old)
         else:
-            for step in range(_RUN):
+            for step in range(RUN):
                 new += mark_one(words, frames[place + step])
-        place += _RUN
+        place += RUN
     while place < frames.size:
         new += mark_one(words, frames[place])
         place += 1
@@ -105,15 +105,15 @@ def mark_uncounted(words: Words, frames: Frames) -> None:
     To count the bits afterwards takes 0.3 ns a word.
     """
     place = 0
-    while place + _RUN <= frames.size:
+    while place + RUN <= frames.size:
         first = frames[place]
-        if frames[place + _RUN - 1] == first + _LAST and is_run(frames, place):
-            words[first >> WORD_SHIFT] |= _ALL << (first & BIT_MASK)
+        if frames[place + RUN - 1] == first + LAST and is_run(frames, place):
+            words[first >> WORD_SHIFT] |= ALL << (first & BIT_MASK)
         else:
-            for step in range(_RUN):
+            for step in range(RUN):
                 frame = frames[place + step]
                 words[frame >> WORD_SHIFT] |= ONE << (frame & BIT_MASK)
-        place += _RUN
+        place += RUN
     while place < frames.size:
         words[frames[place] >> WORD_SHIFT] |= ONE << (frames[place] & BIT_MASK)
         place += 1
@@ -140,9 +140,9 @@ def is_run(frames: Frames, place: int) -> bool:
     """Return whether the eight frames from `place` on follow each other within a word."""
     first = frames[place]
     apart = ZERO
-    for step in range(_RUN):
+    for step in range(RUN):
         apart |= frames[place + step] ^ (first + np.uint64(step))
-    return apart == ZERO and (first & BIT_MASK) <= WORD_BITS - _RUN
+    return apart == ZERO and (first & BIT_MASK) <= WORD_BITS - RUN
 
 
 @inlined

@@ -42,9 +42,9 @@ takes 17 µs, 10,000 climbs 20 µs."""
 CHUNK, FIRST_CHUNK = STACK_WORDS - SLACK, 128
 """Frames after which the nodes that they opened are climbed from, and at first."""
 
-_RUN = 8
-_LAST = np.uint64(_RUN - 1)
-_ALL = np.uint64(0xFF)
+RUN = 8
+LAST = np.uint64(RUN - 1)
+ALL = np.uint64(0xFF)
 
 
 class Levels(NamedTuple):
@@ -102,11 +102,11 @@ def mark_opening(words: Words, shift: np.uint64, frames: Frames, opened: Words) 
     Returns how many bits were clear before, and how many nodes are in `opened`, each once.
     """
     new, count, place = 0, 0, 0
-    while place + _RUN <= frames.size:
+    while place + RUN <= frames.size:
         first = frames[place]
-        last = first + _LAST
-        if frames[place + _RUN - 1] == last and is_run(frames, place):
-            run = _ALL << (first & BIT_MASK)
+        last = first + LAST
+        if frames[place + RUN - 1] == last and is_run(frames, place):
+            run = ALL << (first & BIT_MASK)
             old = words[first >> WORD_SHIFT]
             words[first >> WORD_SHIFT] = old | run
             new += popcount(run & ~old)
@@ -116,13 +116,13 @@ def mark_opening(words: Words, shift: np.uint64, frames: Frames, opened: Words) 
                 opened[count] = last >> shift
                 count += opens(old, last, shift) & int(first >> shift != last >> shift)
         else:
-            for step in range(_RUN):
+            for step in range(RUN):
                 frame = frames[place + step]
                 old = mark_old(words, frame)
                 new += int((~old >> (frame & BIT_MASK)) & ONE)
                 opened[count] = frame >> shift
                 count += opens(old, frame, shift)
-        place += _RUN
+        place += RUN
     while place < frames.size:
         frame = frames[place]
         old = mark_old(words, frame)
