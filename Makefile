@@ -15,7 +15,7 @@ LOWEST_TESTS ?= tests
 # Kernels of visitors who left, and the processes that measure for them, end within two minutes.
 VOILA := --classic-tree --show_tracebacks=True --MappingKernelManager.cull_idle_timeout=60 --MappingKernelManager.cull_interval=30
 
-.PHONY: help reproduce soak peers lab dashboard notebooks docs site wheel test test-lowest weak-memory fuzz lint format \
+.PHONY: help reproduce soak peers lab dashboard notebooks docs site wheel test test-slow test-lowest weak-memory fuzz lint format \
   clean-cache clean
 
 help:  ## this list
@@ -47,11 +47,14 @@ docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its
 	$(BIN)/dirtylab live --out data/measured/live
 	$(BIN)/python -m dirtylab._readme
 
-# Whole files go to two workers, which share what they compile: 20 minutes by one, 12 by two.
-test: $(VENV)/ready-dev  ## all tests: compiled, interpreted, and with bounds checked
-	$(PYTEST) $(WORKERS)
-	NUMBA_DISABLE_JIT=1 $(PYTEST) $(WORKERS) -m "not large" $(KERNEL_TESTS)
-	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(WORKERS) $(KERNEL_TESTS)
+# Whole files go to two workers, which share what they compile.
+test: $(VENV)/ready-dev  ## all tests but slow repeats: compiled, interpreted, and with bounds checked
+	$(PYTEST) $(WORKERS) -m "not slow"
+	NUMBA_DISABLE_JIT=1 $(PYTEST) $(WORKERS) -m "not large and not slow" $(KERNEL_TESTS)
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(WORKERS) -m "not slow" $(KERNEL_TESTS)
+
+test-slow: $(VENV)/ready-dev  ## the slow ones: further cases of what make test has tried; CI runs both
+	$(PYTEST) $(WORKERS) -m slow
 
 FUZZ_ROUNDS ?= 2000
 FUZZ_SEED ?= 0

@@ -14,12 +14,14 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
 import nbformat
 
 WAIT = 60
+VIEWPORT = {"width": 1360, "height": 1100}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 IDLE = (
     "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status"
@@ -108,19 +110,27 @@ def wait_until_up(url, process, log):
 
 
 @contextlib.contextmanager
-def chromium_page(path):
-    """Yield a page of a Chromium that is closed afterwards."""
+def chromium(path):
+    """Yield a Chromium, closed afterwards, that keeps what its pages load, as a reader's does."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            profile,
             executable_path=path,
             args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+            viewport=VIEWPORT,
         )
-        page = browser.new_page(viewport={"width": 1360, "height": 1100})
-        page.set_default_timeout(WAIT * 1000)
-        yield page
+        browser.set_default_timeout(WAIT * 1000)
+        yield browser
         browser.close()
+
+
+@contextlib.contextmanager
+def chromium_page(path):
+    """Yield a page of a Chromium of its own."""
+    with chromium(path) as browser:
+        yield browser.pages[0]
 
 
 def write_notebook(path, cells):

@@ -14,6 +14,7 @@ import termios
 import time
 
 import pytest
+from slow import slow
 
 from dirtylab import cli
 from dirtylab.studies.mailing_list import store, study
@@ -114,6 +115,7 @@ def measured_before(monkeypatch, folder):
     monkeypatch.setattr(study.Reproduction, "study", lambda self: made)
 
 
+@slow
 def test_ctrl_c_while_drawing_keeps_what_was_measured(monkeypatch, capsys, tmp_path, folder):
     measured_before(monkeypatch, folder)
 

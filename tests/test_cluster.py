@@ -13,6 +13,7 @@ import time
 
 import pandas as pd
 import pytest
+from slow import slow
 from sweeping import A_ROUND, SMALL, pretend, rounds_of
 
 from dirtylab import STRUCTURES
@@ -273,6 +274,7 @@ def test_a_killed_workers_cell_is_measured_again_and_none_is_lost_or_doubled(tmp
     )
 
 
+@slow
 def test_a_cluster_that_dies_loses_only_what_was_not_finished(tmp_path, cluster):
     running = drive(tmp_path)
     samples = tmp_path / "results" / "samples.csv"

@@ -15,6 +15,7 @@ import time
 import numpy as np
 import pytest
 from numba import config
+from slow import slow
 
 from dirtylab import STRUCTURES, cli, explore, native, sweep
 from dirtylab.explore.process.cell_job import CellJob
@@ -361,6 +362,7 @@ def test_a_comparison_keeps_what_it_measured_before_a_crash(monkeypatch, capsys)
     assert set(peers_report.epochs(loaded)[peers_report.OURS]) == {"bitmap"}
 
 
+@slow
 def test_crossovers_of_chosen_structures(monkeypatch, capsys):
     monkeypatch.setattr(crossovers_record, "PER_DECADE", 2)
     monkeypatch.setattr(crossovers_record, "REFINE_S", 2.0)
@@ -380,6 +382,7 @@ def test_crossovers_of_chosen_structures(monkeypatch, capsys):
     assert "must be two or more" in capsys.readouterr().err
 
 
+@slow
 def test_recordings_are_replayed_on_it_in_a_process_of_its_own():
     assert contestants.entered(source("mine.c")) == "c-bitmap"
     records = []

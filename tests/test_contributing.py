@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from slow import slow
 
 from dirtylab import DATASETS, STRUCTURES, cli
 from dirtylab.advice.machines import held_out_file, model_file, read_machine, reference
@@ -81,6 +82,7 @@ def test_a_view():
     assert "64 pages takes 8 bytes" in view.draw().alt
 
 
+@slow
 def test_a_recorded_machine(tmp_path, monkeypatch, capsys):
     """The commands as written, on a small plan, with models that are there already."""
     from dirtylab.studies.crossovers import record as crossovers_record

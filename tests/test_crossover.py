@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from slow import crossed, slow
 
 from dirtylab.theory.crossover import Crossover, crossings, crossovers
 
@@ -74,6 +75,7 @@ def trials(curve, noise, number=TRIALS):
     return [crossovers(*ratios(curve, noise, rng), seed=seed) for seed in range(number)]
 
 
+@slow
 def test_intervals_are_no_longer_than_they_need_be():
     rng = np.random.default_rng(5)
     covered = [
@@ -88,8 +90,7 @@ def test_intervals_are_no_longer_than_they_need_be():
     assert np.mean(covered) <= 0.99
 
 
-@pytest.mark.parametrize("noise", NOISES)
-@pytest.mark.parametrize("name", CURVES)
+@pytest.mark.parametrize(("name", "noise"), crossed(CURVES, NOISES))
 def test_intervals_cover_the_truth_as_often_as_they_say(name, noise):
     curve = CURVES[name]
     truths = roots(curve)

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from slow import crossed, slow
 
 from dirtylab.studies.crossovers import refine
 from dirtylab.studies.crossovers.judge import find_crossovers
@@ -83,9 +84,7 @@ def coverage(curve, size, noise, per_decade, trials=TRIALS):
     return np.mean(covered), found / trials
 
 
-@pytest.mark.parametrize("noise", NOISES)
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.parametrize(("curve", "size", "noise"), crossed(CURVES, SIZES, NOISES))
 def test_intervals_cover_the_truth_beside_a_step(curve, size, noise):
     shares = [coverage(CURVES[curve], size, NOISES[noise], per) for per in PER_DECADE]
     covered, found = np.mean(shares, axis=0)
@@ -94,6 +93,7 @@ def test_intervals_cover_the_truth_beside_a_step(curve, size, noise):
     assert found >= 0.9
 
 
+@slow
 def test_a_step_that_ends_at_zero_is_the_worst_there_is():
     """It ends so near to 0 that noise hides on which side: 70 % of trials or more."""
 

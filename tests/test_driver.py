@@ -12,6 +12,7 @@ import pytest
 import sweeping
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import slow
 from toys import RunList
 
 import dirtylab
@@ -182,6 +183,7 @@ def test_each_operation_is_done_once_an_epoch_and_nothing_is_called_from_python(
         assert tuple(structure._state.counts[1:]) == done, name
 
 
+@slow
 def test_a_state_of_ones_own_is_in_no_file_that_other_processes_read(tmp_path):
     own = (
         "from typing import NamedTuple\nimport numpy as np\n"
@@ -259,6 +261,7 @@ def test_rows_say_what_drove_the_structure(monkeypatch):
     assert driving.OPERATIONS == OPERATIONS
 
 
+@slow
 def test_compiled_loops_notice_a_change_in_a_structures_file(tmp_path):
     package = pathlib.Path(dirtylab.__file__).parent
     shutil.copytree(package, tmp_path / "dirtylab", ignore=shutil.ignore_patterns("__pycache__"))

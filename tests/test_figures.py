@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from slow import further, slow
 
 from dirtylab import STRUCTURES, mailing_list
 from dirtylab._data import data_file
@@ -147,6 +148,10 @@ def test_alt_text_says_what_is_seen(picture):
     assert bundle["image/png"]
 
 
+SAVED = [*list(PICTURES)[:2], *further(*list(PICTURES)[2:]), *further(*STATIC)]
+
+
+@pytest.mark.parametrize("picture", SAVED, indirect=True)
 def test_saved_twice_is_the_same_to_the_byte(picture, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -209,6 +214,7 @@ def test_what_is_drawn_as_read_is_what_is_counted(name, frames):
     assert (rows[-1].read | ~rows[-1].filled).all()
 
 
+@slow
 def test_a_model_of_another_machine_or_state_of_the_caches_is_not_drawn_over_a_study():
     study, model = crossovers_record.load(), shipped_model()
     ours = study._replace(machine=model.machine)

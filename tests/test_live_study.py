@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from slow import slow
 
 from dirtylab.cli import main
 from dirtylab.datasets.tracefile import Trace, read_trace
@@ -253,6 +254,7 @@ def test_the_command_says_what_is_missing(monkeypatch, capsys):
     assert "/dev/none is missing" in capsys.readouterr().err
 
 
+@slow
 @pytest.mark.large
 def test_the_command_measures(tmp_path, capsys):
     out = tmp_path / "live"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from numba import config
+from slow import slow
 
 from dirtylab._data import data_file
 from dirtylab.explore.kit.widget import ViewWidget
@@ -467,6 +468,7 @@ def test_a_short_soak_loses_nothing(name):
         assert name in LATE or tally.late == 0, tally
 
 
+@slow
 @threads_only
 def test_the_mutants_lose_pages_under_threads_too():
     for name, mutant in MUTANTS.items():

@@ -14,6 +14,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from slow import slow
 from sweeping import A_ROUND, MACHINE, SMALL, pretend, rounds_of
 
 from dirtylab import STRUCTURES, cli
@@ -752,7 +753,10 @@ def stopped(out, number, how):
     return running.returncode, heard
 
 
-@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGKILL, -9, marks=slow)],
+)
 def test_a_stopped_sweep_loses_at_most_the_cell_under_way(tmp_path, how, status):
     found, heard = stopped(tmp_path, 3, how)
     assert found == status
@@ -790,6 +794,7 @@ def limit_file_size():
     resource.setrlimit(resource.RLIMIT_FSIZE, (27_000, 27_000))
 
 
+@slow
 def test_a_full_disk_loses_at_most_the_cell_under_way(tmp_path):
     done = subprocess.run(
         command(tmp_path), capture_output=True, text=True, timeout=120, preexec_fn=limit_file_size

@@ -4,8 +4,9 @@ import re
 import shutil
 from pathlib import Path
 
+import labs
 import pytest
-from labs import chromium_page, chromium_path, lab_server, server
+from labs import chromium_path, lab_server, server
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / "screenshots"
@@ -41,11 +42,20 @@ def copy_notebooks(tmp_path_factory):
     return home
 
 
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Yield a Chromium for the tests of a file."""
+    with labs.chromium(chromium) as browser:
+        yield browser
+
+
 @pytest.fixture
-def page(chromium):
-    """Yield a page of a Chromium that is closed afterwards."""
-    with chromium_page(chromium) as page:
-        yield page
+def page(browser):
+    """Yield a page of its own, closed afterwards."""
+    page = browser.new_page()
+    yield page
+    page.close()
+    browser.set_offline(False)
 
 
 @pytest.fixture

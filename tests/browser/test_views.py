@@ -4,6 +4,7 @@ import time
 
 import labs
 import pytest
+from slow import further
 
 pytestmark = pytest.mark.browser
 
@@ -162,7 +163,7 @@ NAMED = """view => [...view.querySelectorAll('.noUi-handle')].every(
   one => one.getAttribute('aria-label') && /[^0-9.]/.test(one.getAttribute('aria-valuetext')))"""
 
 
-@pytest.mark.parametrize("name", ["crossovers", "memory", "patterns"])
+@pytest.mark.parametrize("name", ["crossovers", *further("memory", "patterns")])
 def test_figure_and_sliders_are_seen_together_at_every_width(show, page, name):
     page.set_viewport_size({"width": 700, "height": 768})
     view = show(f"dirtylab.explore.{name}()")
