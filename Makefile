@@ -48,13 +48,13 @@ docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its
 	$(BIN)/python -m dirtylab._readme
 
 # Whole files go to two workers, which share what they compile.
-test: $(VENV)/ready-dev  ## all tests but slow repeats: compiled, interpreted, and with bounds checked
+test: $(VENV)/ready-dev  ## the tests, but for slow ones
 	$(PYTEST) $(WORKERS) -m "not slow"
-	NUMBA_DISABLE_JIT=1 $(PYTEST) $(WORKERS) -m "not large and not slow" $(KERNEL_TESTS)
-	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(WORKERS) -m "not slow" $(KERNEL_TESTS)
 
-test-slow: $(VENV)/ready-dev  ## the slow ones: further cases of what make test has tried; CI runs both
-	$(PYTEST) $(WORKERS) -m slow
+test-slow: $(VENV)/ready-dev  ## further cases, and the kernels interpreted and with bounds checked; CI runs both
+	$(PYTEST) $(WORKERS) -m slow $$(grep -l '\<slow\>\|further' tests/test_*.py tests/browser/test_*.py)
+	DIRTYLAB_TEST_CACHE= NUMBA_DISABLE_JIT=1 $(PYTEST) $(WORKERS) -m "not large and not slow" $(KERNEL_TESTS)
+	DIRTYLAB_TEST_CACHE= NUMBA_BOUNDSCHECK=1 $(PYTEST) $(WORKERS) -m "not slow" $(KERNEL_TESTS)
 
 FUZZ_ROUNDS ?= 2000
 FUZZ_SEED ?= 0

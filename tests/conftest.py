@@ -4,9 +4,14 @@ import os
 import shutil
 import tempfile
 
-# Tests start from nothing: what is compiled for them is no one else's, but workers share it.
+# Tests start from nothing: what is compiled for them is no one else's, but workers share it, and
+# runs that name a folder for it.
 _is_worker = "PYTEST_XDIST_WORKER" in os.environ
-_cache = os.environ["NUMBA_CACHE_DIR"] if _is_worker else tempfile.mkdtemp(prefix="dirtylab-tests-")
+_kept = os.environ.get("DIRTYLAB_TEST_CACHE")
+if _is_worker:
+    _cache = os.environ["NUMBA_CACHE_DIR"]
+else:
+    _cache = _kept or tempfile.mkdtemp(prefix="dirtylab-tests-")
 os.environ["NUMBA_CACHE_DIR"] = _cache
 os.environ.setdefault("MPLCONFIGDIR", _cache)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers take all cores
@@ -46,7 +51,7 @@ def _structures_as_before():
 
 
 def pytest_unconfigure():
-    if not _is_worker:
+    if not _is_worker and not _kept:
         shutil.rmtree(_cache, ignore_errors=True)
 
 

@@ -293,6 +293,7 @@ def test_a_tracker_that_hangs_while_timed_is_ended(monkeypatch):
         sweep(structures=["bitmap", path], pages=[50_000], **SMALL)
 
 
+@slow
 def test_a_wait_for_another_measurement_is_no_silence(monkeypatch):
     path = source("mine.c")
     sweep(structures=["bitmap", path], pages=[1000], **SMALL)  # checked and compiled

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import slow
 
 from dirtylab.datasets import mailing_list
 from dirtylab.datasets.glibc import rand_remainders
@@ -41,6 +42,7 @@ def test_frames_are_those_of_the_posted_program(dirty, sha256):
     assert posted_sum(dirty) == sha256
 
 
+@slow
 @pytest.mark.large
 def test_ten_million_draws_touch_so_many_pages():
     assert np.unique(mailing_list(10_000_000, 10_000_000)).size == 6_319_304

@@ -15,6 +15,7 @@ from pathlib import Path
 import lowest
 import pytest
 import yaml
+from slow import slow
 
 import dirtylab
 from dirtylab import _readme, mailing_list
@@ -113,6 +114,7 @@ def test_the_versions_agree():
     assert f"## {dirtylab.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+@slow
 def test_readme_and_docs_are_made_from_the_data():
     made = _readme.blocks(mailing_list.load(data_file("measured/mailing_list")))
     used = set()

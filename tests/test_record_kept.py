@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recording import require, writer
+from slow import further
 
 from dirtylab.cli import main
 from dirtylab.datasets.tracefile import Trace, read_trace
@@ -60,7 +61,7 @@ def wait_for(condition):
 WORDS = ["--interval", "0.03", "--", *writer(500, 100)]
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGINT", *further("SIGTERM", "SIGHUP")])
 def test_a_signal_ends_a_recording_and_keeps_it(name, tmp_path):
     number = getattr(signal, name)
     out = tmp_path / "trace.npz"

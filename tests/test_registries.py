@@ -18,6 +18,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from slow import further
 from sweeping import pretend
 from toys import RunList
 
@@ -118,8 +119,8 @@ def declared_walk(
 
 
 @pytest.fixture(
-    params=[Additions({"walk": walk}), Additions({"walk": declared_walk})],
-    ids=["a plain function", "a declared one"],
+    params=[Additions({"walk": declared_walk}), *further(Additions({"walk": walk}))],
+    ids=["a declared one", "a plain function"],
 )
 def added(request, monkeypatch):
     """Register what is added."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from labs import IDLE, open_notebook, run_all, shut_down
+from slow import further
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +25,14 @@ OPEN = "() => window.jupyterapp?.shell?.currentWidget?.context?.path"
 BACK = "path => { window.jupyterapp.commands.execute('docmanager:open', {path}); }"
 """Returns nothing: what the command returns takes 10 s to be sent."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
-EVERY_NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+LONG = ("05", "06", "09")
+"""Numbers of notebooks that measure threads and guests, or simulate, for half a minute."""
+QUICK = [path for path in NOTEBOOKS if not path.stem.startswith(LONG)]
+EVERY_NOTEBOOK = pytest.mark.parametrize(
+    "path",
+    [*QUICK, *further(*[path for path in NOTEBOOKS if path not in QUICK])],
+    ids=lambda path: path.stem,
+)
 
 
 def committed(path):

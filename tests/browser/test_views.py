@@ -25,7 +25,7 @@ def drawn():
     plt.close()
     return data.getvalue(), png_bytes(toy_picture().figure)
 """
-RACE = "wrong = sum(drawn() != right for _ in range(15))"
+RACE = "wrong = sum(drawn() != right for _ in range(6))"
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 """Ours and the peers that are built, in compiled time: two tables, plain inserts and atomic ones.
 
-Like is compared with like: what several vCPUs may insert into pays for an atomic operation a frame,
-and is measured against :mod:`dirtylab.lockless`; what one thread owns is measured against the plain
-structures.  In each round all contestants of a cell take turns, in a new random order, on the same
-fresh frames; a turn begins with an untimed epoch of other frames, so caches are warm.  Insert and
-harvest are timed one by one within the compiled loop, and an epoch is their sum.  Before a
+Like is compared with like: what several vCPUs may insert into pays for an atomic operation a frame
+(ours for eight in a row, which a vCPU that inserts one at a time never has), and is measured
+against :mod:`dirtylab.lockless`; what one thread owns is measured against the plain structures.  In
+each round all contestants of a cell take turns, in a new random order, on the same fresh frames; a
+turn begins with an untimed epoch of other frames, so caches are warm.  Insert and harvest are timed
+one by one within the compiled loop, and an epoch is their sum.  Before a
 contestant is timed it must return exactly the frames of an epoch.
 """
 
