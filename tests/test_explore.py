@@ -760,7 +760,8 @@ def test_an_insert_writes_level_by_level_what_tells_the_trees_apart(frames, radi
 @pytest.mark.parametrize("radix", [2, 8])
 def test_the_levels_that_an_insert_writes_are_those_of_random_frames(pages, radix):
     rng = np.random.default_rng(1)
-    state = state_of(AnatomyState, pages=pages, radix=radix, step=0, operation="insert")
+    shape = {"pages": pages, "radix": radix, "frames": (0,)}
+    state = state_of(AnatomyState, **shape, step=0, operation="insert")
     made = [
         dataclasses.replace(state, frames=tuple(map(int, rng.integers(0, pages, 5)))).counts[2]
         for _ in range(600)
