@@ -108,7 +108,7 @@ def test_frames_in_a_row_go_in_wherever_they_begin(name, pages):
 @threads_only
 @pytest.mark.parametrize("name", ["bitmap", "tree8", "tree64"])
 def test_rows_of_frames_inserted_beside_a_harvest_come_once(name):
-    pages, step = 2**18, 50
+    pages, step = 2**18, 100
     structure = LOCKLESS[name](pages, vcpus=2)
     halves = np.array_split(np.arange(pages, dtype=np.uint64), 2)
     begun = threading.Barrier(3)
