@@ -18,8 +18,6 @@ import tempfile
 import time
 import urllib.request
 
-import nbformat
-
 WAIT = 60
 VIEWPORT = {"width": 1360, "height": 1100}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -133,8 +131,15 @@ def chromium_page(path):
         yield browser.pages[0]
 
 
+def cells_of(path):
+    """Return the cells of a notebook, as its file has them."""
+    return json.loads(path.read_text())["cells"]
+
+
 def write_notebook(path, cells):
     """Write a notebook of code cells."""
+    import nbformat  # takes seconds
+
     book = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in cells],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
@@ -155,6 +160,20 @@ def open_notebook(page, lab, name):
 
 def run_all(page):
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+
+def run_instead(page, code):
+    """Make `code` all that the notebook's first cell has, and run it; it shows nothing else."""
+    page.evaluate(
+        """code => {
+          const {commands, shell} = window.jupyterapp;
+          const cells = shell.currentWidget.content.model.cells;
+          commands.execute('notebook:clear-all-cell-outputs');
+          cells.get(0).sharedModel.setSource(code);
+          commands.execute('notebook:run-all-cells');
+        }""",
+        code,
+    )
 
 
 def shut_down(page):

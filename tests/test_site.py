@@ -1,13 +1,10 @@
-"""The check of the built site, and the road through the notebooks."""
+"""The check of the built site."""
 
 import importlib.util
 import zlib
 from pathlib import Path
 
-import nbformat
 import pytest
-
-from dirtylab import _road
 
 ROOT = Path(__file__).parent.parent
 
@@ -52,41 +49,3 @@ def test_a_public_name_that_the_search_does_not_know_is_told(check_site, tmp_pat
     (site / "objects.inv").write_bytes(head + packed)
     assert check_site.main(site) == 1
     assert capsys.readouterr().out == "dirtylab.sweep: is public, and not in the reference\n"
-
-
-def test_each_notebook_says_where_it_stands():
-    books = _road.read_all(ROOT / "notebooks")
-    titles = {name: _road.title_of(book) for name, book in books.items()}
-    assert len(titles) >= 9
-    for name, book in list(books.items())[1:]:
-        assert _road.top_line(titles, name) in book.cells[0].source, name
-        assert book.cells[-1].source.endswith(_road.end_line(titles, name)), name
-        before = nbformat.writes(book)
-        _road.with_road(book, titles, name)
-        assert nbformat.writes(book) == before, name
-
-
-def test_a_new_notebook_joins_the_road(tmp_path):
-    for name in ("00_a.ipynb", "01_b.ipynb"):
-        cells = [nbformat.v4.new_markdown_cell(f"# {name[3]}\n\nText.", id="a"),
-                 nbformat.v4.new_code_cell("1 + 1", id="b")]  # fmt: skip
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / name)
-    _road.main(tmp_path)
-    nbformat.write(
-        nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# c", id="a")]),
-        tmp_path / "02_c.ipynb",
-    )
-    _road.main(tmp_path)
-    middle = nbformat.read(tmp_path / "01_b.ipynb", as_version=4)
-    assert middle.cells[0].source == (
-        "# b\n\n<!-- road -->*Notebook 1 of 2. Before: [a](00_a.ipynb). After: [c](02_c.ipynb).*"
-        "\n\nText."
-    )
-    assert [cell.source for cell in middle.cells[1:]] == [
-        "1 + 1",
-        "<!-- on -->*Next: [c](02_c.ipynb).*",
-    ]
-    last = nbformat.read(tmp_path / "02_c.ipynb", as_version=4)
-    assert len(last.cells) == 1
-    assert "Notebook 2 of 2. Before: [b](01_b.ipynb).*" in last.cells[0].source
-    assert last.cells[0].source.endswith("This is the last; [a](00_a.ipynb) lists all.*")

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
-from labs import IDLE, open_notebook, run_all, shut_down
+from labs import IDLE, cells_of, open_notebook, run_all, shut_down
 from slow import further
 
 pytestmark = pytest.mark.browser
@@ -37,8 +36,7 @@ EVERY_NOTEBOOK = pytest.mark.parametrize(
 
 def committed(path):
     """Return how many pictures a committed notebook has, views among them."""
-    cells = nbformat.read(path, as_version=4).cells
-    found = [one.get("data", {}) for cell in cells for one in cell.get("outputs", [])]
+    found = [one.get("data", {}) for cell in cells_of(path) for one in cell.get("outputs", [])]
     return sum("image/png" in data for data in found)
 
 

@@ -28,22 +28,30 @@ def drawn():
 RACE = "wrong = sum(drawn() != right for _ in range(6))"
 
 
+@pytest.fixture(scope="module")
+def page(lab, browser, tmp_path_factory):
+    """Yield a page with a notebook of one cell and a kernel, which all tests here use in turn."""
+    root = next(tmp_path_factory.getbasetemp().glob("jupyter*/notebooks"))
+    labs.write_notebook(root / "view.ipynb", ["import dirtylab"])
+    page = browser.new_page()
+    labs.open_notebook(page, lab, "view.ipynb")
+    yield page
+    labs.shut_down(page)
+    page.close()
+
+
 @pytest.fixture
-def show(lab, page, tmp_path_factory):
-    """Return a function that opens a notebook with one line of Python and runs it."""
-    folder = tmp_path_factory.getbasetemp()
+def show(page):
+    """Return a function that runs one line of Python in the notebook's cell and gives its view."""
 
     def opened(line):
-        root = next(folder.glob("jupyter*/notebooks"))
-        labs.write_notebook(root / "view.ipynb", [f"import dirtylab\nview = {line}\nview"])
-        labs.open_notebook(page, lab, "view.ipynb")
-        labs.run_all(page)
+        page.set_viewport_size(labs.VIEWPORT)
+        labs.run_instead(page, f"import dirtylab\nview = {line}\nview")
         page.locator(labs.PICTURE).first.wait_for()
         labs.wait_for_rest(page)
         return page.locator(VIEW).first
 
-    yield opened
-    labs.shut_down(page)
+    return opened
 
 
 def wait_until(happens):
@@ -165,7 +173,6 @@ NAMED = """view => [...view.querySelectorAll('.noUi-handle')].every(
 
 @pytest.mark.parametrize("name", ["crossovers", *further("memory", "patterns")])
 def test_figure_and_sliders_are_seen_together_at_every_width(show, page, name):
-    page.set_viewport_size({"width": 700, "height": 768})
     view = show(f"dirtylab.explore.{name}()")
     page.wait_for_function(NAMED, arg=view.element_handle())
     widths = []
@@ -201,7 +208,7 @@ def test_the_pad_is_one_stop_and_the_bitmap_drawn_takes_keys_and_clicks(show, pa
     wait_for_words(page, view, "of these 8 inserts")
 
 
-def test_the_line_is_copied_or_selected_and_a_restart_is_told(show, page):
+def test_the_line_is_copied_or_selected_and_a_restart_is_told(show, page, lab):
     view = show("dirtylab.explore.vcpus()")
     page.evaluate("() => Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.evaluate("() => { document.execCommand = () => false; }")
@@ -216,7 +223,4 @@ def test_the_line_is_copied_or_selected_and_a_restart_is_told(show, page):
         ".includes('run the cell again')",
         arg=view.element_handle(),
     )
-    page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
-        " === 'idle'"
-    )
+    labs.open_notebook(page, lab, "view.ipynb")  # as it was for the next test

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
+from labs import cells_of
 from slow import further
 
 pytestmark = pytest.mark.browser
@@ -17,8 +17,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 def count(path, *kinds):
     """Return how many outputs of some of these kinds a committed notebook has."""
-    cells = nbformat.read(path, as_version=4).cells
-    found = [one.get("data", {}) for cell in cells for one in cell.get("outputs", [])]
+    found = [one.get("data", {}) for cell in cells_of(path) for one in cell.get("outputs", [])]
     return sum(any(kind in data for kind in kinds) for data in found)
 
 
