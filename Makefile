@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
+WORKERS ?= -n 3 --dist loadfile --no-loadscope-reorder
 KERNEL_TESTS := $(patsubst %,tests/test_%.py,contract posted structures ordering words \
   datasets generators patterns laws traces tracefile describe bounds interrupts)
 
@@ -47,7 +47,11 @@ docs: $(VENV)/ready-dev  ## measure again what the README shows, and rewrite its
 	$(BIN)/dirtylab live --out data/measured/live
 	$(BIN)/python -m dirtylab._readme
 
-# Whole files go to two workers, which share what they compile.
+# Tests start hundreds of interpreters: what they and pytest make of the sources is kept.
+test test-slow: export PYTHONDONTWRITEBYTECODE :=
+
+# Whole files go to three workers, for two cores: they share what they compile, and some wait for
+# a browser.
 test: $(VENV)/ready-dev  ## the tests, but for slow ones
 	$(PYTEST) $(WORKERS) -m "not slow"
 

@@ -55,14 +55,15 @@ def pytest_unconfigure():
         shutil.rmtree(_cache, ignore_errors=True)
 
 
-_COMPILING = ("test_driver", "test_contract", "test_sweep")
+_FIRST = ("test_driver", "browser", "test_sweep")
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with files that compile what others use; then the longest, those of the browser."""
+    """Begin with the file that compiles what others use, then with the longest."""
 
     def rank(item):
-        return (item.path.stem not in _COMPILING, item.path.parent.name != "browser")
+        names = (item.path.stem, item.path.parent.name)
+        return next((at for at, name in enumerate(_FIRST) if name in names), len(_FIRST))
 
     items.sort(key=rank)
 
