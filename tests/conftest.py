@@ -10,6 +10,9 @@ _is_worker = "PYTEST_XDIST_WORKER" in os.environ
 _kept = os.environ.get("DIRTYLAB_TEST_CACHE")
 if _is_worker:
     _cache = os.environ["NUMBA_CACHE_DIR"]
+    # A folder for temporary files of its own: one measures at a time in each, and workers would
+    # wait for one another.
+    os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="", dir=_cache)
 else:
     _cache = _kept or tempfile.mkdtemp(prefix="dirtylab-tests-")
 os.environ["NUMBA_CACHE_DIR"] = _cache
@@ -55,7 +58,7 @@ def pytest_unconfigure():
         shutil.rmtree(_cache, ignore_errors=True)
 
 
-_FIRST = ("test_driver", "browser", "test_sweep")
+_FIRST = ("test_driver", "test_views", "test_tasks", "browser", "test_sweep")
 
 
 def pytest_collection_modifyitems(items):

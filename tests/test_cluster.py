@@ -244,6 +244,7 @@ def wait_for(condition, running, seconds=120):
         time.sleep(0.002)
 
 
+@slow
 def test_a_killed_workers_cell_is_measured_again_and_none_is_lost_or_doubled(tmp_path, cluster):
     running = drive(tmp_path)
 

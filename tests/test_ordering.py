@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numba import config
+from slow import further
 
 from dirtylab import DATASETS
 from dirtylab._lanes import HAS_LANES
@@ -131,7 +132,7 @@ def test_repeats_are_left_out_of_what_is_in_order(size):
 
 
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
-@pytest.mark.parametrize("features", ["", "+avx2,+avx"])
+@pytest.mark.parametrize("features", ["+avx2,+avx", *further("")])
 def test_a_processor_without_wide_vectors_sorts_too(features):
     code = """
 import numpy as np

@@ -820,6 +820,7 @@ def mounted(folder, options):
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@slow
 def test_a_real_full_disk_loses_at_most_the_cell_under_way(tmp_path):
     with mounted(tmp_path / "small", "size=40k") as disk:
         done = subprocess.run(command(disk), capture_output=True, text=True, timeout=120)

@@ -24,8 +24,8 @@ OPEN = "() => window.jupyterapp?.shell?.currentWidget?.context?.path"
 BACK = "path => { window.jupyterapp.commands.execute('docmanager:open', {path}); }"
 """Returns nothing: what the command returns takes 10 s to be sent."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
-LONG = ("05", "06", "09")
-"""Numbers of notebooks that measure threads and guests, or simulate, for half a minute."""
+LONG = ("01", "03", "05", "06", "09")
+"""Numbers of notebooks that measure, or simulate, for half a minute."""
 QUICK = [path for path in NOTEBOOKS if not path.stem.startswith(LONG)]
 EVERY_NOTEBOOK = pytest.mark.parametrize(
     "path",

@@ -70,29 +70,6 @@ def press(view, label):
     view.locator(f"button:has-text('{label}')").first.click()
 
 
-def test_measure_lays_markers_and_cancel_keeps_them(show, page):
-    view = show("dirtylab.explore.crossovers(pages=1_000_000, dirty=1_000, rounds=3)")
-    assert "By the model" in view.inner_text()
-    press(view, "Measure")
-    wait_for_words(page, view, "measured 1\\d of 1\\d", 240)  # the process compiles first
-    wait_for_words(page, view, "Measured:")  # the picture follows the message
-    assert "Markers: measured here" in view.inner_text()
-    page.locator(".widget-dropdown select").first.select_option("insert")
-    wait_for_words(page, view, "Faint markers")
-    view_rounds = labs.kernel_value(page, "view.view.state.rounds")
-    assert view_rounds == 3
-    press(view, "More options")
-    samples = labs.slider(page, "samples")
-    samples.wait_for()  # the kernel opens the options
-    samples.press("End")
-    wait_until(lambda: labs.kernel_value(page, "view.view.state.rounds") == 25)
-    press(view, "Measure")
-    wait_for_words(page, view, "round|cells|checking|starting|compiling")
-    press(view, "Cancel")
-    wait_for_words(page, view, "cancelled: \\d+ of")
-    view.locator("button:has-text('Measure'):enabled").first.wait_for()
-
-
 def test_what_cannot_be_goes_as_far_as_it_can_and_reset_goes_to_how_the_view_began(show, page):
     view = show("dirtylab.explore.patterns(dataset='clustered', length=4096, pages=2**14)")
     began = view.locator(".dirtylab-line code").inner_text()
@@ -178,7 +155,8 @@ def test_figure_and_sliders_are_seen_together_at_every_width(show, page, name):
     widths = []
     for width, height in ((700, 768), (1040, 900), (1600, 1080)):
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(1200)
+        page.wait_for_timeout(500)
+        labs.wait_for_rest(page, 1500)
         seen = view.evaluate(SEEN)
         assert min(seen["sliders"]) >= 200
         assert seen["high"] <= seen["room"]
@@ -206,6 +184,29 @@ def test_the_pad_is_one_stop_and_the_bitmap_drawn_takes_keys_and_clicks(show, pa
     box = view.locator("figure img").bounding_box()
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.36 * box["height"])
     wait_for_words(page, view, "of these 8 inserts")
+
+
+def test_measure_lays_markers_and_cancel_keeps_them(show, page):
+    view = show("dirtylab.explore.crossovers(pages=1_000_000, dirty=1_000, rounds=3)")
+    assert "By the model" in view.inner_text()
+    press(view, "Measure")
+    wait_for_words(page, view, "measured 1\\d of 1\\d", 240)  # the process compiles first
+    wait_for_words(page, view, "Measured:")  # the picture follows the message
+    assert "Markers: measured here" in view.inner_text()
+    page.locator(".widget-dropdown select").first.select_option("insert")
+    wait_for_words(page, view, "Faint markers")
+    view_rounds = labs.kernel_value(page, "view.view.state.rounds")
+    assert view_rounds == 3
+    press(view, "More options")
+    samples = labs.slider(page, "samples")
+    samples.wait_for()  # the kernel opens the options
+    samples.press("End")
+    wait_until(lambda: labs.kernel_value(page, "view.view.state.rounds") == 25)
+    press(view, "Measure")
+    wait_for_words(page, view, "round|cells|checking|starting|compiling")
+    press(view, "Cancel")
+    wait_for_words(page, view, "cancelled: \\d+ of")
+    view.locator("button:has-text('Measure'):enabled").first.wait_for()
 
 
 def test_the_line_is_copied_or_selected_and_a_restart_is_told(show, page, lab):
