@@ -58,7 +58,7 @@ def pytest_unconfigure():
         shutil.rmtree(_cache, ignore_errors=True)
 
 
-_FIRST = ("test_driver", "test_views", "test_tasks", "browser", "test_sweep")
+_FIRST = ("test_driver", "test_views", "test_tasks", "browser", "test_sweep", "test_worker")
 
 
 def pytest_collection_modifyitems(items):
