@@ -10,12 +10,15 @@ from collections import Counter
 
 import hypothesis.strategies as st
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from numba import config
 from slow import slow
 
+from dirtylab import cli
 from dirtylab._data import data_file
+from dirtylab.cli import lockless as cli_lockless
 from dirtylab.explore.kit.widget import ViewWidget
 from dirtylab.explore.views.vcpus import VcpuState, VcpuView
 from dirtylab.lockless import LATE, LOCKLESS, Full, LocklessTree, atomics
@@ -317,6 +320,24 @@ def test_a_case_without_vcpus_is_refused(vcpus):
 
 
 # --- what is recorded ---------------------------------------------------------------------------
+
+
+@threads_only
+@pytest.mark.parametrize("done", [0, 1])
+def test_ctrl_c_keeps_what_was_measured(done, tmp_path, monkeypatch, capsys):
+    def interrupted(steps):
+        for _, action in steps[:done]:
+            action()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_lockless, "run_all", interrupted)
+    arguments = ["lockless", "--rounds", "2", "--structures", "bitmap", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 130
+    assert capsys.readouterr().err.endswith("interrupted; what was measured is kept\n")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == ({"samples.csv", "machine.json"} if done else set())
+    if done:
+        assert set(pd.read_csv(tmp_path / "samples.csv")["structure"]) >= {"bitmap"}
 
 
 def test_the_recorded_soak_had_a_billion_inserts_and_lost_none():

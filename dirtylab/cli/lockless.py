@@ -79,14 +79,19 @@ def measure_into(out: str, rounds: int, structures: Sequence[str] | None = None)
         with measuring([], names) as call:
             steps = cost_steps(rounds, records, structures=names, call=call)
             run_all([*steps, ("every schedule", check)])
+    except KeyboardInterrupt:
+        tell("dirtylab lockless: interrupted; what was measured is kept")
+        status = INTERRUPTED
     except ApartError as error:
         tell(f"dirtylab lockless: {error}; what is measured is kept")
         status = 1
     tables = {
         SAMPLES: pd.DataFrame(records, columns=list(COLUMNS)), CHECKER: pd.DataFrame(findings)
     }  # fmt: skip
-    recording.save(folder, tables, describe_machine())
-    print(f"Measured on {caption(describe_machine())}")
+    found = {name: table for name, table in tables.items() if len(table)}
+    if found:
+        recording.save(folder, found, describe_machine())
+        print(f"Measured on {caption(describe_machine())}")
     return status or sum_up(folder)
 
 
