@@ -3,7 +3,7 @@
 The tree is measured twice in every round, the second one with frames of its own: it must cost the
 same.  A reference kernel that never changes is timed in each round: its times show whether the
 machine was busy or changed its speed.  Where a row fails, more rounds are taken; where that does
-not help, the row says so.
+not help, or took too long, the row says so.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +22,9 @@ BUSY = 1.3
 use the processor."""
 MOST = 3
 """Multiple of the rounds asked for that a row in doubt gets."""
+MOST_SECONDS = 8.0
+"""Seconds after which a row in doubt gets no more rounds: on a busy machine that of 10 million
+frames took 46 s, of 97 in all."""
 
 
 def doubts(samples: Mapping[str, Sequence[float]]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dirtylab.measure.cell import reference
 from dirtylab.measure.experiment import take_turns
 from dirtylab.measure.timing import interleave
 from dirtylab.structures.posted_tree import IMPOSSIBLE_FRAME, PostedTree
-from dirtylab.studies.mailing_list.doubts import CONTROL, MOST, REFERENCE, doubts
+from dirtylab.studies.mailing_list.doubts import CONTROL, MOST, MOST_SECONDS, REFERENCE, doubts
 from dirtylab.studies.mailing_list.program import Arena, run_once
 from dirtylab.studies.mailing_list.rows import Row
 
@@ -53,7 +53,8 @@ def measured_records(
     list of dict
         One cold sample of each structure, list first; then `repeats` careful ones: interleaved,
         the destination touched, the structures filled anew before each round; and beside them the
-        tree once more, and the reference kernel.  A row in doubt gets up to `most` times as many.
+        tree once more, and the reference kernel.  A row in doubt gets up to `most` times as many,
+        while it has not taken 8 s.
         A round has frames of its own (the first those of the cold run), for a branch predictor that
         sees the same 100 frames again makes the tree 6 times faster than it is.  Nothing is looped,
         not even the copy of 100 entries: looped it runs from the L1 cache, 10 times faster.
@@ -67,7 +68,7 @@ def measured_records(
     samplers = arena.samplers()
     samplers[CONTROL] = arena.walker(twin.state)
     samplers[REFERENCE] = time_reference
-    begun = 0
+    begun, start = 0, time.perf_counter()
 
     def refill(repeat: int) -> None:
         fills: list[Callable[[], object]] = [
@@ -81,7 +82,8 @@ def measured_records(
         for name, one in interleave(samplers, repeats, rng, prepare=refill, floor_ns=0).items():
             found[name] += [float(ns) for ns in one.ns]
         begun += repeats
-        if begun >= most * repeats or not any(doubts(found)):
+        late = time.perf_counter() - start > MOST_SECONDS
+        if begun >= most * repeats or late or not any(doubts(found)):
             break
     return records + [
         record(row, CAREFUL, name, repeat, ns, 1)
