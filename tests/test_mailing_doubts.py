@@ -67,6 +67,14 @@ def test_a_row_in_doubt_gets_more_rounds(monkeypatch):
             assert repeats == list(range(3 * wanted))
 
 
+def test_a_row_that_took_long_gets_no_more_rounds(monkeypatch):
+    row = posted_rows()[0]._replace(pages=4104, dirty=50)
+    monkeypatch.setattr(runs, "doubts", lambda _: ["x"])
+    monkeypatch.setattr(runs, "MOST_SECONDS", 0.0)
+    records = runs.measured_records(row, 3, np.random.default_rng(0))
+    assert sum(one["method"] == runs.CAREFUL for one in records) == 3 * 5
+
+
 def index_of(samples):
     row = posted_rows()[0]
     records = [
