@@ -301,7 +301,7 @@ def test_the_calibration_command_writes_a_model_that_advises(
         one for one in calibration.planned(1024) if one[0].dirty < 2_000 and one[0].pages < 10**6
     ]
     monkeypatch.setattr(calibration, "planned", lambda *_, **__: small)
-    status, out, err = run(capsys, "calibrate", "--seconds", "10", "--out", str(tmp_path))
+    status, out, err = run(capsys, "calibrate", "--seconds", "16", "--out", str(tmp_path))
     assert status == 0, err
     assert "held-out cells" in out
     model = Model.load(tmp_path / "model-guest-ran.json")

@@ -165,6 +165,7 @@ def at_places(subject, verb, wanted):
     def begin(frame, event, _):
         if not frame.f_globals.get("__name__", "").startswith("dirtylab"):
             return None
+        frame.f_trace = local  # Python 3.13 wants it before the next line
         frame.f_trace_opcodes = True
         return local
 
