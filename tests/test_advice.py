@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from slow import slow
 
 import dirtylab
 from dirtylab import cli
@@ -294,6 +295,7 @@ def test_the_command_refuses_with_one_line(
     assert "Traceback" not in err
 
 
+@slow
 def test_the_calibration_command_writes_a_model_that_advises(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:

@@ -411,6 +411,7 @@ SHARED = (
 threads_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is atomic interpreted")
 
 
+@slow
 @threads_only
 def test_a_soak_and_costs_of_what_threads_may_share():
     path = source("shared.c", *SHARED, name="c-shared")

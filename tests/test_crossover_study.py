@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 import pytest
+from slow import slow
 
 from dirtylab import cli
 from dirtylab._caches import CACHES
@@ -122,6 +123,7 @@ def test_the_shipped_held_out_cells_are_those_of_the_shipped_model(cache: str) -
     assert held_out["error"].quantile(0.9) == pytest.approx(trial.error.high, abs=2e-3)
 
 
+@slow
 def test_the_command_measures_small_slots_and_tells_what_it_found(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from contracts import IMPOSSIBLE
+from slow import slow
 
 from dirtylab import mailing_list
 from dirtylab._format import ns_text, three_digits
@@ -109,6 +110,7 @@ def whole():
     return reproduction.study()
 
 
+@slow
 def test_the_whole_study_judges_every_claim(whole):
     assert whole.complete
     assert [one.number for one in whole.verdicts] == [1, 2, 3, 4, 5, 6, 7]

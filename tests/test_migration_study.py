@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from slow import slow
 
 from dirtylab._data import data_file
 from dirtylab.cli import main
@@ -47,6 +48,7 @@ def known(runs):
     return costs, invented([*some, *slow], costs)
 
 
+@slow
 @pytest.mark.large
 def test_a_fit_finds_costs_that_are_known(known):
     costs, made = known
