@@ -10,6 +10,7 @@ from contracts import IMPOSSIBLE
 from slow import slow
 
 from dirtylab import mailing_list
+from dirtylab._data import data_file
 from dirtylab._format import ns_text, three_digits
 from dirtylab.studies.mailing_list import claims, experiments, program, runs, study
 from dirtylab.studies.mailing_list.report import text_table
@@ -260,6 +261,12 @@ def test_the_interval_of_the_crossover_holds_it():
         held += low <= 450_000 <= high
         assert low <= index.crossover(runs.CAREFUL) <= high
     assert held / trials > 0.95 - 3 * np.sqrt(0.05 * 0.95 / trials)
+
+
+def test_the_facts_of_a_study_have_the_crossover_and_its_interval():
+    crossover = mailing_list.load(data_file("measured/mailing_list")).as_dict()["crossover"]
+    low, high = crossover["interval_95"]
+    assert low < crossover["dirty"] < high
 
 
 def test_without_a_crossover_there_is_none_and_no_interval():
